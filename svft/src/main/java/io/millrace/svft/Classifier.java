@@ -1,0 +1,69 @@
+package io.millrace.svft;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.core.Linear;
+import java.util.List;
+
+/**
+ * Predicts with one adapter on a shared base model. M stays apart from the weights, so making one
+ * costs a copy of the adapter and nothing else. Safe for any number of threads.
+ */
+public final class Classifier implements AutoCloseable {
+  private final BaseModel base;
+  private final Adapter adapter;
+  private final Encoder encoder;
+  private final NDManager manager;
+  private final NDArray m;
+  private final NDArray headWeight;
+  private final NDArray headBias;
+
+  /**
+   * @throws AdapterException where the adapter does not belong to this base model
+   */
+  public Classifier(BaseModel base, Adapter adapter) {
+    adapter.requireFits(base);
+    this.base = base;
+    this.adapter = adapter;
+    this.encoder = new Encoder(base);
+    int hidden = base.config().hidden();
+    this.manager = base.manager().newSubManager();
+    this.m = manager.create(adapter.values());
+    this.headWeight =
+        manager.create(
+            Head.weights(adapter.head(), hidden), new Shape(adapter.labels().size(), hidden));
+    this.headBias = manager.create(Head.biases(adapter.head(), hidden));
+  }
+
+  /** The adapter it predicts with. */
+  public Adapter adapter() {
+    return adapter;
+  }
+
+  /**
+   * Scores texts.
+   *
+   * @return [texts, labels]: logits, in the order of the adapter's labels
+   */
+  public float[][] logits(List<String> texts) {
+    Torch.recordGradients(false);
+    try (NDScope scope = new NDScope()) {
+      NDArray pooled = encoder.embed(base.tokenize(texts), m);
+      float[] flat = Linear.linear(pooled, headWeight, headBias).singletonOrThrow().toFloatArray();
+      int labels = adapter.labels().size();
+      float[][] logits = new float[texts.size()][];
+      for (int i = 0; i < logits.length; i++) {
+        logits[i] = java.util.Arrays.copyOfRange(flat, i * labels, (i + 1) * labels);
+      }
+      return logits;
+    }
+  }
+
+  /** Frees the adapter's arrays; no call may be running. */
+  @Override
+  public void close() {
+    manager.close();
+  }
+}

@@ -1,0 +1,35 @@
+package io.millrace.svft;
+
+/** Layout of a classification head: [labels, hidden + 1], each row its weights, then its bias. */
+final class Head {
+  private Head() {}
+
+  /** [labels, hidden]. */
+  static float[] weights(float[] head, int hidden) {
+    int labels = head.length / (hidden + 1);
+    float[] weights = new float[labels * hidden];
+    for (int i = 0; i < labels; i++) {
+      System.arraycopy(head, i * (hidden + 1), weights, i * hidden, hidden);
+    }
+    return weights;
+  }
+
+  /** [labels]. */
+  static float[] biases(float[] head, int hidden) {
+    float[] biases = new float[head.length / (hidden + 1)];
+    for (int i = 0; i < biases.length; i++) {
+      biases[i] = head[i * (hidden + 1) + hidden];
+    }
+    return biases;
+  }
+
+  /** The inverse of {@link #weights} and {@link #biases}. */
+  static float[] join(float[] weights, float[] biases, int hidden) {
+    float[] head = new float[biases.length * (hidden + 1)];
+    for (int i = 0; i < biases.length; i++) {
+      System.arraycopy(weights, i * hidden, head, i * (hidden + 1), hidden);
+      head[i * (hidden + 1) + hidden] = biases[i];
+    }
+    return head;
+  }
+}

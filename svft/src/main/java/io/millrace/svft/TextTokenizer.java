@@ -1,0 +1,46 @@
+package io.millrace.svft;
+
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** A model's tokenizer. Texts come out unpadded, cut to the longest sequence allowed. */
+final class TextTokenizer implements AutoCloseable {
+  private final HuggingFaceTokenizer tokenizer;
+
+  /**
+   * @param maxTokens longest sequence, special tokens included
+   */
+  TextTokenizer(Path file, int maxTokens) {
+    try {
+      // Settings in the file pad to 128 tokens; a packed batch needs none of them.
+      this.tokenizer =
+          HuggingFaceTokenizer.newInstance(
+              file,
+              Map.of(
+                  "padding", "false",
+                  "truncation", "true",
+                  "maxLength", Integer.toString(maxTokens)));
+    } catch (IOException e) {
+      throw new ModelException(file + ": not a tokenizer", e);
+    }
+  }
+
+  /** Token ids of each text, in order. */
+  long[][] encode(List<String> texts) {
+    Encoding[] encodings = tokenizer.batchEncode(texts);
+    long[][] ids = new long[encodings.length][];
+    for (int i = 0; i < ids.length; i++) {
+      ids[i] = encodings[i].getIds();
+    }
+    return ids;
+  }
+
+  @Override
+  public void close() {
+    tokenizer.close();
+  }
+}

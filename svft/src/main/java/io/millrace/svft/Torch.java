@@ -1,0 +1,58 @@
+package io.millrace.svft;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+
+/** The few things Millrace asks of PyTorch that are settings of the process or of a thread. */
+public final class Torch {
+  private Torch() {}
+
+  /**
+   * The device a setting names.
+   *
+   * @param setting {@code auto} (a GPU where there is one), {@code cpu}, {@code gpu} (the first),
+   *     or {@code gpu:N}
+   * @throws ModelException where a GPU is asked for and there is none
+   */
+  public static Device device(String setting) {
+    int gpus = Engine.getEngine("PyTorch").getGpuCount();
+    if (setting.equals("cpu") || (setting.equals("auto") && gpus == 0)) {
+      return Device.cpu();
+    }
+    int index = setting.startsWith("gpu:") ? Integer.parseInt(setting.substring(4)) : 0;
+    if (index >= gpus) {
+      throw new ModelException(
+          "device " + setting + " is asked for, but PyTorch sees " + gpus + " GPUs here");
+    }
+    return Device.gpu(index);
+  }
+
+  /** Threads one operator may use; a setting of the whole process. */
+  public static void setThreads(int threads) {
+    Engine.getEngine("PyTorch");
+    JniUtils.setNumThreads(threads);
+  }
+
+  static NDManager newManager(Device device) {
+    return Engine.getEngine("PyTorch").newBaseManager(device);
+  }
+
+  /** Gradient recording is a setting of the thread: callers set it before every pass. */
+  static void recordGradients(boolean on) {
+    JniUtils.setGradMode(on);
+  }
+
+  /**
+   * Backward from a scalar. DJL's own collector allows one per JVM; this one any number of threads.
+   */
+  static void backward(NDArray loss) {
+    try (NDArray one = loss.getManager().ones(new Shape())) {
+      JniUtils.backward((PtNDArray) loss, (PtNDArray) one, false, false);
+    }
+  }
+}

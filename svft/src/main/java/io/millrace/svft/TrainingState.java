@@ -1,0 +1,118 @@
+package io.millrace.svft;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Everything a training step reads and writes for one domain. A value: steps return a new one.
+ *
+ * @param method what is trained
+ * @param labels in the order of the head's rows
+ * @param labelBornAtStep per label, how many steps had been taken when its row was added
+ * @param values M's trainable values, in the order of the base model's adapted weights
+ * @param valuesFirstMoment AdamW's, of {@code values}
+ * @param valuesSecondMoment AdamW's, of {@code values}
+ * @param head [labels, hidden + 1]: per label its weights, then its bias
+ * @param headFirstMoment AdamW's, of {@code head}
+ * @param headSecondMoment AdamW's, of {@code head}
+ * @param steps steps taken
+ * @param examples examples trained on
+ */
+public record TrainingState(
+    TrainingSettings.Method method,
+    List<String> labels,
+    long[] labelBornAtStep,
+    float[] values,
+    float[] valuesFirstMoment,
+    float[] valuesSecondMoment,
+    float[] head,
+    float[] headFirstMoment,
+    float[] headSecondMoment,
+    long steps,
+    long examples) {
+
+  /** The state before the first step: M is zero, so the model is the base model. */
+  public static TrainingState initial(TrainingSettings.Method method, EncoderConfig config) {
+    int n = config.plainValues();
+    return new TrainingState(
+        method,
+        List.of(),
+        new long[0],
+        new float[n],
+        new float[n],
+        new float[n],
+        new float[0],
+        new float[0],
+        new float[0],
+        0,
+        0);
+  }
+
+  /**
+   * This state with a zero row in the head for every label it does not know yet, in the order of
+   * their first appearance; nothing else changes.
+   */
+  TrainingState withLabels(Collection<String> seen, int hidden) {
+    Set<String> all = new LinkedHashSet<>(labels);
+    all.addAll(seen);
+    if (all.size() == labels.size()) {
+      return this;
+    }
+    int size = all.size() * (hidden + 1);
+    long[] born = Arrays.copyOf(labelBornAtStep, all.size());
+    Arrays.fill(born, labels.size(), born.length, steps);
+    return new TrainingState(
+        method,
+        List.copyOf(new ArrayList<>(all)),
+        born,
+        values,
+        valuesFirstMoment,
+        valuesSecondMoment,
+        Arrays.copyOf(head, size),
+        Arrays.copyOf(headFirstMoment, size),
+        Arrays.copyOf(headSecondMoment, size),
+        steps,
+        examples);
+  }
+
+  /** SHA-256 over every field: equal for two states only where all their bits are. */
+  public String sha256() {
+    MessageDigest digest = Sha256.digest();
+    text(digest, method.id());
+    for (int i = 0; i < labels.size(); i++) {
+      text(digest, labels.get(i));
+      number(digest, labelBornAtStep[i]);
+    }
+    for (float[] array :
+        List.of(
+            values,
+            valuesFirstMoment,
+            valuesSecondMoment,
+            head,
+            headFirstMoment,
+            headSecondMoment)) {
+      number(digest, array.length);
+      digest.update(Floats.toBytes(array));
+    }
+    number(digest, steps);
+    number(digest, examples);
+    return Sha256.hex(digest);
+  }
+
+  private static void text(MessageDigest digest, String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    number(digest, bytes.length);
+    digest.update(bytes);
+  }
+
+  private static void number(MessageDigest digest, long number) {
+    digest.update(ByteBuffer.allocate(Long.BYTES).putLong(0, number));
+  }
+}
