@@ -1,0 +1,71 @@
+package io.millrace.client;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.BatchClosedBy;
+import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.OffsetRun;
+import io.millrace.schemas.StreamPosition;
+import io.millrace.schemas.TrainingStep;
+import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.apache.avro.specific.SpecificRecordBase;
+
+/** One record of each kind that goes to a topic, with every field set. */
+final class Records {
+  static final LabeledExample EXAMPLE =
+      LabeledExample.newBuilder()
+          .setId("7")
+          .setDomain("sport")
+          .setText("surf's up \u00e9 \ud83c\udf0a \u0000")
+          .setLabel("noun")
+          .setEventTime(Instant.ofEpochMilli(1_700_000_000_123L))
+          .setWeight(0.5f)
+          .setMetadata(Map.of("source", "test"))
+          .build();
+
+  static final TrainingStep STEP =
+      TrainingStep.newBuilder()
+          .setDomain("sport")
+          .setStep(3)
+          .setClosedBy(BatchClosedBy.TIMEOUT)
+          .setBatch(List.of(new OffsetRun(0, 100L, 2), new OffsetRun(1, 7L, 1)))
+          .setCorrect(List.of(true, false, true))
+          .setLoss(0.6931471805599453)
+          .setStateSha256("ab".repeat(32))
+          .setStepMillis(12.5)
+          .setFinishedAt(Instant.ofEpochMilli(1_700_000_001_000L))
+          .build();
+
+  static final AdapterVersion VERSION =
+      AdapterVersion.newBuilder()
+          .setDomain("sport")
+          .setVersion(2)
+          .setSha256("cd".repeat(32))
+          .setParentSha256("ef".repeat(32))
+          .setBaseModel("minilm")
+          .setBaseSha256("01".repeat(32))
+          .setBasisSha256("23".repeat(32))
+          .setMethod("svft")
+          .setPattern("plain")
+          .setTrainableParameters(13_824)
+          .setLabels(List.of("noun", "verb"))
+          .setSteps(40)
+          .setExamples(640)
+          .setTrainedThrough(List.of(new StreamPosition(0, 639L)))
+          .setPayload(payload())
+          .setCreatedAt(Instant.ofEpochMilli(1_700_000_002_000L))
+          .build();
+
+  static final List<SpecificRecordBase> ALL = List.of(EXAMPLE, STEP, VERSION);
+
+  private Records() {}
+
+  private static ByteBuffer payload() {
+    byte[] bytes = new byte[300];
+    new Random(1).nextBytes(bytes);
+    return ByteBuffer.wrap(bytes);
+  }
+}
