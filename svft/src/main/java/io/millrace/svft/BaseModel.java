@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,7 +64,6 @@ public final class BaseModel implements AutoCloseable {
     this.positions =
         load(model, "embeddings.position_embeddings.weight", config.maxPositions(), hidden);
     try (NDArray types = load(model, "embeddings.token_type_embeddings.weight", 2, hidden)) {
-      // A view would outlive the Java buffer that backs the array it looks into.
       this.tokenType = types.get(0).duplicate();
     }
     this.embeddingNorm = norm(model, "embeddings.LayerNorm");
@@ -99,7 +97,7 @@ public final class BaseModel implements AutoCloseable {
       float[] s = basis.floats(w.name() + ".S", w.rank());
       System.arraycopy(s, 0, all, w.offset(), s.length);
     }
-    return manager.create(all);
+    return Torch.array(manager, all, all.length);
   }
 
   private Layer layer(Safetensors model, Safetensors basis, String prefix) {
@@ -144,7 +142,7 @@ public final class BaseModel implements AutoCloseable {
   }
 
   private NDArray load(Safetensors from, String name, long... shape) {
-    return manager.create(from.floats(name, shape), new Shape(shape));
+    return Torch.array(manager, from.floats(name, shape), shape);
   }
 
   /** The encoder's shape. */

@@ -3,7 +3,6 @@ package io.millrace.svft;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.core.Linear;
 import java.util.List;
 
@@ -30,11 +29,11 @@ public final class Classifier implements AutoCloseable {
     this.encoder = new Encoder(base);
     int hidden = base.config().hidden();
     this.manager = base.manager().newSubManager();
-    this.m = manager.create(adapter.values());
+    this.m = Torch.array(manager, adapter.values(), adapter.values().length);
     this.headWeight =
-        manager.create(
-            Head.weights(adapter.head(), hidden), new Shape(adapter.labels().size(), hidden));
-    this.headBias = manager.create(Head.biases(adapter.head(), hidden));
+        Torch.array(manager, Head.weights(adapter.head(), hidden), adapter.labels().size(), hidden);
+    this.headBias =
+        Torch.array(manager, Head.biases(adapter.head(), hidden), adapter.labels().size());
   }
 
   /** The adapter it predicts with. */

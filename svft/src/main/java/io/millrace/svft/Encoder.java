@@ -44,15 +44,18 @@ final class Encoder {
    */
   NDArray embed(TokenBatch batch, NDArray m) {
     NDManager manager = base.manager();
-    NDArray padFrom = manager.create(batch.padFrom());
-    NDArray packFrom = manager.create(batch.packFrom());
-    NDArray bias =
-        manager.create(batch.maskBias(), new Shape(batch.sequences(), 1, 1, batch.longest()));
+    NDArray padFrom = Torch.array(manager, batch.padFrom());
+    NDArray packFrom = Torch.array(manager, batch.packFrom());
+    NDArray bias = Torch.array(manager, batch.maskBias(), batch.sequences(), 1, 1, batch.longest());
     NDArray scale = base.sigma().add(m);
+    // Not q.mul(float): DJL makes the number an array in a Java buffer, closes it, and autograd
+    // still
+    // needs it in the backward pass, when the buffer may be gone.
+    NDArray inverseRoot = Torch.array(manager, new float[] {(float) (1 / Math.sqrt(headWidth))}, 1);
 
     NDArray x =
-        rows(base.words(), manager.create(batch.packedIds()))
-            .add(rows(base.positions(), manager.create(batch.packedPositions())))
+        rows(base.words(), Torch.array(manager, batch.packedIds()))
+            .add(rows(base.positions(), Torch.array(manager, batch.packedPositions())))
             .add(base.tokenType());
     x = norm(x, base.embeddingNorm());
     int at = 0;
@@ -63,7 +66,7 @@ final class Encoder {
       NDArray v = padded(out(columns(qkv, 2), layer.value()), padFrom, batch);
       at += 3 * hidden;
       NDArray attention =
-          q.mul((float) (1 / Math.sqrt(headWidth)))
+          q.mul(inverseRoot)
               .matMul(k.transpose(0, 1, 3, 2))
               .add(bias)
               .softmax(-1)
@@ -80,8 +83,7 @@ final class Encoder {
       at += rank(layer.output());
       x = norm(x.add(outer), layer.outputNorm());
     }
-    NDArray pooling =
-        manager.create(batch.meanPooling(), new Shape(batch.sequences(), batch.tokens()));
+    NDArray pooling = Torch.array(manager, batch.meanPooling(), batch.sequences(), batch.tokens());
     return pooling.matMul(x);
   }
 

@@ -42,6 +42,24 @@ public final class Torch {
     return Engine.getEngine("PyTorch").newBaseManager(device);
   }
 
+  /**
+   * An array whose memory PyTorch owns. DJL's own arrays lie in Java buffers that are freed some
+   * time after the array is closed, whatever still looks into them: a view, or a tensor that
+   * autograd saved for the backward pass.
+   */
+  static NDArray array(NDManager manager, float[] values, long... shape) {
+    try (NDArray javaOwned = manager.create(values, new Shape(shape))) {
+      return javaOwned.duplicate();
+    }
+  }
+
+  /** As {@link #array(NDManager, float[], long...)}, of one dimension. */
+  static NDArray array(NDManager manager, long[] values) {
+    try (NDArray javaOwned = manager.create(values)) {
+      return javaOwned.duplicate();
+    }
+  }
+
   /** Gradient recording is a setting of the thread: callers set it before every pass. */
   static void recordGradients(boolean on) {
     JniUtils.setGradMode(on);

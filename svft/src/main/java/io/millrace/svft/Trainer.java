@@ -3,7 +3,6 @@ package io.millrace.svft;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.core.Linear;
 import java.util.List;
 
@@ -68,10 +67,9 @@ public final class Trainer {
     int labels = state.labels().size();
     NDManager manager = base.manager();
     try (NDScope scope = new NDScope()) {
-      NDArray m = manager.create(state.values());
-      NDArray headWeight =
-          manager.create(Head.weights(state.head(), hidden), new Shape(labels, hidden));
-      NDArray headBias = manager.create(Head.biases(state.head(), hidden));
+      NDArray m = Torch.array(manager, state.values(), state.values().length);
+      NDArray headWeight = Torch.array(manager, Head.weights(state.head(), hidden), labels, hidden);
+      NDArray headBias = Torch.array(manager, Head.biases(state.head(), hidden), labels);
       headWeight.setRequiresGradient(true);
       headBias.setRequiresGradient(true);
       Torch.recordGradients(adapts);
@@ -80,7 +78,8 @@ public final class Trainer {
       Torch.recordGradients(true);
       NDArray logits = Linear.linear(pooled, headWeight, headBias).singletonOrThrow();
       NDArray weights =
-          manager.create(lossWeights(targets(state, batch), batch, labels), logits.getShape());
+          Torch.array(
+              manager, lossWeights(targets(state, batch), batch, labels), batch.size(), labels);
       NDArray loss = logits.logSoftmax(-1).mul(weights).sum().neg();
       Torch.backward(loss);
       Torch.recordGradients(false);

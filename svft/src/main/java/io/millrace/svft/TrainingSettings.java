@@ -24,7 +24,8 @@ public record TrainingSettings(
     double epsilon,
     double weightDecay,
     int warmupSteps,
-    double maxGradientNorm) {
+    double maxGradientNorm)
+    implements java.io.Serializable {
 
   /** What is trained: M and the head, or the head on a frozen encoder. */
   public enum Method {
