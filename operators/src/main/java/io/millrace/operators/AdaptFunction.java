@@ -1,0 +1,310 @@
+package io.millrace.operators;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.BatchClosedBy;
+import io.millrace.schemas.DomainState;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.PendingBatch;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.RecordError;
+import io.millrace.schemas.StreamPosition;
+import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.Adapter;
+import io.millrace.svft.BaseModel;
+import io.millrace.svft.NonFiniteStepException;
+import io.millrace.svft.Sha256;
+import io.millrace.svft.StepResult;
+import io.millrace.svft.Torch;
+import io.millrace.svft.Trainer;
+import io.millrace.svft.TrainingExample;
+import io.millrace.svft.TrainingState;
+import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.api.common.externalresource.ExternalResourceInfo;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
+import org.apache.flink.util.Collector;
+
+/**
+ * Adapts one model per domain: gathers a domain's examples into batches, takes a training step for
+ * each, and publishes a version every so many steps.
+ *
+ * <p><b>What decides a batch.</b> Training must be a function of the stream, so what closes a batch
+ * must not be a race. A batch closes
+ *
+ * <ol>
+ *   <li>when it is full;
+ *   <li>when its partition's own time has moved on: a later record of the same partition carries a
+ *       Kafka timestamp more than {@code batchTimeout} after the batch's first. Whether a timer or
+ *       the domain's next example notices this first makes no difference: the batch holds the same
+ *       examples;
+ *   <li>when the stream has paused: this subtask has received nothing at all for {@code
+ *       batchTimeout}. Only here does a clock decide; the step's record says so;
+ *   <li>when the input ends.
+ * </ol>
+ *
+ * <p><b>What is published is what state holds.</b> Steps and versions leave for the sink as they
+ * come about, and commit with the checkpoint that holds the state they came from.
+ */
+public final class AdaptFunction
+    extends KeyedProcessFunction<String, ReceivedExample, OutgoingRecord> {
+  private static final long serialVersionUID = 1;
+
+  /** Name of the external resource that task managers with a GPU declare. */
+  static final String GPU_RESOURCE = "gpu";
+
+  /** Timers at the end of time fire when a bounded input, or a drained job, ends. */
+  private static final long END_OF_INPUT = Long.MAX_VALUE;
+
+  private final AdaptSettings settings;
+
+  private transient ValueState<DomainState> domainState;
+  private transient ValueState<PendingBatch> pendingBatch;
+  private transient ListState<ReceivedExample> pendingExamples;
+  private transient SharedModel.Lease model;
+  private transient Trainer trainer;
+  private transient DomainMetrics metrics;
+  private transient Map<Integer, Long> streamTime;
+  private transient long lastReceivedAt;
+
+  public AdaptFunction(AdaptSettings settings) {
+    this.settings = settings;
+  }
+
+  @Override
+  public void open(OpenContext context) throws Exception {
+    domainState =
+        getRuntimeContext()
+            .getState(
+                new ValueStateDescriptor<>("domain-state", new AvroTypeInfo<>(DomainState.class)));
+    pendingBatch =
+        getRuntimeContext()
+            .getState(
+                new ValueStateDescriptor<>(
+                    "pending-batch", new AvroTypeInfo<>(PendingBatch.class)));
+    pendingExamples =
+        getRuntimeContext()
+            .getListState(
+                new ListStateDescriptor<>(
+                    "pending-examples", new AvroTypeInfo<>(ReceivedExample.class)));
+    model = SharedModel.open(settings.modelStore(), settings.modelName(), Torch.device(device()));
+    Torch.setThreads(settings.threads());
+    trainer = new Trainer(model.base(), settings.training());
+    metrics = new DomainMetrics(getRuntimeContext().getMetricGroup());
+    streamTime = new HashMap<>();
+    lastReceivedAt = System.currentTimeMillis();
+  }
+
+  /** The configured device; where Flink assigned this task a GPU, that one. */
+  private String device() {
+    if (settings.device().equals("cpu")) {
+      return settings.device();
+    }
+    return getRuntimeContext().getExternalResourceInfos(GPU_RESOURCE).stream()
+        .flatMap((ExternalResourceInfo gpu) -> gpu.getProperty("index").stream())
+        .findFirst()
+        .map(index -> "gpu:" + index)
+        .orElse(settings.device());
+  }
+
+  @Override
+  public void close() {
+    if (model != null) {
+      model.close();
+    }
+  }
+
+  @Override
+  public void processElement(
+      ReceivedExample received, Context context, Collector<OutgoingRecord> out) throws Exception {
+    lastReceivedAt = context.timerService().currentProcessingTime();
+    streamTime.merge(received.getPartition(), received.getTimestamp(), Math::max);
+    PendingBatch pending = pendingBatch.value();
+    if (pending != null && streamTimePassed(pending)) {
+      close(pending, BatchClosedBy.TIMEOUT, context, out);
+      pending = null;
+    }
+    if (pending == null) {
+      pending = start(received, context);
+    }
+    pending.setCount(pending.getCount() + 1);
+    pendingExamples.add(received);
+    if (pending.getCount() >= settings.batchSize()) {
+      close(pending, BatchClosedBy.COUNT, context, out);
+    } else {
+      pendingBatch.update(pending);
+    }
+  }
+
+  private PendingBatch start(ReceivedExample first, Context context) {
+    context.timerService().registerEventTimeTimer(END_OF_INPUT);
+    PendingBatch pending = new PendingBatch(0, first.getPartition(), first.getTimestamp(), null);
+    watch(pending, context);
+    return pending;
+  }
+
+  private void watch(PendingBatch pending, Context context) {
+    if (!settings.batchTimeout().isZero()) {
+      long at = context.timerService().currentProcessingTime() + settings.batchTimeout().toMillis();
+      pending.setTimer(at);
+      context.timerService().registerProcessingTimeTimer(at);
+    }
+  }
+
+  private boolean streamTimePassed(PendingBatch pending) {
+    return !settings.batchTimeout().isZero()
+        && streamTime.getOrDefault(pending.getPartition(), Long.MIN_VALUE)
+            > pending.getFirstTimestamp() + settings.batchTimeout().toMillis();
+  }
+
+  @Override
+  public void onTimer(long timestamp, OnTimerContext context, Collector<OutgoingRecord> out)
+      throws Exception {
+    PendingBatch pending = pendingBatch.value();
+    if (timestamp == END_OF_INPUT) {
+      if (pending != null) {
+        close(pending, BatchClosedBy.END_OF_INPUT, context, out);
+      }
+      DomainState state = domainState.value();
+      if (state != null && state.getSteps() > state.getPublishedAtStep()) {
+        publish(context.getCurrentKey(), state, out);
+        domainState.update(state);
+      }
+    } else if (pending != null && pending.getTimer() != null && pending.getTimer() == timestamp) {
+      if (streamTimePassed(pending) || streamPaused(context)) {
+        close(pending, BatchClosedBy.TIMEOUT, context, out);
+      } else {
+        watch(pending, context);
+        pendingBatch.update(pending);
+      }
+    }
+  }
+
+  private boolean streamPaused(OnTimerContext context) {
+    return context.timerService().currentProcessingTime() - lastReceivedAt
+        >= settings.batchTimeout().toMillis();
+  }
+
+  private void close(
+      PendingBatch pending, BatchClosedBy closedBy, Context context, Collector<OutgoingRecord> out)
+      throws Exception {
+    List<ReceivedExample> batch = new ArrayList<>();
+    pendingExamples.get().forEach(batch::add);
+    if (pending.getTimer() != null) {
+      context.timerService().deleteProcessingTimeTimer(pending.getTimer());
+    }
+    pendingExamples.clear();
+    pendingBatch.clear();
+    train(context.getCurrentKey(), batch, closedBy, out);
+  }
+
+  private void train(
+      String domain,
+      List<ReceivedExample> batch,
+      BatchClosedBy closedBy,
+      Collector<OutgoingRecord> out)
+      throws Exception {
+    BaseModel base = model.base();
+    DomainState record = domainState.value();
+    TrainingState before =
+        record == null ? trainer.initialState() : DomainStates.read(record, base);
+    List<TrainingExample> examples =
+        batch.stream()
+            .map(ReceivedExample::getExample)
+            .map(e -> new TrainingExample(e.getText(), e.getLabel(), e.getWeight()))
+            .toList();
+    StepResult result;
+    long started = System.nanoTime();
+    try {
+      result = trainer.step(before, examples);
+    } catch (NonFiniteStepException e) {
+      RecordError error = new RecordError("NonFiniteStep", e.getMessage());
+      batch.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
+      return;
+    }
+    double millis = (System.nanoTime() - started) / 1e6;
+    if (record == null) {
+      record = DomainStates.initial(base, before);
+    }
+    DomainStates.write(result.state(), record);
+    List<StreamPosition> through = record.getTrainedThrough();
+    for (ReceivedExample example : batch) {
+      through = DomainStates.advance(through, example.getPartition(), example.getOffset());
+    }
+    record.setTrainedThrough(through);
+    out.collect(OutgoingRecords.step(stepRecord(domain, batch, closedBy, result, millis)));
+    metrics.step(domain, result.correct(), result.loss(), millis);
+    if (record.getSteps() - record.getPublishedAtStep() >= settings.publishEverySteps()) {
+      publish(domain, record, out);
+    }
+    domainState.update(record);
+  }
+
+  private static TrainingStep stepRecord(
+      String domain,
+      List<ReceivedExample> batch,
+      BatchClosedBy closedBy,
+      StepResult result,
+      double millis) {
+    List<Boolean> correct = new ArrayList<>();
+    for (boolean each : result.correct()) {
+      correct.add(each);
+    }
+    return TrainingStep.newBuilder()
+        .setDomain(domain)
+        .setStep(result.state().steps())
+        .setClosedBy(closedBy)
+        .setBatch(Batches.runs(batch))
+        .setCorrect(correct)
+        .setLoss(result.loss())
+        .setStateSha256(result.state().sha256())
+        .setStepMillis(millis)
+        .setFinishedAt(Instant.now())
+        .build();
+  }
+
+  /** Emits the state as the domain's next version and notes so in the record. */
+  private void publish(String domain, DomainState record, Collector<OutgoingRecord> out) {
+    BaseModel base = model.base();
+    long version = record.getVersion() + 1;
+    String parent = record.getVersionSha256();
+    Adapter adapter =
+        Adapter.of(
+            base, DomainStates.read(record, base), domain, version, parent == null ? "" : parent);
+    byte[] payload = adapter.toPayload();
+    String sha256 = Sha256.of(payload);
+    out.collect(
+        OutgoingRecords.version(
+            AdapterVersion.newBuilder()
+                .setDomain(domain)
+                .setVersion(version)
+                .setSha256(sha256)
+                .setParentSha256(parent)
+                .setBaseModel(adapter.baseModel())
+                .setBaseSha256(adapter.baseSha256())
+                .setBasisSha256(adapter.basisSha256())
+                .setMethod(adapter.method().id())
+                .setPattern(Adapter.PATTERN)
+                .setTrainableParameters(adapter.trainableParameters())
+                .setLabels(adapter.labels())
+                .setSteps(adapter.steps())
+                .setExamples(adapter.examples())
+                .setTrainedThrough(record.getTrainedThrough())
+                .setPayload(ByteBuffer.wrap(payload))
+                .setCreatedAt(Instant.now())
+                .build()));
+    record.setVersion(version);
+    record.setVersionSha256(sha256);
+    record.setPublishedAtStep(record.getSteps());
+    metrics.version(domain, version);
+  }
+}

@@ -1,0 +1,29 @@
+package io.millrace.operators;
+
+import io.millrace.svft.TrainingSettings;
+import java.io.Serializable;
+import java.time.Duration;
+
+/**
+ * What the adapt operator is told.
+ *
+ * @param training what a step depends on
+ * @param batchSize examples in a full batch
+ * @param batchTimeout a batch that has waited this long when the stream pauses is closed as it is;
+ *     zero waits without limit
+ * @param publishEverySteps steps from one version to the next
+ * @param modelStore where base models lie: a path, or the URI of a Flink file system
+ * @param modelName base model in that store
+ * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
+ * @param threads threads of one PyTorch operator
+ */
+public record AdaptSettings(
+    TrainingSettings training,
+    int batchSize,
+    Duration batchTimeout,
+    int publishEverySteps,
+    String modelStore,
+    String modelName,
+    String device,
+    int threads)
+    implements Serializable {}

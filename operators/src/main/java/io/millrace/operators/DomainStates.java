@@ -1,0 +1,102 @@
+package io.millrace.operators;
+
+import io.millrace.schemas.DomainState;
+import io.millrace.schemas.StreamPosition;
+import io.millrace.svft.Adapter;
+import io.millrace.svft.BaseModel;
+import io.millrace.svft.Floats;
+import io.millrace.svft.TrainingSettings;
+import io.millrace.svft.TrainingState;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+
+/** Between the state a step computes with and the Avro record that keyed state holds. */
+final class DomainStates {
+  private DomainStates() {}
+
+  static DomainState initial(BaseModel base, TrainingState state) {
+    DomainState empty =
+        DomainState.newBuilder()
+            .setBaseSha256(base.baseSha256())
+            .setBasisSha256(base.basisSha256())
+            .setMethod("")
+            .setPattern(Adapter.PATTERN)
+            .setLabels(List.of())
+            .setLabelBornAtStep(List.of())
+            .setValues(ByteBuffer.allocate(0))
+            .setValuesFirstMoment(ByteBuffer.allocate(0))
+            .setValuesSecondMoment(ByteBuffer.allocate(0))
+            .setHead(ByteBuffer.allocate(0))
+            .setHeadFirstMoment(ByteBuffer.allocate(0))
+            .setHeadSecondMoment(ByteBuffer.allocate(0))
+            .setSteps(0)
+            .setExamples(0)
+            .setVersion(0)
+            .setPublishedAtStep(0)
+            .setTrainedThrough(List.of())
+            .build();
+    write(state, empty);
+    return empty;
+  }
+
+  /**
+   * The training state in a record.
+   *
+   * @throws IllegalStateException where it was trained on another base model or basis
+   */
+  static TrainingState read(DomainState record, BaseModel base) {
+    requireSame("base model", record.getBaseSha256(), base.baseSha256());
+    requireSame("singular basis", record.getBasisSha256(), base.basisSha256());
+    return new TrainingState(
+        TrainingSettings.Method.of(record.getMethod()),
+        List.copyOf(record.getLabels()),
+        record.getLabelBornAtStep().stream().mapToLong(Long::longValue).toArray(),
+        Floats.fromBytes(record.getValues()),
+        Floats.fromBytes(record.getValuesFirstMoment()),
+        Floats.fromBytes(record.getValuesSecondMoment()),
+        Floats.fromBytes(record.getHead()),
+        Floats.fromBytes(record.getHeadFirstMoment()),
+        Floats.fromBytes(record.getHeadSecondMoment()),
+        record.getSteps(),
+        record.getExamples());
+  }
+
+  private static void requireSame(String what, String inState, String here) {
+    if (!inState.equals(here)) {
+      throw new IllegalStateException(
+          "state was trained on the %s %s, the one here is %s: restore the model store it belongs to"
+              .formatted(what, inState, here));
+    }
+  }
+
+  /** Puts a training state into a record; what the record holds besides stays. */
+  static void write(TrainingState state, DomainState record) {
+    record.setMethod(state.method().id());
+    record.setLabels(state.labels());
+    record.setLabelBornAtStep(Arrays.stream(state.labelBornAtStep()).boxed().toList());
+    record.setValues(bytes(state.values()));
+    record.setValuesFirstMoment(bytes(state.valuesFirstMoment()));
+    record.setValuesSecondMoment(bytes(state.valuesSecondMoment()));
+    record.setHead(bytes(state.head()));
+    record.setHeadFirstMoment(bytes(state.headFirstMoment()));
+    record.setHeadSecondMoment(bytes(state.headSecondMoment()));
+    record.setSteps(state.steps());
+    record.setExamples(state.examples());
+  }
+
+  private static ByteBuffer bytes(float[] values) {
+    return ByteBuffer.wrap(Floats.toBytes(values));
+  }
+
+  /** Per partition the last offset, with one more example; in the order of partitions. */
+  static List<StreamPosition> advance(List<StreamPosition> positions, int partition, long offset) {
+    List<StreamPosition> advanced = new ArrayList<>(positions);
+    advanced.removeIf(p -> p.getPartition() == partition);
+    advanced.add(new StreamPosition(partition, offset));
+    advanced.sort(Comparator.comparingInt(StreamPosition::getPartition));
+    return advanced;
+  }
+}

@@ -1,0 +1,56 @@
+package io.millrace.operators;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.RecordError;
+import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingStep;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+
+/** What the job writes, each record with the topic, key and headers it gets there. */
+public final class OutgoingRecords {
+  private OutgoingRecords() {}
+
+  static OutgoingRecord step(TrainingStep step) {
+    return OutgoingRecord.newBuilder()
+        .setTopic(Topics.TRAINING_STEPS)
+        .setRoute(step.getDomain())
+        .setKey(utf8(step.getDomain()))
+        .setValue(step)
+        .build();
+  }
+
+  static OutgoingRecord version(AdapterVersion version) {
+    return OutgoingRecord.newBuilder()
+        .setTopic(Topics.ADAPTERS)
+        .setRoute(version.getDomain())
+        .setKey(ByteBuffer.wrap(Topics.adapterKey(version.getDomain(), version.getVersion())))
+        .setPartitionBy(utf8(version.getDomain()))
+        .setValue(version)
+        .build();
+  }
+
+  /** The record's original key and bytes, with where they came from and what was wrong. */
+  static OutgoingRecord deadLetter(ReceivedExample record, RecordError error) {
+    return OutgoingRecord.newBuilder()
+        .setTopic(Topics.DEAD_LETTERS)
+        .setRoute(record.getTopic() + "-" + record.getPartition())
+        .setKey(record.getKey())
+        .setValue(record.getValue())
+        .setHeaders(
+            Map.of(
+                Topics.DEAD_LETTER_TOPIC, record.getTopic(),
+                Topics.DEAD_LETTER_PARTITION, Integer.toString(record.getPartition()),
+                Topics.DEAD_LETTER_OFFSET, Long.toString(record.getOffset()),
+                Topics.DEAD_LETTER_ERROR_CLASS, error.getErrorClass(),
+                Topics.DEAD_LETTER_ERROR_MESSAGE, error.getMessage()))
+        .build();
+  }
+
+  private static ByteBuffer utf8(String text) {
+    return ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+  }
+}
