@@ -1,0 +1,33 @@
+package io.millrace.pipeline;
+
+import io.millrace.client.Settings;
+import io.millrace.client.UsageException;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.svft.ModelException;
+import io.millrace.svft.ModelFiles;
+import io.millrace.svft.ModelStore;
+import java.nio.file.Path;
+
+/** Gets the base model ready before a job needs it, where somebody can watch. */
+final class BaseModels {
+  private BaseModels() {}
+
+  /**
+   * @throws UsageException where the settings name a model that cannot be had
+   */
+  static ModelFiles prepare(Settings settings) {
+    String name = settings.get(JobSettings.MODEL_NAME);
+    try (Progress progress = Progress.start("Factorising " + name + ", once", -1, "matrices")) {
+      return new ModelStore(Path.of(JobSettings.modelStore(settings)))
+          .prepare(
+              name,
+              (model, done, total) -> {
+                synchronized (progress) {
+                  progress.at(done, "of " + total);
+                }
+              });
+    } catch (ModelException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+}

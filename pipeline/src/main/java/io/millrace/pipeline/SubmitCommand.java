@@ -1,0 +1,134 @@
+package io.millrace.pipeline;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.client.SettingsOptions;
+import io.millrace.client.UsageException;
+import io.millrace.pipeline.job.AdaptationJob;
+import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.StartingState;
+import io.millrace.pipeline.source.ExampleLimits;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.common.JobStatus;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Sends the job to a Flink session that is already there. */
+@Command(
+    name = "submit",
+    description = {
+      "Start the job on a Flink session: that of millrace up, or any whose task managers have Millrace"
+          + " in their lib folder.",
+      "It goes on from its newest checkpoint unless told otherwise."
+    })
+final class SubmitCommand implements Callable<Integer> {
+  private static final List<Setting<?>> SETTINGS =
+      Stream.of(JobSettings.ALL, ExampleLimits.SETTINGS, Connection.SETTINGS)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  /** How long the job may take from its submission to running. */
+  private static final int START_SECONDS = 120;
+
+  @Option(
+      names = "--flink",
+      paramLabel = "HOST:PORT",
+      defaultValue = "127.0.0.1:8082",
+      description = "The session's REST interface. Default: ${DEFAULT-VALUE}.")
+  private String flink;
+
+  @Option(
+      names = "--from",
+      paramLabel = "latest|none|PATH",
+      defaultValue = "latest",
+      description =
+          "Where state comes from: the newest checkpoint in checkpoint.directory, nothing, or a"
+              + " checkpoint or savepoint. Default: ${DEFAULT-VALUE}.")
+  private String from;
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() throws InterruptedException {
+    Settings settings = options.load();
+    // A class or an address that cannot be used shows here, not in a task.
+    new Connection(settings).serializer().close();
+    int colon = flink.lastIndexOf(':');
+    String host = colon < 0 ? flink : flink.substring(0, colon);
+    int port = port(colon);
+    String name = settings.get(JobSettings.GROUP);
+    List<JobID> running = FlinkJob.running(host, port, name);
+    if (!running.isEmpty()) {
+      throw new UsageException(
+          "job %s is running already, as %s; two would write the same versions twice"
+              .formatted(name, running.get(0)));
+    }
+    String checkpoints = JobSettings.checkpoints(settings);
+    Optional<StartingState> start = startingState(checkpoints);
+    FlinkJob job =
+        FlinkJob.submit(
+            host, port, settings, checkpoints, start, AdaptationJob.Input.UNBOUNDED);
+    say("Job " + name + " is submitted as " + job.id());
+    say(start.map(state -> "It goes on from " + state.path()).orElse("It starts without state"));
+    awaitRunning(job);
+    say("It is running; http://" + host + ":" + port + " shows it.");
+    return 0;
+  }
+
+  private int port(int colon) {
+    try {
+      return Integer.parseInt(flink.substring(colon + 1));
+    } catch (NumberFormatException e) {
+      throw new UsageException("--flink: \"" + flink + "\" is not HOST:PORT");
+    }
+  }
+
+  private Optional<StartingState> startingState(String checkpoints) {
+    if (from.equals("none")) {
+      return Optional.empty();
+    }
+    if (!from.equals("latest")) {
+      return Optional.of(StartingState.savepoint(from));
+    }
+    try {
+      return StartingState.latestCheckpoint(checkpoints);
+    } catch (IOException e) {
+      throw new UsageException(
+          "cannot look for checkpoints in %s (%s); name one with --from"
+              .formatted(checkpoints, e.getMessage()),
+          e);
+    }
+  }
+
+  private static void awaitRunning(FlinkJob job) throws InterruptedException {
+    for (int i = 0; i < START_SECONDS * 5; i++) {
+      job.requireAlive();
+      if (job.status() == JobStatus.RUNNING) {
+        return;
+      }
+      Thread.sleep(200);
+    }
+    throw new IllegalStateException(
+        "the job does not run after %d s: Flink says %s"
+            .formatted(START_SECONDS, job.status()));
+  }
+
+  private void say(String line) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(line);
+    out.flush();
+  }
+}

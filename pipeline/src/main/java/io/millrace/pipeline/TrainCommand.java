@@ -1,0 +1,201 @@
+package io.millrace.pipeline;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.client.Connection;
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.client.SettingsOptions;
+import io.millrace.client.UsageException;
+import io.millrace.pipeline.embedded.EmbeddedFlink;
+import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.embedded.PeakMemory;
+import io.millrace.pipeline.job.AdaptationJob;
+import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.StartingState;
+import io.millrace.pipeline.report.RunRecord;
+import io.millrace.pipeline.report.RunReport;
+import io.millrace.pipeline.source.ExampleFile;
+import io.millrace.pipeline.source.ExampleLimits;
+import io.millrace.pipeline.source.ExampleProducer;
+import io.millrace.pipeline.source.Sent;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Runs the job over a file, to its end, in the embedded stack. */
+@Command(
+    name = "train",
+    description = {
+      "Train on a file of labeled examples, to its end, through Kafka and Flink on this machine.",
+      "A run that was cut off, even by kill -9, goes on where it stopped when the same command comes"
+          + " again; a finished one starts anew.",
+      "What it published stays in its data directory: millrace up --data DIR opens it."
+    })
+final class TrainCommand implements Callable<Integer> {
+  private static final List<Setting<?>> SETTINGS =
+      Stream.of(
+              JobSettings.ALL, EmbeddedStack.SETTINGS, ExampleLimits.SETTINGS, Connection.SETTINGS)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  @Option(
+      names = "--input",
+      required = true,
+      paramLabel = "FILE.jsonl",
+      description = "The examples, one JSON object a line: see millrace produce --help.")
+  private Path input;
+
+  @Option(
+      names = "--report",
+      paramLabel = "FILE.json",
+      description = "Write what came of it as one JSON object.")
+  private Path report;
+
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description = "Directory of the data. Default: data/train where Millrace is installed.")
+  private Path data;
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    long start = System.nanoTime();
+    Settings settings = forFiles(options.load());
+    ExampleFile file = open();
+    requireWritable(report);
+    BaseModels.prepare(settings);
+    RunDirectory run =
+        RunDirectory.open(
+            data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
+    try (StopSignal stop = StopSignal.install()) {
+      say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
+      try (EmbeddedStack stack =
+              EmbeddedStack.start(run.path(), EmbeddedStack.Ports.FREE, settings);
+          EmbeddedFlink flink = EmbeddedFlink.start(run.path().resolve("flink"), 0, 1)) {
+        Settings connected = stack.connect(settings);
+        Sent sent = send(file, connected);
+        FlinkJob job = submit(flink, connected, run.path());
+        try (RunRecord record = new RunRecord(new Connection(connected))) {
+          if (!follow(job, record, sent.examples(), stop)) {
+            say("Stopping; the same command goes on from here.");
+            return 130;
+          }
+          record.readToEnd();
+          RunReport done =
+              RunReport.of(record, (System.nanoTime() - start) / 1e9, PeakMemory.mib());
+          write(done);
+          run.finish();
+          done.lines().forEach(this::say);
+          say("All of it is in " + run.path() + "; bin/millrace up --data opens it again.");
+        }
+      }
+    }
+    return 0;
+  }
+
+  /** A file has no pauses, only an end: no clock closes its batches. */
+  private static Settings forFiles(Settings settings) {
+    return settings.explicit().containsKey(JobSettings.BATCH_TIMEOUT.key())
+        ? settings
+        : settings.with(JobSettings.BATCH_TIMEOUT, Duration.ZERO);
+  }
+
+  private ExampleFile open() {
+    try (Progress progress = Progress.ofBytes("Reading", input.toFile().length())) {
+      return ExampleFile.open(input, progress::at);
+    }
+  }
+
+  private static void requireWritable(Path report) {
+    if (report == null) {
+      return;
+    }
+    Path directory = report.toAbsolutePath().getParent();
+    if (Files.isDirectory(report) || !Files.isWritable(directory)) {
+      throw new UsageException("--report: cannot write " + report);
+    }
+  }
+
+  private Sent send(ExampleFile file, Settings settings) {
+    try (Progress progress = Progress.ofBytes("Sending", file.size())) {
+      return new ExampleProducer(settings)
+          .send(
+              file,
+              ExampleProducer.Resume.NEVER_TWICE,
+              sent -> progress.at(sent.bytes(), "%,d examples".formatted(sent.examples())));
+    }
+  }
+
+  private FlinkJob submit(EmbeddedFlink flink, Settings settings, Path directory) {
+    String checkpoints = directory.resolve("checkpoints").toString();
+    try {
+      Optional<StartingState> start = StartingState.latestCheckpoint(checkpoints);
+      return FlinkJob.submit(
+          "127.0.0.1",
+          flink.port(),
+          settings,
+          checkpoints,
+          start,
+          AdaptationJob.Input.BOUNDED);
+    } catch (IOException e) {
+      throw new IllegalStateException("cannot read " + checkpoints + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Until the job ends; false where somebody asked to stop before. */
+  private static boolean follow(FlinkJob job, RunRecord record, long total, StopSignal stop) {
+    try (Progress progress = Progress.start("Training", total, "examples")) {
+      while (!job.finished().isDone()) {
+        if (stop.requested().isDone()) {
+          return false;
+        }
+        record.poll(Duration.ofMillis(200));
+        progress.at(record.examples(), accuracySoFar(record));
+      }
+      job.requireAlive();
+      record.readToEnd();
+      progress.at(record.examples(), accuracySoFar(record));
+      return true;
+    }
+  }
+
+  private static String accuracySoFar(RunRecord record) {
+    long right = record.right();
+    return record.examples() == 0
+        ? ""
+        : "accuracy so far %.3f".formatted((double) right / record.examples());
+  }
+
+  private void write(RunReport done) {
+    if (report == null) {
+      return;
+    }
+    try {
+      new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(report.toFile(), done);
+    } catch (IOException e) {
+      throw new IllegalStateException("cannot write " + report + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void say(String line) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(line);
+    out.flush();
+  }
+}

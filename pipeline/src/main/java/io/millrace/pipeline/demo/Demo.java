@@ -1,0 +1,236 @@
+package io.millrace.pipeline.demo;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Settings;
+import io.millrace.pipeline.Progress;
+import io.millrace.pipeline.StopSignal;
+import io.millrace.pipeline.embedded.EmbeddedFlink;
+import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.embedded.PeakMemory;
+import io.millrace.pipeline.job.AdaptationJob;
+import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.report.DomainRecord;
+import io.millrace.pipeline.report.RunRecord;
+import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.ModelFiles;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
+
+/**
+ * The whole of Millrace on one machine, on WordNet's stream: a live feed into Kafka, the job in
+ * Flink, a serving process that follows the versions and answers all the while, and at the end the
+ * frozen model on the same stream for comparison.
+ */
+public final class Demo {
+  private static final int UNSEEN_TEXTS = 500;
+  private static final Duration LAST_VERSION_SERVED_WITHIN = Duration.ofSeconds(60);
+
+  private final Settings settings;
+  private final ModelFiles model;
+  private final Path data;
+  private final StopSignal stop;
+  private final Consumer<String> say;
+  private final List<LabeledExample> definitions;
+  private final List<LabeledExample> usages;
+  private final List<String> unseen;
+
+  /**
+   * @param settings the job's, the stack's and the connection's
+   * @param model the prepared base model
+   * @param data an empty directory
+   * @param definitions how many definitions the stream begins with
+   * @param usages how many usage examples follow
+   */
+  public Demo(
+      Settings settings,
+      ModelFiles model,
+      Path data,
+      StopSignal stop,
+      Consumer<String> say,
+      int definitions,
+      int usages)
+      throws IOException {
+    this.settings = settings;
+    this.model = model;
+    this.data = data;
+    this.stop = stop;
+    this.say = say;
+    WordNet wordNet = WordNet.load();
+    this.definitions = wordNet.definitions(definitions);
+    List<LabeledExample> drawn = wordNet.usages(usages + UNSEEN_TEXTS);
+    int streamed = Math.max(0, Math.min(usages, drawn.size() - UNSEEN_TEXTS));
+    this.usages = drawn.subList(0, streamed);
+    this.unseen = drawn.subList(streamed, drawn.size()).stream().map(LabeledExample::getText).toList();
+  }
+
+  /**
+   * Runs it to its end.
+   *
+   * @return what came of it; empty where somebody asked to stop before
+   * @throws IllegalStateException where a part fails
+   */
+  public Optional<DemoResult> run() {
+    say.accept("Starting Kafka, the schema registry, Flink and a serving process ...");
+    try (EmbeddedStack stack =
+        EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings)) {
+      Settings connected = stack.connect(settings);
+      Connection connection = new Connection(connected);
+      try (EmbeddedFlink flink = EmbeddedFlink.start(data.resolve("flink"), 0, 1);
+          ServingProcess serving =
+              ServingProcess.start(
+                  data.resolve("serve"), JobSettings.modelStore(settings), connection)) {
+        FlinkJob job =
+            FlinkJob.submit(
+                "127.0.0.1",
+                flink.port(),
+                connected,
+                data.resolve("checkpoints").toString(),
+                Optional.empty(),
+                AdaptationJob.Input.UNBOUNDED);
+        return live(connection, job, serving);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return Optional.empty();
+    } catch (IOException e) {
+      throw new IllegalStateException("the serving process does not answer: " + e.getMessage(), e);
+    }
+  }
+
+  private Optional<DemoResult> live(
+      Connection connection, FlinkJob job, ServingProcess serving)
+      throws InterruptedException, IOException {
+    List<LabeledExample> stream = new ArrayList<>(definitions);
+    stream.addAll(usages);
+    PredictionLoad load = new PredictionLoad(serving.address(), WordNet.DOMAIN, unseen);
+    ExecutorService threads = Executors.newFixedThreadPool(2);
+    try (LiveFeed feed = new LiveFeed(connection);
+        RunRecord record = new RunRecord(connection)) {
+      threads.submit(load);
+      Future<?> feeding =
+          threads.submit(
+              () -> {
+                feed.run(stream);
+                return null;
+              });
+      try {
+        if (!follow(job, feed, feeding, record, load, stream.size())) {
+          return Optional.empty();
+        }
+        long last = record.domains().get(WordNet.DOMAIN).versions().size();
+        awaitServed(load, last);
+        long live = serving.versionsLive(WordNet.DOMAIN);
+        long memory = PeakMemory.mib();
+        List<Boolean> frozen = frozenBaseline(stream, record.domains().get(WordNet.DOMAIN));
+        return Optional.of(
+            DemoResult.of(definitions.size(), record, frozen, feed, load, live, memory));
+      } finally {
+        threads.shutdownNow();
+      }
+    }
+  }
+
+  /** Until all that was fed is trained on and committed; false where somebody asked to stop. */
+  private boolean follow(
+      FlinkJob job,
+      LiveFeed feed,
+      Future<?> feeding,
+      RunRecord record,
+      PredictionLoad load,
+      long total)
+      throws InterruptedException {
+    try (Progress progress = Progress.start("Adapting", total, "examples")) {
+      // What stays in an unfinished batch trains when the job drains.
+      long almost = total - settings.get(JobSettings.BATCH_SIZE);
+      while (!feeding.isDone() || record.examples() <= almost) {
+        if (stop.requested().isDone()) {
+          return false;
+        }
+        job.requireAlive();
+        requireSound(feeding);
+        record.poll(Duration.ofMillis(200));
+        progress.at(record.examples(), note(record, load));
+      }
+      job.drain(data.resolve("savepoints"));
+      record.readToEnd();
+      progress.at(record.examples(), note(record, load));
+      return true;
+    }
+  }
+
+  private static void requireSound(Future<?> feeding) throws InterruptedException {
+    if (feeding.isDone()) {
+      try {
+        feeding.get();
+      } catch (ExecutionException | CancellationException e) {
+        throw new IllegalStateException("the feed failed: " + e.getMessage(), e);
+      }
+    }
+  }
+
+  private static String note(RunRecord record, PredictionLoad load) {
+    DomainRecord domain = record.domains().get(WordNet.DOMAIN);
+    if (domain == null) {
+      return "";
+    }
+    boolean[] correct = domain.correct();
+    int from = Math.max(0, correct.length - 500);
+    int right = 0;
+    for (int i = from; i < correct.length; i++) {
+      right += correct[i] ? 1 : 0;
+    }
+    return "accuracy %.2f, version %d published, %d answering"
+        .formatted(
+            (double) right / Math.max(1, correct.length - from),
+            domain.versions().size(),
+            load.newestVersion());
+  }
+
+  private void awaitServed(PredictionLoad load, long version) throws InterruptedException {
+    long deadline = System.nanoTime() + LAST_VERSION_SERVED_WITHIN.toNanos();
+    while (load.newestVersion() < version) {
+      if (System.nanoTime() > deadline) {
+        throw new IllegalStateException(
+            "the serving process answers with version %d, %d is published"
+                .formatted(load.newestVersion(), version));
+      }
+      if (stop.requested().isDone()) {
+        throw new InterruptedException();
+      }
+      Thread.sleep(20);
+    }
+  }
+
+  private List<Boolean> frozenBaseline(List<LabeledExample> stream, DomainRecord domain)
+      throws InterruptedException {
+    List<Integer> batches =
+        domain.steps().stream()
+            .map(TrainingStep::getCorrect)
+            .map(List::size)
+            .toList();
+    try (Progress progress =
+        Progress.start("Frozen model, same stream", stream.size(), "examples")) {
+      return FrozenBaseline.run(
+          model,
+          settings,
+          stream,
+          batches,
+          done -> {
+            progress.at(done);
+            return !stop.requested().isDone();
+          });
+    }
+  }
+}

@@ -1,0 +1,63 @@
+package io.millrace.pipeline.demo;
+
+import io.millrace.client.Settings;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.schemas.LabeledExample;
+import io.millrace.svft.BaseModel;
+import io.millrace.svft.ModelFiles;
+import io.millrace.svft.StepResult;
+import io.millrace.svft.Torch;
+import io.millrace.svft.Trainer;
+import io.millrace.svft.TrainingExample;
+import io.millrace.svft.TrainingSettings;
+import io.millrace.svft.TrainingState;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongPredicate;
+
+/** The frozen encoder with a trained head, on the same batches in the same order. */
+final class FrozenBaseline {
+  private FrozenBaseline() {}
+
+  /**
+   * @param batches sizes of the batches the stream is cut into
+   * @param goOn told how many examples are done; false stops it
+   * @return per example whether it was predicted before it was trained on
+   * @throws InterruptedException where it was stopped
+   */
+  static List<Boolean> run(
+      ModelFiles model,
+      Settings settings,
+      List<LabeledExample> stream,
+      List<Integer> batches,
+      LongPredicate goOn)
+      throws InterruptedException {
+    List<Boolean> correct = new ArrayList<>();
+    try (BaseModel base = BaseModel.load(model, Torch.device("cpu"))) {
+      Torch.setThreads(settings.get(JobSettings.THREADS));
+      Trainer trainer =
+          new Trainer(
+              base,
+              JobSettings.training(
+                  settings.with(JobSettings.METHOD, TrainingSettings.Method.HEAD.id())));
+      TrainingState state = trainer.initialState();
+      int at = 0;
+      for (int size : batches) {
+        List<TrainingExample> batch =
+            stream.subList(at, at + size).stream()
+                .map(e -> new TrainingExample(e.getText(), e.getLabel(), e.getWeight()))
+                .toList();
+        StepResult result = trainer.step(state, batch);
+        state = result.state();
+        for (boolean each : result.correct()) {
+          correct.add(each);
+        }
+        at += size;
+        if (!goOn.test(at)) {
+          throw new InterruptedException();
+        }
+      }
+    }
+    return correct;
+  }
+}

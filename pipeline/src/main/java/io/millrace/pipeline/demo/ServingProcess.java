@@ -1,0 +1,126 @@
+package io.millrace.pipeline.demo;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.client.Connection;
+import io.millrace.pipeline.Home;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** {@code millrace serve} as a child process, on a free port; it ends with this process. */
+final class ServingProcess implements AutoCloseable {
+  private static final Duration START_TIMEOUT = Duration.ofSeconds(120);
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Process process;
+  private final URI address;
+  private final HttpClient http = HttpClient.newHttpClient();
+
+  private ServingProcess(Process process, URI address) {
+    this.process = process;
+    this.address = address;
+  }
+
+  /**
+   * Starts it and waits until it listens.
+   *
+   * @param data for its store and logs
+   * @throws IllegalStateException where it does not start
+   */
+  static ServingProcess start(Path data, String modelStore, Connection connection) {
+    Path portFile = data.resolve("port");
+    Path output = data.resolve("output.log");
+    try {
+      Files.createDirectories(data);
+      ProcessBuilder builder =
+          new ProcessBuilder(
+                  List.of(
+                      Home.directory().resolve("bin").resolve("millrace").toString(),
+                      "serve",
+                      "--data",
+                      data.toString(),
+                      "--port",
+                      "0",
+                      "--port-file",
+                      portFile.toString(),
+                      "--set",
+                      "model.store=" + modelStore,
+                      "--set",
+                      Connection.BOOTSTRAP_SERVERS.key() + "=" + connection.bootstrapServers(),
+                      "--set",
+                      Connection.REGISTRY_URL.key() + "=" + connection.registryUrl()))
+              .redirectErrorStream(true)
+              .redirectOutput(output.toFile());
+      builder.environment().put("MILLRACE_END_WITH_PARENT", "1");
+      Process process = builder.start();
+      return new ServingProcess(process, URI.create(address(process, portFile, output)));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot start the serving process", e);
+    }
+  }
+
+  private static String address(Process process, Path portFile, Path output) throws IOException {
+    long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+    try {
+      while (!Files.exists(portFile)) {
+        if (process.waitFor(100, TimeUnit.MILLISECONDS) || System.nanoTime() > deadline) {
+          process.destroyForcibly();
+          throw new IllegalStateException(
+              "the serving process does not start: "
+                  + Files.readString(output).lines().reduce((a, b) -> b).orElse("no output"));
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      process.destroyForcibly();
+      throw new IllegalStateException("interrupted while the serving process started", e);
+    }
+    return "http://127.0.0.1:" + Files.readString(portFile).trim();
+  }
+
+  /** Where it answers. */
+  URI address() {
+    return address;
+  }
+
+  /** How many versions of a domain it has made live since it started. */
+  long versionsLive(String domain) throws IOException, InterruptedException {
+    HttpResponse<String> response =
+        http.send(
+            HttpRequest.newBuilder(address.resolve("/v1/adapters"))
+                .timeout(Duration.ofSeconds(10))
+                .build(),
+            HttpResponse.BodyHandlers.ofString());
+    long live = 0;
+    for (JsonNode each : JSON.readTree(response.body()).path("domains")) {
+      if (each.path("domain").asText().equals(domain)) {
+        for (JsonNode version : each.path("versions")) {
+          live += version.path("liveAt").isTextual() ? 1 : 0;
+        }
+      }
+    }
+    return live;
+  }
+
+  @Override
+  public void close() {
+    process.destroy();
+    try {
+      if (!process.waitFor(15, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+      }
+    } catch (InterruptedException e) {
+      process.destroyForcibly();
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,260 @@
+package io.millrace.pipeline.embedded;
+
+import io.millrace.client.ParentWatch;
+import io.millrace.client.UsageException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Apicurio Registry as a child process, on loopback only. Its schemas lie in a database file that
+ * outlives every end of the process; the process itself never outlives this one. One-shot: started
+ * once, closed once.
+ */
+public final class RegistryProcess implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(RegistryProcess.class);
+  private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
+  private static final Duration PREDECESSOR_TIMEOUT = Duration.ofSeconds(15);
+  private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(10);
+  private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
+  private static final Duration POLL = Duration.ofMillis(50);
+  private static final String DATABASE = "registry";
+  private static final long LARGEST_LOG = 10 * 1024 * 1024;
+
+  private final HttpClient http = HttpClient.newHttpClient();
+  private final Process process;
+  private final int port;
+  private final Path log;
+
+  private RegistryProcess(Process process, int port, Path log) {
+    this.process = process;
+    this.port = port;
+    this.log = log;
+  }
+
+  /**
+   * Launches a registry on {@code directory} and does not wait for it: {@link #awaitReady} does.
+   *
+   * @param distribution Apicurio's unpacked distribution
+   * @param directory holds its data; made where it is missing
+   * @param log takes what it prints
+   * @param port to listen on, or 0 for a free one
+   * @throws UsageException where the port is taken
+   */
+  public static RegistryProcess launch(Path distribution, Path directory, Path log, int port) {
+    awaitPredecessor(directory.resolve(DATABASE + ".mv.db"));
+    int claimed = LoopbackPort.claim(port, "the schema registry", "--registry-port");
+    try {
+      Files.createDirectories(log.toAbsolutePath().getParent());
+      if (Files.exists(log) && Files.size(log) > LARGEST_LOG) {
+        Files.delete(log);
+      }
+      // Vert.x unpacks files here, and a killed process leaves them behind.
+      Path temporary = directory.resolve("tmp");
+      deleteRecursively(temporary);
+      Files.createDirectories(temporary);
+      Process process =
+          new ProcessBuilder(command(distribution, claimed))
+              .directory(directory.toFile())
+              .redirectErrorStream(true)
+              .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
+              .start();
+      return new RegistryProcess(process, claimed, log);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot launch the schema registry in " + directory, e);
+    }
+  }
+
+  /**
+   * Waits until the registry answers, and sets its compatibility to BACKWARD.
+   *
+   * @throws IllegalStateException where it does not answer in time
+   */
+  public void awaitReady() {
+    try {
+      awaitAnswer();
+      requireBackwardCompatibility();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while the schema registry started", e);
+    }
+  }
+
+  /** Where Confluent's REST interface is. */
+  public String url() {
+    return "http://" + LoopbackPort.HOST + ":" + port + "/apis/ccompat/v7";
+  }
+
+  /** Completes when the process has ended, for whatever reason. */
+  public CompletableFuture<Void> ended() {
+    return process.onExit().thenApply(ended -> null);
+  }
+
+  /** Asks the process to end, and ends it after ten seconds. The schemas are safe either way. */
+  @Override
+  public void close() {
+    // Process.destroy() would close its standard input as well, and that ends it at once.
+    process.toHandle().destroy();
+    try {
+      if (!process.waitFor(CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)) {
+        LOG.warn("The schema registry did not stop within {}; it is killed", CLOSE_TIMEOUT);
+        process.destroyForcibly().waitFor(CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+      }
+    } catch (InterruptedException e) {
+      process.destroyForcibly();
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /**
+   * The registry of a process that was killed ends some hundred milliseconds after it. Until then
+   * it holds the database, and its port.
+   */
+  private static void awaitPredecessor(Path database) {
+    if (!Files.exists(database)) {
+      return;
+    }
+    long deadline = System.nanoTime() + PREDECESSOR_TIMEOUT.toNanos();
+    try (FileChannel channel = FileChannel.open(database, StandardOpenOption.WRITE)) {
+      while (channel.tryLock() == null) {
+        if (System.nanoTime() > deadline) {
+          throw new IllegalStateException(
+              "another process holds the schema registry's " + database);
+        }
+        Thread.sleep(POLL.toMillis());
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot open " + database, e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted before the schema registry started", e);
+    }
+  }
+
+  private static List<String> command(Path distribution, int port) {
+    List<String> command = new ArrayList<>();
+    // Ctrl-C reaches every process of the terminal. The registry is to ignore it and to outlive its
+    // clients: it is
+    // closed after them. What a shell ignores stays ignored across exec, and the JVM leaves it so.
+    command.addAll(List.of("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(
+        List.of(
+            "-Xms24m",
+            "-Xmx256m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Djava.io.tmpdir=tmp",
+            "-Dapicurio.import.work-dir=tmp",
+            "-Dapicurio.storage.snapshot.location=tmp",
+            "-Dquarkus.http.host=" + LoopbackPort.HOST,
+            "-Dquarkus.http.port=" + port,
+            "-Dquarkus.http.access-log.enabled=false",
+            "-Dapicurio.storage.kind=sql",
+            "-Dapicurio.storage.sql.kind=h2",
+            // A path relative to the working directory needs no escapes. Without WRITE_DELAY=0, H2
+            // keeps the last half
+            // second of commits in memory.
+            "-Dapicurio.datasource.url=jdbc:h2:file:./" + DATABASE + ";WRITE_DELAY=0",
+            "-Dapicurio.datasource.jdbc.initial-size=1",
+            "-Dapicurio.datasource.jdbc.min-size=1",
+            "-Dapicurio.datasource.jdbc.max-size=8",
+            "-cp",
+            codeSource(ParentWatch.class) + ":" + runner(distribution.toAbsolutePath()),
+            ParentWatch.class.getName(),
+            "io.quarkus.runner.GeneratedMain"));
+    return command;
+  }
+
+  private static Path runner(Path distribution) {
+    try (Stream<Path> files = Files.list(distribution)) {
+      return files
+          .filter(file -> file.getFileName().toString().endsWith("-runner.jar"))
+          .findFirst()
+          .orElseThrow(() -> new IOException("no file is called *-runner.jar"));
+    } catch (IOException e) {
+      throw new UncheckedIOException("the schema registry is not unpacked in " + distribution, e);
+    }
+  }
+
+  private static Path codeSource(Class<?> type) {
+    try {
+      return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException("cannot tell where " + type + " was loaded from", e);
+    }
+  }
+
+  private void awaitAnswer() throws InterruptedException {
+    HttpRequest question = request("/subjects").GET().build();
+    long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+    while (System.nanoTime() < deadline) {
+      if (process.waitFor(POLL.toMillis(), TimeUnit.MILLISECONDS)) {
+        throw new IllegalStateException(
+            "the schema registry ended with exit code %d as it started; see %s"
+                .formatted(process.exitValue(), log));
+      }
+      try {
+        if (http.send(question, BodyHandlers.discarding()).statusCode() == 200) {
+          return;
+        }
+      } catch (IOException e) {
+        LOG.trace("The schema registry does not answer yet", e);
+      }
+    }
+    throw new IllegalStateException(
+        "the schema registry did not answer within %d s; see %s"
+            .formatted(START_TIMEOUT.toSeconds(), log));
+  }
+
+  /** Apicurio takes any schema until told otherwise. */
+  private void requireBackwardCompatibility() throws InterruptedException {
+    HttpRequest order =
+        request("/config")
+            .header("Content-Type", "application/vnd.schemaregistry.v1+json")
+            .PUT(BodyPublishers.ofString("{\"compatibility\":\"BACKWARD\"}"))
+            .build();
+    try {
+      HttpResponse<String> answer = http.send(order, BodyHandlers.ofString());
+      if (answer.statusCode() != 200) {
+        throw new IOException("it answered " + answer.statusCode() + ": " + answer.body());
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot set the schema registry's compatibility", e);
+    }
+  }
+
+  private HttpRequest.Builder request(String path) {
+    return HttpRequest.newBuilder(URI.create(url() + path)).timeout(ANSWER_TIMEOUT);
+  }
+
+  private static void deleteRecursively(Path directory) throws IOException {
+    if (!Files.exists(directory)) {
+      return;
+    }
+    try (Stream<Path> files = Files.walk(directory)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+}

@@ -1,0 +1,105 @@
+package io.millrace.pipeline.embedded;
+
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.client.UsageException;
+import io.millrace.schemas.Topics;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.config.TopicConfig;
+
+/** Millrace's topics, and how each keeps its records. */
+public final class TopicLayout {
+  /** Partitions of every topic. */
+  public static final Setting<Integer> PARTITIONS =
+      Setting.integer(
+          "topics.partitions",
+          4,
+          1,
+          1000,
+          "Partitions of every topic when it is made; a topic keeps them for good.");
+
+  private static final Map<String, String> BY_TIME =
+      Map.of(
+          TopicConfig.CLEANUP_POLICY_CONFIG,
+          TopicConfig.CLEANUP_POLICY_DELETE,
+          TopicConfig.RETENTION_MS_CONFIG,
+          String.valueOf(Duration.ofDays(30).toMillis()));
+
+  /**
+   * By the broker's clock: replay needs what came in the last 30 days, whatever its writers' clocks
+   * say.
+   */
+  private static final Map<String, String> BY_TIME_OF_ARRIVAL =
+      with(BY_TIME, TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, "LogAppendTime");
+
+  private static final Map<String, String> COMPACTED =
+      Map.of(
+          TopicConfig.CLEANUP_POLICY_CONFIG,
+          TopicConfig.CLEANUP_POLICY_COMPACT,
+          TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
+          String.valueOf(EmbeddedKafka.LARGEST_RECORD));
+
+  private static final Map<String, Map<String, String>> CONFIGURATIONS = configurations();
+
+  private TopicLayout() {}
+
+  /**
+   * Makes the topics that are missing, with the brokers' default replication. One that exists stays
+   * as it is.
+   *
+   * @throws UsageException where {@link #PARTITIONS} is set and a topic has another number of them
+   * @throws ExecutionException where Kafka refuses
+   */
+  public static void create(Admin admin, Settings settings)
+      throws ExecutionException, InterruptedException {
+    int partitions = settings.get(PARTITIONS);
+    Set<String> existing = admin.listTopics().names().get();
+    List<NewTopic> missing =
+        CONFIGURATIONS.entrySet().stream()
+            .filter(topic -> !existing.contains(topic.getKey()))
+            .map(
+                topic ->
+                    new NewTopic(topic.getKey(), Optional.of(partitions), Optional.empty())
+                        .configs(topic.getValue()))
+            .toList();
+    admin.createTopics(missing).all().get();
+    if (settings.explicit().containsKey(PARTITIONS.key())) {
+      List<String> kept = CONFIGURATIONS.keySet().stream().filter(existing::contains).toList();
+      for (TopicDescription topic : admin.describeTopics(kept).allTopicNames().get().values()) {
+        requirePartitions(topic, partitions);
+      }
+    }
+  }
+
+  private static void requirePartitions(TopicDescription topic, int partitions) {
+    if (topic.partitions().size() != partitions) {
+      throw new UsageException(
+          "%s=%d: topic %s exists with %d partitions and keeps them"
+              .formatted(PARTITIONS.key(), partitions, topic.name(), topic.partitions().size()));
+    }
+  }
+
+  private static Map<String, Map<String, String>> configurations() {
+    Map<String, Map<String, String>> configurations = new LinkedHashMap<>();
+    configurations.put(Topics.LABELED_EXAMPLES, BY_TIME_OF_ARRIVAL);
+    configurations.put(Topics.ADAPTERS, COMPACTED);
+    configurations.put(Topics.TRAINING_STEPS, BY_TIME_OF_ARRIVAL);
+    configurations.put(Topics.DEAD_LETTERS, BY_TIME);
+    return configurations;
+  }
+
+  private static Map<String, String> with(Map<String, String> map, String key, String value) {
+    Map<String, String> more = new LinkedHashMap<>(map);
+    more.put(key, value);
+    return more;
+  }
+}

@@ -1,0 +1,105 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Settings;
+import io.millrace.operators.Adaptation;
+import io.millrace.operators.ExampleRules;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.Topics;
+import java.util.Optional;
+import java.util.Properties;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.operators.SlotSharingGroup;
+import org.apache.flink.api.connector.source.Source;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
+import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
+import org.apache.flink.connector.kafka.source.KafkaSource;
+import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
+import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.producer.ProducerConfig;
+
+/** The job: labeled examples in, steps, versions and dead letters out, exactly once. */
+public final class AdaptationJob {
+  /** Whether the job ends at what the topic held when it started, or never. */
+  public enum Input {
+    BOUNDED,
+    UNBOUNDED
+  }
+
+  /** Kafka's broker refuses longer ones unless told otherwise. */
+  private static final int TRANSACTION_TIMEOUT_MILLIS = 15 * 60 * 1000;
+
+  private static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
+
+  private AdaptationJob() {}
+
+  /** Adds the job's operators to an environment. */
+  public static void define(
+      StreamExecutionEnvironment environment, Settings settings, ExampleRules rules, Input input) {
+    Connection connection = new Connection(settings);
+    environment.setParallelism(settings.get(JobSettings.PARALLELISM));
+    DataStream<ReceivedExample> received =
+        environment
+            .fromSource(
+                source(settings, connection, input),
+                WatermarkStrategy.noWatermarks(),
+                Topics.LABELED_EXAMPLES)
+            .uid("labeled-examples");
+    DataStream<OutgoingRecord> outgoing =
+        Adaptation.of(received, rules, JobSettings.adapt(settings), slots(settings));
+    outgoing.sinkTo(sink(settings, connection)).name("publish").uid("publish");
+  }
+
+  private static Optional<SlotSharingGroup> slots(Settings settings) {
+    if (!settings.get(JobSettings.DEVICE).equals("gpu")) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        Adaptation.gpuSlot(
+            settings.get(JobSettings.SLOT_CPU_CORES),
+            settings.get(JobSettings.SLOT_HEAP_MIB),
+            settings.get(JobSettings.SLOT_OFF_HEAP_MIB),
+            settings.get(JobSettings.SLOT_MANAGED_MIB)));
+  }
+
+  private static Source<ReceivedExample, ?, ?> source(
+      Settings settings, Connection connection, Input input) {
+    Properties properties = connection.properties();
+    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+    KafkaSourceBuilder<ReceivedExample> builder =
+        KafkaSource.<ReceivedExample>builder()
+            .setProperties(properties)
+            .setBootstrapServers(connection.bootstrapServers())
+            .setTopics(Topics.LABELED_EXAMPLES)
+            .setGroupId(settings.get(JobSettings.GROUP))
+            .setClientIdPrefix(settings.get(JobSettings.GROUP))
+            // Where the job goes on after a stop is in its checkpoints, never in the group's
+            // offsets: state and position belong together.
+            .setStartingOffsets(OffsetsInitializer.earliest())
+            .setDeserializer(new ReceivedExampleReader(connection));
+    return input == Input.BOUNDED
+        ? new BoundedKafkaSource<>(builder.setBounded(OffsetsInitializer.latest()).build())
+        : builder.build();
+  }
+
+  private static KafkaSink<OutgoingRecord> sink(Settings settings, Connection connection) {
+    Properties properties = connection.properties();
+    properties.put(
+        ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, Integer.toString(TRANSACTION_TIMEOUT_MILLIS));
+    properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(LARGEST_RECORD_BYTES));
+    return KafkaSink.<OutgoingRecord>builder()
+        .setKafkaProducerConfig(properties)
+        .setBootstrapServers(connection.bootstrapServers())
+        .setDeliveryGuarantee(DeliveryGuarantee.EXACTLY_ONCE)
+        .setTransactionalIdPrefix(settings.get(JobSettings.GROUP))
+        // Pooling finds and aborts what a killed predecessor left open, at any parallelism.
+        .setTransactionNamingStrategy(TransactionNamingStrategy.POOLING)
+        .setRecordSerializer(new OutgoingRecordWriter(connection))
+        .build();
+  }
+}

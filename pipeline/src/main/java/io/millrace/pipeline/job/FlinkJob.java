@@ -1,0 +1,138 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.client.Settings;
+import io.millrace.operators.ExampleRules;
+import io.millrace.pipeline.source.ExampleLimits;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.common.JobStatus;
+import org.apache.flink.client.program.rest.RestClusterClient;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.RestOptions;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.core.execution.SavepointFormatType;
+import org.apache.flink.runtime.client.JobStatusMessage;
+import org.apache.flink.streaming.api.environment.RemoteStreamEnvironment;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+
+/** The job on a Flink session, from its submission on. */
+public final class FlinkJob {
+  private final JobClient client;
+  private final CompletableFuture<Void> finished;
+
+  private FlinkJob(JobClient client) {
+    this.client = client;
+    this.finished = client.getJobExecutionResult().thenAccept(result -> {});
+  }
+
+  /**
+   * Sends the job to a session whose task managers have Millrace on their own class path.
+   *
+   * @param host and {@code port} of the session's REST interface
+   * @param checkpoints where checkpoints go
+   * @param start where state comes from; empty for a new job
+   * @throws IllegalStateException where Flink does not take it
+   */
+  public static FlinkJob submit(
+      String host,
+      int port,
+      Settings settings,
+      String checkpoints,
+      Optional<StartingState> start,
+      AdaptationJob.Input input) {
+    Configuration configuration = JobConfiguration.of(settings, checkpoints, start);
+    StreamExecutionEnvironment environment =
+        new RemoteStreamEnvironment(host, port, configuration);
+    environment.configure(configuration);
+    AdaptationJob.define(
+        environment, settings, new ExampleRules(ExampleLimits.example(settings)), input);
+    try {
+      return new FlinkJob(environment.executeAsync(settings.get(JobSettings.GROUP)));
+    } catch (Exception e) {
+      throw new IllegalStateException(
+          "Flink at %s:%d does not take the job: %s".formatted(host, port, rootMessage(e)), e);
+    }
+  }
+
+  private static String rootMessage(Throwable error) {
+    Throwable root = error;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    return String.valueOf(root.getMessage()).lines().findFirst().orElse(root.toString());
+  }
+
+  /**
+   * Jobs of that name on a session that have not ended.
+   *
+   * @throws IllegalStateException where no session answers there
+   */
+  public static List<JobID> running(String host, int port, String name) {
+    Configuration configuration = new Configuration();
+    configuration.set(RestOptions.ADDRESS, host);
+    configuration.set(RestOptions.PORT, port);
+    configuration.set(RestOptions.RETRY_MAX_ATTEMPTS, 3);
+    try (RestClusterClient<String> client = new RestClusterClient<>(configuration, name)) {
+      return client.listJobs().get(20, TimeUnit.SECONDS).stream()
+          .filter(job -> job.getJobName().equals(name))
+          .filter(job -> !job.getJobState().isGloballyTerminalState())
+          .map(JobStatusMessage::getJobId)
+          .toList();
+    } catch (Exception e) {
+      throw new IllegalStateException(
+          "no Flink session answers at %s:%d: %s".formatted(host, port, rootMessage(e)), e);
+    }
+  }
+
+  /** Flink's name for it. */
+  public JobID id() {
+    return client.getJobID();
+  }
+
+  /** What Flink says of it. */
+  public JobStatus status() {
+    return client.getJobStatus().join();
+  }
+
+  /** Completes when the job has ended; exceptionally where it failed. */
+  public CompletableFuture<Void> finished() {
+    return finished;
+  }
+
+  /**
+   * Ends an unbounded job as if its input had ended: batches close, last versions are published, all
+   * is committed.
+   */
+  public void drain(Path savepoints) {
+    try {
+      client
+          .stopWithSavepoint(true, savepoints.toUri().toString(), SavepointFormatType.CANONICAL)
+          .get();
+      finished.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while the job drained", e);
+    } catch (ExecutionException | CompletionException e) {
+      throw new IllegalStateException("the job does not drain: " + rootMessage(e), e);
+    }
+  }
+
+  /**
+   * @throws IllegalStateException where the job has failed
+   */
+  public void requireAlive() {
+    if (finished.isCompletedExceptionally()) {
+      try {
+        finished.join();
+      } catch (CompletionException e) {
+        throw new IllegalStateException("the job failed: " + rootMessage(e), e);
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.client.Settings;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.configuration.RestartStrategyOptions;
+import org.apache.flink.configuration.StateBackendOptions;
+import org.apache.flink.configuration.StateRecoveryOptions;
+import org.apache.flink.core.execution.CheckpointingMode;
+
+/** The job's Flink configuration. Any {@code flink.*} setting wins over it. */
+public final class JobConfiguration {
+  private JobConfiguration() {}
+
+  /**
+   * @param checkpoints where checkpoints go
+   * @param start where the job's state comes from; empty for a new one
+   */
+  public static Configuration of(
+      Settings settings, String checkpoints, Optional<StartingState> start) {
+    Configuration configuration = new Configuration();
+    configuration.set(PipelineOptions.NAME, settings.get(JobSettings.GROUP));
+    configuration.set(StateBackendOptions.STATE_BACKEND, "rocksdb");
+    configuration.set(CheckpointingOptions.INCREMENTAL_CHECKPOINTS, true);
+    configuration.set(CheckpointingOptions.CHECKPOINTS_DIRECTORY, uri(checkpoints));
+    configuration.set(
+        CheckpointingOptions.CHECKPOINTING_CONSISTENCY_MODE, CheckpointingMode.EXACTLY_ONCE);
+    configuration.set(
+        CheckpointingOptions.CHECKPOINTING_INTERVAL, settings.get(JobSettings.CHECKPOINT_INTERVAL));
+    configuration.set(CheckpointingOptions.CHECKPOINTING_TIMEOUT, Duration.ofMinutes(10));
+    configuration.set(CheckpointingOptions.TOLERABLE_FAILURE_NUMBER, Integer.MAX_VALUE);
+    configuration.set(CheckpointingOptions.MAX_RETAINED_CHECKPOINTS, 2);
+    configuration.set(
+        CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
+        ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
+    configuration.set(RestartStrategyOptions.RESTART_STRATEGY, "exponential-delay");
+    configuration.set(
+        RestartStrategyOptions.RESTART_STRATEGY_EXPONENTIAL_DELAY_INITIAL_BACKOFF,
+        Duration.ofMillis(500));
+    configuration.set(
+        RestartStrategyOptions.RESTART_STRATEGY_EXPONENTIAL_DELAY_MAX_BACKOFF,
+        Duration.ofSeconds(30));
+    start.ifPresent(
+        state -> {
+          configuration.set(StateRecoveryOptions.SAVEPOINT_PATH, uri(state.path()));
+          configuration.set(StateRecoveryOptions.RESTORE_MODE, state.claimMode());
+        });
+    settings.under("flink.").forEach(configuration::setString);
+    return configuration;
+  }
+
+  static String uri(String pathOrUri) {
+    return pathOrUri.matches("[a-zA-Z][a-zA-Z0-9+.-]*:.*")
+        ? pathOrUri
+        : Path.of(pathOrUri).toAbsolutePath().toUri().toString();
+  }
+}

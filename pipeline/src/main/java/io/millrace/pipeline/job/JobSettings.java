@@ -1,0 +1,215 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.operators.AdaptSettings;
+import io.millrace.pipeline.Home;
+import io.millrace.svft.ModelStore;
+import io.millrace.svft.TrainingSettings;
+import java.time.Duration;
+import java.util.List;
+
+/** The settings of the job, each declared once with its default and its meaning. */
+public final class JobSettings {
+  private static final TrainingSettings TRAINING =
+      TrainingSettings.defaults(TrainingSettings.Method.SVFT);
+
+  public static final Setting<String> METHOD =
+      Setting.choice(
+          "adapter.method",
+          TrainingSettings.Method.SVFT.id(),
+          List.of(TrainingSettings.Method.SVFT.id(), TrainingSettings.Method.HEAD.id()),
+          "What is trained: svft, M and the head; head, the head on the frozen encoder.");
+  public static final Setting<Double> LEARNING_RATE =
+      Setting.decimal(
+          "training.learningRate",
+          TRAINING.learningRate(),
+          0,
+          10,
+          "AdamW's learning rate for M's values.");
+  public static final Setting<Double> HEAD_LEARNING_RATE =
+      Setting.decimal(
+          "training.headLearningRate",
+          TRAINING.headLearningRate(),
+          0,
+          10,
+          "AdamW's learning rate for the head.");
+  public static final Setting<Double> BETA1 =
+      Setting.decimal(
+          "training.beta1", TRAINING.beta1(), 0, 0.999999, "Decay of AdamW's first moment.");
+  public static final Setting<Double> BETA2 =
+      Setting.decimal(
+          "training.beta2", TRAINING.beta2(), 0, 0.999999, "Decay of AdamW's second moment.");
+  public static final Setting<Double> EPSILON =
+      Setting.decimal(
+          "training.epsilon",
+          TRAINING.epsilon(),
+          1e-16,
+          1,
+          "Added to the root of AdamW's second moment.");
+  public static final Setting<Double> WEIGHT_DECAY =
+      Setting.decimal(
+          "training.weightDecay",
+          TRAINING.weightDecay(),
+          0,
+          10,
+          "AdamW's weight decay; it pulls M towards the base model.");
+  public static final Setting<Integer> WARMUP_STEPS =
+      Setting.integer(
+          "training.warmupSteps",
+          TRAINING.warmupSteps(),
+          0,
+          1_000_000,
+          "Steps over which the rates rise from zero.");
+  public static final Setting<Double> MAX_GRADIENT_NORM =
+      Setting.decimal(
+          "training.maxGradientNorm",
+          TRAINING.maxGradientNorm(),
+          0,
+          1e9,
+          "Gradients of M and of the head are scaled down to this norm; 0 leaves them.");
+  public static final Setting<Integer> BATCH_SIZE =
+      Setting.integer("batch.size", 16, 1, 4096, "Examples in a full batch.");
+  public static final Setting<Duration> BATCH_TIMEOUT =
+      Setting.duration(
+          "batch.timeout",
+          Duration.ofSeconds(5),
+          "How long a batch waits, when the stream pauses, before it trains as it is; none: for"
+              + " good.");
+  public static final Setting<Integer> PUBLISH_EVERY_STEPS =
+      Setting.integer(
+          "publish.everySteps", 10, 1, 1_000_000, "Training steps from one version to the next.");
+  public static final Setting<String> MODEL_STORE =
+      Setting.text(
+          "model.store",
+          "",
+          "Where base models lie: a path or the URI of a Flink file system; data/models in"
+              + " Millrace's own directory unless set.");
+  public static final Setting<String> MODEL_NAME =
+      Setting.text("model.name", ModelStore.MINILM, "The base model.");
+  public static final Setting<String> DEVICE =
+      Setting.choice(
+          "training.device",
+          "auto",
+          List.of("auto", "cpu", "gpu"),
+          "Where training runs; with gpu the job asks Flink for task managers with the external"
+              + " resource gpu.");
+  public static final Setting<Integer> THREADS =
+      Setting.integer(
+          "training.threads",
+          Math.min(2, Runtime.getRuntime().availableProcessors()),
+          1,
+          1024,
+          "Threads of one PyTorch operator.");
+  public static final Setting<Integer> PARALLELISM =
+      Setting.integer(
+          "job.parallelism", 1, 1, 4096, "Parallel training operators; domains share them out.");
+  public static final Setting<Double> SLOT_CPU_CORES =
+      Setting.decimal(
+          "training.slot.cpuCores", 1, 0.01, 1024, "CPU cores of a training slot with a GPU.");
+  public static final Setting<Integer> SLOT_HEAP_MIB =
+      Setting.integer(
+          "training.slot.heapMiB", 512, 16, 1 << 20, "Java heap of a training slot with a GPU.");
+  public static final Setting<Integer> SLOT_OFF_HEAP_MIB =
+      Setting.integer(
+          "training.slot.offHeapMiB",
+          2048,
+          0,
+          1 << 20,
+          "Native memory (libtorch) of a training slot with a GPU.");
+  public static final Setting<Integer> SLOT_MANAGED_MIB =
+      Setting.integer(
+          "training.slot.managedMiB",
+          128,
+          1,
+          1 << 20,
+          "Managed memory (RocksDB) of a training slot with a GPU.");
+  public static final Setting<Duration> CHECKPOINT_INTERVAL =
+      Setting.duration(
+          "checkpoint.interval",
+          Duration.ofSeconds(1),
+          "From one checkpoint to the next; nothing is published between two.");
+  public static final Setting<String> CHECKPOINT_DIRECTORY =
+      Setting.text(
+          "checkpoint.directory",
+          "",
+          "Where checkpoints go: a path or the URI of a Flink file system, the same for client and"
+              + " cluster; data/stack/checkpoints in Millrace's own directory unless set.");
+  public static final Setting<String> GROUP =
+      Setting.text(
+          "job.name",
+          "millrace",
+          "Names the job, its consumer group and its transactions; two jobs on one Kafka need two"
+              + " names.");
+
+  /** All of them. */
+  public static final List<Setting<?>> ALL =
+      List.of(
+          METHOD,
+          LEARNING_RATE,
+          HEAD_LEARNING_RATE,
+          BETA1,
+          BETA2,
+          EPSILON,
+          WEIGHT_DECAY,
+          WARMUP_STEPS,
+          MAX_GRADIENT_NORM,
+          BATCH_SIZE,
+          BATCH_TIMEOUT,
+          PUBLISH_EVERY_STEPS,
+          MODEL_STORE,
+          MODEL_NAME,
+          DEVICE,
+          THREADS,
+          PARALLELISM,
+          SLOT_CPU_CORES,
+          SLOT_HEAP_MIB,
+          SLOT_OFF_HEAP_MIB,
+          SLOT_MANAGED_MIB,
+          CHECKPOINT_INTERVAL,
+          CHECKPOINT_DIRECTORY,
+          GROUP);
+
+  private JobSettings() {}
+
+  /** What a training step depends on. */
+  public static TrainingSettings training(Settings settings) {
+    return new TrainingSettings(
+        TrainingSettings.Method.of(settings.get(METHOD)),
+        settings.get(LEARNING_RATE),
+        settings.get(HEAD_LEARNING_RATE),
+        settings.get(BETA1),
+        settings.get(BETA2),
+        settings.get(EPSILON),
+        settings.get(WEIGHT_DECAY),
+        settings.get(WARMUP_STEPS),
+        settings.get(MAX_GRADIENT_NORM));
+  }
+
+  /** What the adapt operator is told. */
+  static AdaptSettings adapt(Settings settings) {
+    return new AdaptSettings(
+        training(settings),
+        settings.get(BATCH_SIZE),
+        settings.get(BATCH_TIMEOUT),
+        settings.get(PUBLISH_EVERY_STEPS),
+        modelStore(settings),
+        settings.get(MODEL_NAME),
+        settings.get(DEVICE),
+        settings.get(THREADS));
+  }
+
+  /** Where base models lie. */
+  public static String modelStore(Settings settings) {
+    return orData(settings.get(MODEL_STORE), "models");
+  }
+
+  /** Where a submitted job's checkpoints go. */
+  public static String checkpoints(Settings settings) {
+    return orData(settings.get(CHECKPOINT_DIRECTORY), "stack/checkpoints");
+  }
+
+  private static String orData(String set, String name) {
+    return set.isEmpty() ? Home.data().resolve(name).toString() : set;
+  }
+}

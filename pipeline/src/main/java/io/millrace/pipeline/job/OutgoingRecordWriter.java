@@ -1,0 +1,90 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.client.Connection;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.Topics;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import org.apache.avro.specific.SpecificRecord;
+import org.apache.flink.api.common.serialization.SerializationSchema;
+import org.apache.flink.connector.kafka.lineage.DefaultKafkaDatasetFacet;
+import org.apache.flink.connector.kafka.lineage.DefaultKafkaDatasetIdentifier;
+import org.apache.flink.connector.kafka.lineage.KafkaDatasetFacet;
+import org.apache.flink.connector.kafka.lineage.KafkaDatasetFacetProvider;
+import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.serialization.Serializer;
+import org.apache.kafka.common.utils.Utils;
+
+/** Turns what the operators emit into Kafka records: bytes as they are, Avro in wire format. */
+final class OutgoingRecordWriter
+    implements KafkaRecordSerializationSchema<OutgoingRecord>, KafkaDatasetFacetProvider {
+  private static final long serialVersionUID = 1;
+  private static final List<String> TOPICS =
+      List.of(Topics.ADAPTERS, Topics.TRAINING_STEPS, Topics.DEAD_LETTERS);
+
+  private final Connection connection;
+  private transient Serializer<Object> serializer;
+
+  OutgoingRecordWriter(Connection connection) {
+    this.connection = connection;
+  }
+
+  @Override
+  public void open(
+      SerializationSchema.InitializationContext context, KafkaSinkContext sinkContext) {
+    serializer = connection.serializer();
+  }
+
+  @Override
+  public ProducerRecord<byte[], byte[]> serialize(
+      OutgoingRecord record, KafkaSinkContext context, Long timestamp) {
+    RecordHeaders headers = new RecordHeaders();
+    record
+        .getHeaders()
+        .forEach((name, value) -> headers.add(name, value.getBytes(StandardCharsets.UTF_8)));
+    return new ProducerRecord<>(
+        record.getTopic(),
+        partition(record, context),
+        null,
+        bytes(record.getKey()),
+        value(record),
+        headers);
+  }
+
+  /** As Kafka's own partitioner would for that key; null leaves the choice to it. */
+  private static Integer partition(OutgoingRecord record, KafkaSinkContext context) {
+    if (record.getPartitionBy() == null) {
+      return null;
+    }
+    int partitions = context.getPartitionsForTopic(record.getTopic()).length;
+    return Utils.toPositive(Utils.murmur2(bytes(record.getPartitionBy()))) % partitions;
+  }
+
+  private byte[] value(OutgoingRecord record) {
+    Object value = record.getValue();
+    if (value instanceof SpecificRecord) {
+      return serializer.serialize(record.getTopic(), value);
+    }
+    return bytes((ByteBuffer) value);
+  }
+
+  /** Where the sink looks for transactions that a killed predecessor left open. */
+  @Override
+  public Optional<KafkaDatasetFacet> getKafkaDatasetFacet() {
+    return Optional.of(
+        new DefaultKafkaDatasetFacet(DefaultKafkaDatasetIdentifier.ofTopics(TOPICS)));
+  }
+
+  private static byte[] bytes(ByteBuffer buffer) {
+    if (buffer == null) {
+      return null;
+    }
+    byte[] bytes = new byte[buffer.remaining()];
+    buffer.duplicate().get(bytes);
+    return bytes;
+  }
+}

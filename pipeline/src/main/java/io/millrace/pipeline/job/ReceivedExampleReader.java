@@ -1,0 +1,96 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.client.Connection;
+import io.millrace.client.RegistryUnavailableException;
+import io.millrace.client.UnreadableRecordException;
+import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.RecordError;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import org.apache.flink.api.common.serialization.DeserializationSchema;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.util.Collector;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.serialization.Deserializer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Reads records of {@code labeled-examples}. It never fails on a record: what cannot be read comes
+ * out with the reason, its bytes untouched. A registry that is away is waited for, since no record
+ * is at fault.
+ */
+final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<ReceivedExample> {
+  private static final long serialVersionUID = 1;
+  private static final Logger LOG = LoggerFactory.getLogger(ReceivedExampleReader.class);
+  private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
+
+  private final Connection connection;
+  private transient Deserializer<LabeledExample> deserializer;
+
+  ReceivedExampleReader(Connection connection) {
+    this.connection = connection;
+  }
+
+  @Override
+  public void open(DeserializationSchema.InitializationContext context) {
+    deserializer = connection.deserializer(LabeledExample.class);
+  }
+
+  @Override
+  public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<ReceivedExample> out)
+      throws IOException {
+    ReceivedExample received =
+        ReceivedExample.newBuilder()
+            .setTopic(record.topic())
+            .setPartition(record.partition())
+            .setOffset(record.offset())
+            .setTimestamp(record.timestamp())
+            .setKey(buffer(record.key()))
+            .setValue(buffer(record.value()))
+            .build();
+    if (record.value() == null) {
+      received.setError(new RecordError("EmptyRecord", "the record has no value"));
+    } else {
+      try {
+        received.setExample(read(record));
+      } catch (UnreadableRecordException e) {
+        received.setError(new RecordError("UnreadableRecord", e.getMessage()));
+      }
+    }
+    out.collect(received);
+  }
+
+  private LabeledExample read(ConsumerRecord<byte[], byte[]> record) throws IOException {
+    while (true) {
+      try {
+        return deserializer.deserialize(record.topic(), record.value());
+      } catch (RegistryUnavailableException e) {
+        LOG.warn("Waiting for the schema registry: {}", e.getMessage());
+        pause();
+      }
+    }
+  }
+
+  private static void pause() throws IOException {
+    try {
+      Thread.sleep(RETRY_AFTER.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("cancelled while waiting for the schema registry", e);
+    }
+  }
+
+  private static ByteBuffer buffer(byte[] bytes) {
+    return bytes == null ? null : ByteBuffer.wrap(bytes);
+  }
+
+  @Override
+  public TypeInformation<ReceivedExample> getProducedType() {
+    return new AvroTypeInfo<>(ReceivedExample.class);
+  }
+}
