@@ -68,11 +68,11 @@ final class DemoCommand implements Callable<Integer> {
     long start = System.nanoTime();
     Settings settings = options.load();
     ModelFiles model = BaseModels.prepare(settings);
-    RunDirectory run =
-        RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);
+    RunDirectory run = RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);
     try (StopSignal stop = StopSignal.install()) {
       Optional<DemoResult> result =
-          new Demo(settings, model, run.path(), stop, this::say, definitions, usages).run();
+          new Demo(settings, model, run.path(), serve(), stop, this::say, definitions, usages)
+              .run();
       if (result.isEmpty()) {
         say("Stopped.");
         return 130;
@@ -85,6 +85,10 @@ final class DemoCommand implements Callable<Integer> {
       }
       return 0;
     }
+  }
+
+  private static List<String> serve() {
+    return List.of(Home.directory().resolve("bin").resolve("millrace").toString(), "serve");
   }
 
   private void say(String line) {

@@ -15,7 +15,13 @@ import picocli.CommandLine.Spec;
     commandListHeading = "%nCommands:%n",
     footer = {"", "Every command explains itself: millrace COMMAND --help"},
     subcommands = {
-      DemoCommand.class, TrainCommand.class, UpCommand.class, ProduceCommand.class, SubmitCommand.class, ServeCommand.class})
+      DemoCommand.class,
+      TrainCommand.class,
+      UpCommand.class,
+      ProduceCommand.class,
+      SubmitCommand.class,
+      ServeCommand.class
+    })
 public final class Main implements Runnable {
   /** System property with the directory of the logs; {@code bin/millrace} sets it. */
   private static final String LOGS = "millrace.logs";

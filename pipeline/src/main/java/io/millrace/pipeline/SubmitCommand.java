@@ -79,8 +79,7 @@ final class SubmitCommand implements Callable<Integer> {
     String checkpoints = JobSettings.checkpoints(settings);
     Optional<StartingState> start = startingState(checkpoints);
     FlinkJob job =
-        FlinkJob.submit(
-            host, port, settings, checkpoints, start, AdaptationJob.Input.UNBOUNDED);
+        FlinkJob.submit(host, port, settings, checkpoints, start, AdaptationJob.Input.UNBOUNDED);
     say("Job " + name + " is submitted as " + job.id());
     say(start.map(state -> "It goes on from " + state.path()).orElse("It starts without state"));
     awaitRunning(job);
@@ -122,8 +121,7 @@ final class SubmitCommand implements Callable<Integer> {
       Thread.sleep(200);
     }
     throw new IllegalStateException(
-        "the job does not run after %d s: Flink says %s"
-            .formatted(START_SECONDS, job.status()));
+        "the job does not run after %d s: Flink says %s".formatted(START_SECONDS, job.status()));
   }
 
   private void say(String line) {

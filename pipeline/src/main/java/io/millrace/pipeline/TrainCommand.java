@@ -79,7 +79,6 @@ final class TrainCommand implements Callable<Integer> {
     Settings settings = forFiles(options.load());
     ExampleFile file = open();
     requireWritable(report);
-    BaseModels.prepare(settings);
     RunDirectory run =
         RunDirectory.open(
             data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
@@ -147,12 +146,7 @@ final class TrainCommand implements Callable<Integer> {
     try {
       Optional<StartingState> start = StartingState.latestCheckpoint(checkpoints);
       return FlinkJob.submit(
-          "127.0.0.1",
-          flink.port(),
-          settings,
-          checkpoints,
-          start,
-          AdaptationJob.Input.BOUNDED);
+          "127.0.0.1", flink.port(), settings, checkpoints, start, AdaptationJob.Input.BOUNDED);
     } catch (IOException e) {
       throw new IllegalStateException("cannot read " + checkpoints + ": " + e.getMessage(), e);
     }

@@ -28,11 +28,13 @@ public final class ChildJvm implements AutoCloseable {
                 "-Xmx512m",
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
+                "-Dai.djl.offline=true",
                 "-Dmillrace.home=" + System.getProperty("millrace.home"),
                 "-Dmillrace.logs=" + logs,
                 "-cp",
                 System.getProperty("java.class.path"),
                 mainClass));
+    command.addAll(1, List.of(System.getProperty("millrace.test.opens").split(" ")));
     command.addAll(List.of(arguments));
     process = new ProcessBuilder(command).redirectErrorStream(true).start();
     reader =

@@ -82,7 +82,8 @@ class UpCommandTest {
         "--data",
         directory.resolve("stack").toString(),
         "--kafka-port=0",
-        "--registry-port=0");
+        "--registry-port=0",
+        "--flink-port=0");
   }
 
   private List<String> produce(Path file, String kafka, String registry) throws Exception {

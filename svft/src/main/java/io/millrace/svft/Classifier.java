@@ -51,12 +51,7 @@ public final class Classifier implements AutoCloseable {
     try (NDScope scope = new NDScope()) {
       NDArray pooled = encoder.embed(base.tokenize(texts), m);
       float[] flat = Linear.linear(pooled, headWeight, headBias).singletonOrThrow().toFloatArray();
-      int labels = adapter.labels().size();
-      float[][] logits = new float[texts.size()][];
-      for (int i = 0; i < logits.length; i++) {
-        logits[i] = java.util.Arrays.copyOfRange(flat, i * labels, (i + 1) * labels);
-      }
-      return logits;
+      return Head.rows(flat, adapter.labels().size());
     }
   }
 

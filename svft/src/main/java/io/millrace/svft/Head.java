@@ -1,5 +1,7 @@
 package io.millrace.svft;
 
+import java.util.Arrays;
+
 /** Layout of a classification head: [labels, hidden + 1], each row its weights, then its bias. */
 final class Head {
   private Head() {}
@@ -21,6 +23,15 @@ final class Head {
       biases[i] = head[i * (hidden + 1) + hidden];
     }
     return biases;
+  }
+
+  /** A row-major [rows, width], row by row. */
+  static float[][] rows(float[] flat, int width) {
+    float[][] rows = new float[flat.length / width][];
+    for (int i = 0; i < rows.length; i++) {
+      rows[i] = Arrays.copyOfRange(flat, i * width, (i + 1) * width);
+    }
+    return rows;
   }
 
   /** The inverse of {@link #weights} and {@link #biases}. */

@@ -51,7 +51,8 @@ public final class Trainer {
     TokenBatch tokens = base.tokenize(batch.stream().map(TrainingExample::text).toList());
     Gradients gradients = gradients(state, batch, tokens);
     boolean[] correct = score(gradients.logits(), before.labels().size(), targets(state, batch));
-    return new StepResult(update(state, gradients, batch.size()), gradients.loss(), correct);
+    return new StepResult(
+        update(state, gradients, batch.size()), gradients.loss(), correct, gradients.logits());
   }
 
   /**
@@ -59,7 +60,7 @@ public final class Trainer {
    * @param values gradient of M's values; null for the method head
    * @param head [labels, hidden + 1]
    */
-  record Gradients(double loss, float[] logits, float[] values, float[] head) {}
+  record Gradients(double loss, float[][] logits, float[] values, float[] head) {}
 
   Gradients gradients(TrainingState state, List<TrainingExample> batch, TokenBatch tokens) {
     boolean adapts = settings.method() == TrainingSettings.Method.SVFT;
@@ -86,7 +87,7 @@ public final class Trainer {
       Gradients gradients =
           new Gradients(
               loss.toFloatArray()[0],
-              logits.toFloatArray(),
+              Head.rows(logits.toFloatArray(), labels),
               adapts ? m.getGradient().toFloatArray() : null,
               Head.join(
                   headWeight.getGradient().toFloatArray(),
@@ -124,13 +125,12 @@ public final class Trainer {
   }
 
   /** A row added for this batch is no prediction, so only labels known before compete. */
-  private static boolean[] score(float[] logits, int known, int[] targets) {
-    int labels = logits.length / targets.length;
+  private static boolean[] score(float[][] logits, int known, int[] targets) {
     boolean[] correct = new boolean[targets.length];
     for (int i = 0; i < targets.length; i++) {
       int best = -1;
       for (int label = 0; label < known; label++) {
-        if (best < 0 || logits[i * labels + label] > logits[i * labels + best]) {
+        if (best < 0 || logits[i][label] > logits[i][best]) {
           best = label;
         }
       }

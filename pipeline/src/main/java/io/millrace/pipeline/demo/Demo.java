@@ -40,6 +40,7 @@ public final class Demo {
   private final Settings settings;
   private final ModelFiles model;
   private final Path data;
+  private final List<String> serve;
   private final StopSignal stop;
   private final Consumer<String> say;
   private final List<LabeledExample> definitions;
@@ -50,6 +51,7 @@ public final class Demo {
    * @param settings the job's, the stack's and the connection's
    * @param model the prepared base model
    * @param data an empty directory
+   * @param serve what starts {@code millrace serve}, without options
    * @param definitions how many definitions the stream begins with
    * @param usages how many usage examples follow
    */
@@ -57,6 +59,7 @@ public final class Demo {
       Settings settings,
       ModelFiles model,
       Path data,
+      List<String> serve,
       StopSignal stop,
       Consumer<String> say,
       int definitions,
@@ -65,6 +68,7 @@ public final class Demo {
     this.settings = settings;
     this.model = model;
     this.data = data;
+    this.serve = serve;
     this.stop = stop;
     this.say = say;
     WordNet wordNet = WordNet.load();
@@ -72,7 +76,8 @@ public final class Demo {
     List<LabeledExample> drawn = wordNet.usages(usages + UNSEEN_TEXTS);
     int streamed = Math.max(0, Math.min(usages, drawn.size() - UNSEEN_TEXTS));
     this.usages = drawn.subList(0, streamed);
-    this.unseen = drawn.subList(streamed, drawn.size()).stream().map(LabeledExample::getText).toList();
+    this.unseen =
+        drawn.subList(streamed, drawn.size()).stream().map(LabeledExample::getText).toList();
   }
 
   /**
@@ -83,14 +88,13 @@ public final class Demo {
    */
   public Optional<DemoResult> run() {
     say.accept("Starting Kafka, the schema registry, Flink and a serving process ...");
-    try (EmbeddedStack stack =
-        EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings)) {
+    try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings)) {
       Settings connected = stack.connect(settings);
       Connection connection = new Connection(connected);
       try (EmbeddedFlink flink = EmbeddedFlink.start(data.resolve("flink"), 0, 1);
           ServingProcess serving =
               ServingProcess.start(
-                  data.resolve("serve"), JobSettings.modelStore(settings), connection)) {
+                  serve, data.resolve("serve"), JobSettings.modelStore(settings), connection)) {
         FlinkJob job =
             FlinkJob.submit(
                 "127.0.0.1",
@@ -109,8 +113,7 @@ public final class Demo {
     }
   }
 
-  private Optional<DemoResult> live(
-      Connection connection, FlinkJob job, ServingProcess serving)
+  private Optional<DemoResult> live(Connection connection, FlinkJob job, ServingProcess serving)
       throws InterruptedException, IOException {
     List<LabeledExample> stream = new ArrayList<>(definitions);
     stream.addAll(usages);
@@ -216,10 +219,7 @@ public final class Demo {
   private List<Boolean> frozenBaseline(List<LabeledExample> stream, DomainRecord domain)
       throws InterruptedException {
     List<Integer> batches =
-        domain.steps().stream()
-            .map(TrainingStep::getCorrect)
-            .map(List::size)
-            .toList();
+        domain.steps().stream().map(TrainingStep::getCorrect).map(List::size).toList();
     try (Progress progress =
         Progress.start("Frozen model, same stream", stream.size(), "examples")) {
       return FrozenBaseline.run(

@@ -139,15 +139,11 @@ public record DemoResult(
     lines.add(
         "Versions       %,d published, %,d went live in the serving process, %,d seen in answers; last %s"
             .formatted(
-                versionsPublished,
-                versionsLive,
-                versionsAnswering,
-                lastSha256.substring(0, 12)));
+                versionsPublished, versionsLive, versionsAnswering, lastSha256.substring(0, 12)));
     lines.add(
         "Label to live  p50 %.1f s, p99 %.1f s, over %,d examples"
             .formatted(percentile(0.5), percentile(0.99), labelToLiveMillis.size()));
-    lines.add(
-        "Predictions    %,d answered, %,d failed".formatted(predictions, failedPredictions));
+    lines.add("Predictions    %,d answered, %,d failed".formatted(predictions, failedPredictions));
     lines.add(
         "Dead letters   %s"
             .formatted(

@@ -88,8 +88,7 @@ final class LiveFeed implements AutoCloseable {
         producer.send(new ProducerRecord<>(Topics.LABELED_EXAMPLES, key, new byte[] {1, 2, 3}));
       }
       byte[] value = serializer.serialize(Topics.LABELED_EXAMPLES, example);
-      unconfirmed.add(
-          producer.send(new ProducerRecord<>(Topics.LABELED_EXAMPLES, key, value)));
+      unconfirmed.add(producer.send(new ProducerRecord<>(Topics.LABELED_EXAMPLES, key, value)));
       sent++;
     }
     confirm(unconfirmed);

@@ -3,7 +3,6 @@ package io.millrace.pipeline.demo;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.Connection;
-import io.millrace.pipeline.Home;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -13,6 +12,7 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -33,33 +33,33 @@ final class ServingProcess implements AutoCloseable {
   /**
    * Starts it and waits until it listens.
    *
+   * @param command what starts {@code millrace serve}, without options
    * @param data for its store and logs
    * @throws IllegalStateException where it does not start
    */
-  static ServingProcess start(Path data, String modelStore, Connection connection) {
+  static ServingProcess start(
+      List<String> command, Path data, String modelStore, Connection connection) {
     Path portFile = data.resolve("port");
     Path output = data.resolve("output.log");
     try {
       Files.createDirectories(data);
+      List<String> line = new ArrayList<>(command);
+      line.addAll(
+          List.of(
+              "--data",
+              data.toString(),
+              "--port",
+              "0",
+              "--port-file",
+              portFile.toString(),
+              "--set",
+              "model.store=" + modelStore,
+              "--set",
+              Connection.BOOTSTRAP_SERVERS.key() + "=" + connection.bootstrapServers(),
+              "--set",
+              Connection.REGISTRY_URL.key() + "=" + connection.registryUrl()));
       ProcessBuilder builder =
-          new ProcessBuilder(
-                  List.of(
-                      Home.directory().resolve("bin").resolve("millrace").toString(),
-                      "serve",
-                      "--data",
-                      data.toString(),
-                      "--port",
-                      "0",
-                      "--port-file",
-                      portFile.toString(),
-                      "--set",
-                      "model.store=" + modelStore,
-                      "--set",
-                      Connection.BOOTSTRAP_SERVERS.key() + "=" + connection.bootstrapServers(),
-                      "--set",
-                      Connection.REGISTRY_URL.key() + "=" + connection.registryUrl()))
-              .redirectErrorStream(true)
-              .redirectOutput(output.toFile());
+          new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(output.toFile());
       builder.environment().put("MILLRACE_END_WITH_PARENT", "1");
       Process process = builder.start();
       return new ServingProcess(process, URI.create(address(process, portFile, output)));

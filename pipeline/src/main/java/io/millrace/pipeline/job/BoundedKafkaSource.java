@@ -19,8 +19,8 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
 /**
  * A bounded {@link KafkaSource} that also ends after it was restored.
  *
- * <p>Restored, the connector's enumerator finds no partition it does not know yet and, up to version
- * 5.0.0, never tells its readers that no more splits will come, so the job waits for ever
+ * <p>Restored, the connector's enumerator finds no partition it does not know yet and, up to
+ * version 5.0.0, never tells its readers that no more splits will come, so the job waits for ever
  * (FLINK-31006). A restored bounded source has all its splits: this one says so to each reader as
  * it registers. Once the connector does, this class can go.
  */

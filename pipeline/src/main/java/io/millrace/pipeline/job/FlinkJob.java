@@ -47,8 +47,7 @@ public final class FlinkJob {
       Optional<StartingState> start,
       AdaptationJob.Input input) {
     Configuration configuration = JobConfiguration.of(settings, checkpoints, start);
-    StreamExecutionEnvironment environment =
-        new RemoteStreamEnvironment(host, port, configuration);
+    StreamExecutionEnvironment environment = new RemoteStreamEnvironment(host, port, configuration);
     environment.configure(configuration);
     AdaptationJob.define(
         environment, settings, new ExampleRules(ExampleLimits.example(settings)), input);
@@ -106,8 +105,8 @@ public final class FlinkJob {
   }
 
   /**
-   * Ends an unbounded job as if its input had ended: batches close, last versions are published, all
-   * is committed.
+   * Ends an unbounded job as if its input had ended: batches close, last versions are published,
+   * all is committed.
    */
   public void drain(Path savepoints) {
     try {

@@ -76,8 +76,7 @@ public record StartingState(String path, RecoveryClaimMode claimMode) {
     if (!files.exists(metadata)) {
       return false;
     }
-    try (DataInputStream in =
-        new DataInputStream(new BufferedInputStream(files.open(metadata)))) {
+    try (DataInputStream in = new DataInputStream(new BufferedInputStream(files.open(metadata)))) {
       Checkpoints.loadCheckpointMetadata(
           in, StartingState.class.getClassLoader(), checkpoint.toString());
       return true;

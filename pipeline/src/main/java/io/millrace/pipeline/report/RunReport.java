@@ -147,8 +147,7 @@ public record RunReport(
         "prequential accuracy %.4f (by third %s), mean loss %.4f, %,d trainable values in M"
             .formatted(
                 prequentialAccuracy,
-                String.join(
-                    " ", thirds.stream().map(third -> "%.3f".formatted(third)).toList()),
+                String.join(" ", thirds.stream().map(third -> "%.3f".formatted(third)).toList()),
                 meanLoss,
                 trainableParameters));
     lines.add(

@@ -1,0 +1,116 @@
+package io.millrace.inference;
+
+import java.util.Collection;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentSkipListMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The domains this process serves, in step with the local store.
+ *
+ * <p>Until {@link #load} nothing is known here. From then on one thread applies what arrives, and
+ * any thread reads.
+ */
+final class AdapterCatalog implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(AdapterCatalog.class);
+
+  private final AdapterStore store;
+  private final Map<String, ServedDomain> domains = new ConcurrentSkipListMap<>();
+  private volatile AdapterLoader loader;
+  private volatile boolean loaded;
+
+  AdapterCatalog(AdapterStore store) {
+    this.store = store;
+  }
+
+  /** Loads from the store the version of each domain that ought to serve. */
+  void load(AdapterLoader loader) {
+    this.loader = loader;
+    store.forEachVersion(version -> domain(version.domain()).add(version));
+    store.forEachRefusal(refusal -> domain(refusal.domain()).add(refusal));
+    domains.values().forEach(ServedDomain::settle);
+    loaded = true;
+  }
+
+  /** Whether the store's adapters are loaded. */
+  boolean isLoaded() {
+    return loaded;
+  }
+
+  /** A version that was just put into the store. */
+  void add(StoredVersion version) {
+    ServedDomain domain = domain(version.domain());
+    warnOfGap(domain, version);
+    domain.add(version);
+    domain.settle();
+  }
+
+  /** A version that was refused before it came to the store. */
+  void add(Refusal refusal) {
+    domain(refusal.domain()).add(refusal);
+  }
+
+  /** A version that was just deleted from the store. */
+  void remove(String name, long version) {
+    ServedDomain domain = domains.get(name);
+    if (domain == null) {
+      return;
+    }
+    domain.remove(version);
+    domain.settle();
+    if (domain.isEmpty()) {
+      domains.remove(name);
+    }
+  }
+
+  /** Forgets every domain, as the store just did. */
+  void clear() {
+    domains.values().forEach(ServedDomain::close);
+    domains.clear();
+  }
+
+  /** The domain of that name; empty where nothing was ever received for it. */
+  Optional<ServedDomain> find(String name) {
+    return Optional.ofNullable(domains.get(name));
+  }
+
+  /** In the order of their names. */
+  Collection<ServedDomain> domains() {
+    return domains.values();
+  }
+
+  /** Ends serving; each version closes with its last request. */
+  @Override
+  public void close() {
+    domains.values().forEach(ServedDomain::close);
+  }
+
+  private ServedDomain domain(String name) {
+    return domains.computeIfAbsent(name, n -> new ServedDomain(n, loader));
+  }
+
+  /**
+   * A gap is no reason to refuse: compaction and pruning make them, and each version is whole by
+   * itself. But it may be news to whoever reads the log.
+   */
+  private static void warnOfGap(ServedDomain domain, StoredVersion version) {
+    Optional<StoredVersion> parent = domain.version(version.version() - 1);
+    if (parent.isEmpty() && version.parentSha256() != null) {
+      LOG.warn(
+          "domain {}: version {} arrived without its parent {}",
+          version.domain(),
+          version.version(),
+          version.parentSha256());
+    } else if (parent.isPresent() && !parent.get().sha256().equals(version.parentSha256())) {
+      LOG.warn(
+          "domain {}: version {} names the parent {}, but version {} here is {}",
+          version.domain(),
+          version.version(),
+          version.parentSha256(),
+          version.version() - 1,
+          parent.get().sha256());
+    }
+  }
+}

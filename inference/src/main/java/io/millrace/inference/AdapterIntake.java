@@ -1,0 +1,102 @@
+package io.millrace.inference;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Topics;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What a record of {@code adapters} does here: first to the store, together with the offset after
+ * it, then to what serves. Nothing a record says can keep the next one from being read.
+ *
+ * <p>A version whose content is not what its name says is not kept. One that is whole but does not
+ * fit this base model is: under another {@code model.name} it may.
+ */
+final class AdapterIntake {
+  private static final Logger LOG = LoggerFactory.getLogger(AdapterIntake.class);
+
+  private final AdapterStore store;
+  private final AdapterCatalog catalog;
+
+  AdapterIntake(AdapterStore store, AdapterCatalog catalog) {
+    this.store = store;
+    this.catalog = catalog;
+  }
+
+  /** Whether the store holds records of another topic than this one. */
+  boolean holdsAnotherThan(TopicIdentity topic) {
+    return store.topic().filter(held -> !held.equals(topic)).isPresent();
+  }
+
+  /** Sees to it that the store holds records of this topic and no other. */
+  void begin(TopicIdentity topic) {
+    if (store.topic().filter(topic::equals).isEmpty()) {
+      store.startAfresh(topic);
+      catalog.clear();
+    }
+  }
+
+  /** Per partition, the next offset to read. */
+  Map<Integer, Long> offsets() {
+    return store.offsets();
+  }
+
+  /** A version arrived. */
+  void version(byte[] key, AdapterVersion version, StreamOffset offset) {
+    try {
+      requireKey(key, version);
+      AdapterLoader.requireHash(AdapterStore.payloadOf(version), version.getSha256());
+    } catch (RefusedException e) {
+      Refusal refusal =
+          new Refusal(
+              version.getDomain(),
+              version.getVersion(),
+              version.getSha256(),
+              e.getMessage(),
+              Instant.now());
+      LOG.warn("refused and not kept, before {}: {}", offset, refusal);
+      store.refuse(refusal, offset);
+      catalog.add(refusal);
+      return;
+    }
+    store.put(version, offset);
+    catalog.add(StoredVersion.of(version));
+  }
+
+  /** A version was pruned from the topic. */
+  void tombstone(byte[] key, StreamOffset offset) {
+    String domain;
+    long version;
+    try {
+      domain = Topics.domainOfAdapterKey(key);
+      version = Topics.versionOfAdapterKey(key);
+    } catch (IllegalArgumentException | NullPointerException e) {
+      LOG.warn("a tombstone without a version's key, before {}", offset);
+      store.skip(offset);
+      return;
+    }
+    store.delete(domain, version, offset);
+    catalog.remove(domain, version);
+    LOG.info("domain {}: version {} is pruned", domain, version);
+  }
+
+  /** A record that nobody can read. */
+  void unreadable(String reason, StreamOffset offset) {
+    LOG.warn("skipped a record, before {}: {}", offset, reason);
+    store.skip(offset);
+  }
+
+  /** A tombstone under another key would never reach the version. */
+  private static void requireKey(byte[] key, AdapterVersion version) throws RefusedException {
+    byte[] due = Topics.adapterKey(version.getDomain(), version.getVersion());
+    if (!Arrays.equals(key, due)) {
+      throw new RefusedException("its key is not domain@version");
+    }
+    if (version.getVersion() < 1) {
+      throw new RefusedException("versions count from 1");
+    }
+  }
+}

@@ -1,0 +1,69 @@
+package io.millrace.inference;
+
+import io.millrace.svft.Adapter;
+import io.millrace.svft.AdapterException;
+import io.millrace.svft.BaseModel;
+import io.millrace.svft.Classifier;
+import io.millrace.svft.Sha256;
+import java.util.Objects;
+
+/**
+ * From a version in the store to a classifier, past every check there is: the payload hashes to its
+ * name, says what the record says, and its finite numbers fit the base model and basis here.
+ */
+final class AdapterLoader {
+  private final AdapterStore store;
+  private final BaseModel base;
+
+  AdapterLoader(AdapterStore store, BaseModel base) {
+    this.store = store;
+    this.base = base;
+  }
+
+  /**
+   * @throws RefusedException where one of them fails
+   */
+  Classifier load(StoredVersion version) throws RefusedException {
+    try {
+      return new Classifier(base, read(version));
+    } catch (AdapterException e) {
+      throw new RefusedException(e.getMessage());
+    } catch (RuntimeException e) {
+      throw new RefusedException("it cannot be loaded: " + e.getMessage(), e);
+    }
+  }
+
+  private Adapter read(StoredVersion version) throws RefusedException {
+    byte[] payload =
+        store
+            .payload(version.domain(), version.version())
+            .orElseThrow(() -> new RefusedException("the local store lost its payload"));
+    requireHash(payload, version.sha256());
+    Adapter adapter = Adapter.fromPayload(payload);
+    requireSame("domain", version.domain(), adapter.domain());
+    requireSame("version", version.version(), adapter.version());
+    String parent = Objects.requireNonNullElse(version.parentSha256(), "");
+    requireSame("parent", parent, adapter.parentSha256());
+    if (!version.labels().equals(adapter.labels()) || adapter.labels().isEmpty()) {
+      throw new RefusedException("its labels are not those in its payload, or there are none");
+    }
+    return adapter;
+  }
+
+  /** A version is its content: its name must be what its payload hashes to. */
+  static void requireHash(byte[] payload, String sha256) throws RefusedException {
+    String actual = Sha256.of(payload);
+    if (!actual.equals(sha256)) {
+      throw new RefusedException(
+          "its payload hashes to " + actual + ", but it calls itself " + sha256);
+    }
+  }
+
+  private static void requireSame(String what, Object record, Object payload)
+      throws RefusedException {
+    if (!Objects.equals(record, payload)) {
+      throw new RefusedException(
+          what + " is " + record + " in the record and " + payload + " in the payload");
+    }
+  }
+}

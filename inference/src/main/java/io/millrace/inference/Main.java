@@ -1,0 +1,12 @@
+package io.millrace.inference;
+
+import io.millrace.client.CommandLines;
+
+/** Entry point of the serving process. */
+public final class Main {
+  private Main() {}
+
+  public static void main(String[] args) {
+    System.exit(CommandLines.run(new ServeCommand(), args));
+  }
+}

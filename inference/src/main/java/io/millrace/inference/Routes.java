@@ -1,0 +1,45 @@
+package io.millrace.inference;
+
+import java.util.Map;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpStatus;
+import org.eclipse.jetty.server.Handler;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.util.Callback;
+
+/** Finds the endpoint of a path. */
+final class Routes extends Handler.Abstract.NonBlocking {
+  /**
+   * @param method the one it takes; HEAD too where it is GET
+   */
+  record Route(String method, Endpoint endpoint) {
+    private boolean takes(String asked) {
+      return asked.equals(method) || (asked.equals("HEAD") && method.equals("GET"));
+    }
+
+    private String allowed() {
+      return method.equals("GET") ? "GET, HEAD" : method;
+    }
+  }
+
+  private final Map<String, Route> routes;
+
+  Routes(Map<String, Route> routes) {
+    this.routes = Map.copyOf(routes);
+  }
+
+  @Override
+  public boolean handle(Request request, Response response, Callback callback) {
+    Route route = routes.get(Request.getPathInContext(request));
+    if (route == null) {
+      Answer.error(response, callback, HttpStatus.NOT_FOUND_404, "no such path");
+    } else if (!route.takes(request.getMethod())) {
+      response.getHeaders().put(HttpHeader.ALLOW, route.allowed());
+      Answer.error(response, callback, HttpStatus.METHOD_NOT_ALLOWED_405, "use " + route.allowed());
+    } else {
+      route.endpoint().answer(request, response, callback);
+    }
+    return true;
+  }
+}

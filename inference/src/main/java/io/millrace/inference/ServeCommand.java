@@ -1,0 +1,128 @@
+package io.millrace.inference;
+
+import io.millrace.client.CommandLines;
+import io.millrace.client.Settings;
+import io.millrace.client.SettingsOptions;
+import io.millrace.client.UsageException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code millrace serve}. */
+@Command(
+    name = "millrace serve",
+    description = "Serves predictions over HTTP with the newest adapters.",
+    sortOptions = false)
+final class ServeCommand implements Callable<Integer> {
+  @Mixin private final SettingsOptions options = new SettingsOptions(ServingSettings.ALL);
+
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description = "Where this process keeps its adapters and logs; one process each.")
+  private Path data = ServingSettings.home().resolve("data").resolve("serve");
+
+  @Option(
+      names = "--port",
+      paramLabel = "PORT",
+      description = "Port to listen on; 0 takes any free one.")
+  private Integer port;
+
+  @Option(
+      names = "--port-file",
+      paramLabel = "FILE",
+      description = "Written with the port once it listens, for a parent that chose 0.")
+  private Path portFile;
+
+  @Spec private CommandSpec spec;
+
+  /** Runs until the process is told to end. */
+  @Override
+  public Integer call() throws Exception {
+    Settings settings = options.load();
+    if (port != null) {
+      settings = settings.with(ServingSettings.PORT, port);
+    }
+    Path directory = data.toAbsolutePath().normalize();
+    logTo(directory.resolve("logs"));
+    forgetLastPort();
+
+    ServingProcess process =
+        ServingProcess.listen(settings, directory, settings.get(ServingSettings.PORT), this::warn);
+    CountDownLatch end = new CountDownLatch(1);
+    Runtime.getRuntime().addShutdownHook(new Thread(process::close, "shutdown"));
+    if (portFile != null) {
+      writePort(process.port());
+    }
+    String host = settings.get(ServingSettings.HOST);
+    String shown = host.contains(":") ? "[" + host + "]" : host;
+    say("listening on http://" + shown + ":" + process.port() + "; loading the model");
+    AtomicBoolean preparing = new AtomicBoolean();
+    process.load(
+        (model, done, total) -> {
+          if (preparing.compareAndSet(false, true)) {
+            say("preparing the base model " + model + ", once: factorising its weights");
+          }
+        });
+    process.caughtUp().thenRun(() -> say("ready: serving " + process.domains() + " domains"));
+    end.await();
+    return 0;
+  }
+
+  private void say(String line) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(line);
+    out.flush();
+  }
+
+  private void warn(String line) {
+    PrintWriter err = spec.commandLine().getErr();
+    err.println("millrace: " + line);
+    err.flush();
+  }
+
+  /** From here on; log4j2.xml puts every event into the file these properties name. */
+  private static void logTo(Path logs) {
+    try {
+      Files.createDirectories(logs);
+    } catch (IOException e) {
+      throw new UsageException("cannot write to " + logs + ": " + e, e);
+    }
+    System.setProperty("millrace.logs", logs.toString());
+    System.setProperty(CommandLines.LOG_FILE, logs.resolve("serve.log").toString());
+  }
+
+  /** Else a parent could take the port of a process that is gone for this one's. */
+  private void forgetLastPort() {
+    try {
+      if (portFile != null) {
+        Files.deleteIfExists(portFile);
+      }
+    } catch (IOException e) {
+      throw new UsageException("cannot write the port file " + portFile + ": " + e, e);
+    }
+  }
+
+  /** A reader finds the whole number or no file. */
+  private void writePort(int port) {
+    Path file = portFile.toAbsolutePath();
+    Path partial = file.resolveSibling(file.getFileName() + ".partial");
+    try {
+      Files.writeString(partial, port + "\n");
+      Files.move(
+          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      throw new UsageException("cannot write the port file " + file + ": " + e, e);
+    }
+  }
+}

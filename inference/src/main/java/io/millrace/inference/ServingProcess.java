@@ -1,0 +1,182 @@
+package io.millrace.inference;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Settings;
+import io.millrace.client.UsageException;
+import io.millrace.svft.BaseModel;
+import io.millrace.svft.ModelException;
+import io.millrace.svft.ModelFiles;
+import io.millrace.svft.ModelStore;
+import io.millrace.svft.Torch;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A serving process: store, consumer, predictor and HTTP, in the order in which they can begin and,
+ * the other way round, end.
+ *
+ * <p>It listens before it loads, so that whoever asks is told that it is loading.
+ */
+final class ServingProcess implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(ServingProcess.class);
+
+  /** The longest that an end in good order may take, all in all. */
+  private static final Duration GRACE = Duration.ofSeconds(8);
+
+  /** A body is read into one array. */
+  private static final long MAX_ARRAY = Integer.MAX_VALUE - 8;
+
+  private final Settings settings;
+  private final AdapterStore store;
+  private final AdapterCatalog catalog;
+  private final AdapterConsumer consumer;
+  private final Predictor predictor;
+  private final HttpService http;
+
+  /** Held while loading, and while closing what was loaded. */
+  private final ReentrantLock loading = new ReentrantLock();
+
+  private BaseModel base;
+  private volatile boolean closed;
+
+  /**
+   * Opens the store and listens; {@link #load} does the rest.
+   *
+   * @param data this process's own directory
+   * @param port 0 for any free one
+   * @param notices takes the few lines a person at the console should see
+   * @throws UsageException where the store is in use, the port taken, or a setting wrong
+   */
+  static ServingProcess listen(Settings settings, Path data, int port, Consumer<String> notices)
+      throws Exception {
+    AdapterStore store = AdapterStore.open(data.resolve("adapters"));
+    try {
+      return new ServingProcess(settings, store, port, notices);
+    } catch (Exception e) {
+      store.close();
+      throw e;
+    }
+  }
+
+  private ServingProcess(Settings settings, AdapterStore store, int port, Consumer<String> notices)
+      throws Exception {
+    this.settings = settings;
+    this.store = store;
+    this.catalog = new AdapterCatalog(store);
+    this.consumer =
+        new AdapterConsumer(new Connection(settings), new AdapterIntake(store, catalog), notices);
+    this.predictor =
+        new Predictor(
+            catalog,
+            settings.get(ServingSettings.CONCURRENCY),
+            settings.get(ServingSettings.MAX_QUEUED_REQUESTS));
+    this.http =
+        HttpService.start(
+            settings.get(ServingSettings.HOST),
+            port,
+            Map.of(
+                "/v1/predict",
+                new Routes.Route(
+                    "POST",
+                    new PredictEndpoint(
+                        predictor,
+                        (int)
+                            Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY))),
+                "/v1/adapters",
+                new Routes.Route("GET", new AdaptersEndpoint(catalog)),
+                "/health/live",
+                new Routes.Route("GET", new LiveEndpoint()),
+                "/health/ready",
+                new Routes.Route("GET", new ReadyEndpoint(catalog, consumer, predictor))));
+  }
+
+  /** The port it listens on. */
+  int port() {
+    return http.port();
+  }
+
+  /**
+   * Loads base model and store, then begins to read {@code adapters}.
+   *
+   * @throws UsageException where there is no such base model
+   */
+  void load(ModelStore.Listener listener) {
+    loading.lock();
+    try {
+      base = BaseModel.load(prepare(listener), Torch.device("cpu"));
+      catalog.load(new AdapterLoader(store, base));
+      LOG.info("{} domains loaded from the local store", catalog.domains().size());
+      if (!closed) {
+        consumer.start();
+      }
+    } finally {
+      loading.unlock();
+    }
+  }
+
+  private ModelFiles prepare(ModelStore.Listener listener) {
+    Torch.setThreads(settings.get(ServingSettings.THREADS));
+    Path root = Path.of(settings.get(ServingSettings.MODEL_STORE));
+    try {
+      return new ModelStore(root).prepare(settings.get(ServingSettings.MODEL_NAME), listener);
+    } catch (ModelException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  /** Domains it knows. */
+  int domains() {
+    return catalog.domains().size();
+  }
+
+  /** Completes when the end that {@code adapters} had at the start is reached. */
+  CompletableFuture<Void> caughtUp() {
+    return consumer.caughtUp();
+  }
+
+  /**
+   * Takes no more requests, lets those in flight end, and closes store and model; in bounded time.
+   * What is still in use when the time is up is left to the end of the process: closing it would
+   * take it from under its user. The store has lost nothing then.
+   */
+  @Override
+  public void close() {
+    long deadline = System.nanoTime() + GRACE.toNanos();
+    closed = true;
+    consumer.beginClose();
+    http.stop(GRACE.dividedBy(2));
+    boolean ended =
+        predictor.close(until(deadline))
+            && consumer.awaitClosed(until(deadline))
+            && hasLoaded(until(deadline));
+    if (!ended) {
+      LOG.warn("not everything ended in time; the rest ends with the process");
+      return;
+    }
+    catalog.close();
+    if (base != null) {
+      base.close();
+    }
+    store.close();
+  }
+
+  private static Duration until(long deadline) {
+    return Duration.ofNanos(Math.max(0, deadline - System.nanoTime()));
+  }
+
+  private boolean hasLoaded(Duration timeout) {
+    try {
+      return loading.tryLock(timeout.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}

@@ -1,0 +1,78 @@
+package io.millrace.inference;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Setting;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What can be set about a serving process. */
+final class ServingSettings {
+  static final Setting<String> HOST =
+      Setting.text(
+          "serving.host",
+          "127.0.0.1",
+          "Address to listen on. Anything but a loopback address is open to the network.");
+
+  static final Setting<Integer> PORT =
+      Setting.integer(
+          "serving.port", 8080, 0, 65535, "Port to listen on; 0 takes any free one. --port wins.");
+
+  static final Setting<Integer> THREADS =
+      Setting.integer(
+          "serving.threads", 1, 1, 1024, "Threads that one prediction may use in PyTorch.");
+
+  static final Setting<Integer> CONCURRENCY =
+      Setting.integer(
+          "serving.concurrency",
+          Runtime.getRuntime().availableProcessors(),
+          1,
+          1024,
+          "Predictions made at once.");
+
+  static final Setting<Integer> MAX_QUEUED_REQUESTS =
+      Setting.integer(
+          "serving.maxQueuedRequests",
+          256,
+          1,
+          1_000_000,
+          "Requests that may wait for a prediction; more are answered 503.");
+
+  static final Setting<Long> MAX_REQUEST_BYTES =
+      Setting.bytes(
+          "serving.maxRequestBytes", 1 << 20, "Largest body of a request; more is answered 413.");
+
+  static final Setting<String> MODEL_STORE =
+      Setting.text(
+          "model.store",
+          home().resolve("data").resolve("models").toString(),
+          "Directory of the base models.");
+
+  static final Setting<String> MODEL_NAME =
+      Setting.text("model.name", "minilm", "The base model, by its name in the store.");
+
+  static final List<Setting<?>> ALL = all();
+
+  private ServingSettings() {}
+
+  /** Where Millrace lives; the launcher says. */
+  static Path home() {
+    return Path.of(System.getProperty("millrace.home", ".")).toAbsolutePath().normalize();
+  }
+
+  private static List<Setting<?>> all() {
+    List<Setting<?>> all =
+        new ArrayList<>(
+            List.of(
+                HOST,
+                PORT,
+                THREADS,
+                CONCURRENCY,
+                MAX_QUEUED_REQUESTS,
+                MAX_REQUEST_BYTES,
+                MODEL_STORE,
+                MODEL_NAME));
+    all.addAll(Connection.SETTINGS);
+    return List.copyOf(all);
+  }
+}

@@ -1,0 +1,104 @@
+package io.millrace.inference;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.schemas.AdapterVersion;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.apache.avro.Schema;
+import org.apache.avro.SchemaNormalization;
+import org.apache.avro.generic.GenericData;
+import org.apache.avro.generic.GenericRecord;
+import org.apache.avro.message.BinaryMessageEncoder;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.rocksdb.ColumnFamilyDescriptor;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.Options;
+import org.rocksdb.RocksDB;
+
+/**
+ * A store outlives the release that wrote it: a record is read by the schema that stands beside it.
+ */
+class AdapterStoreSchemaTest {
+  @TempDir Path directory;
+
+  @Test
+  void readsAVersionThatAnotherReleaseWroteWithAFieldOfItsOwn() throws Exception {
+    AdapterVersion version = TestAdapters.version("films", 7, null);
+    try (AdapterStore store = AdapterStore.open(directory)) {
+      store.put(version, new StreamOffset(0, 1));
+    }
+    rewrite(version, withAnotherField(AdapterVersion.getClassSchema()));
+
+    try (AdapterStore store = AdapterStore.open(directory)) {
+      List<StoredVersion> read = new ArrayList<>();
+      store.forEachVersion(read::add);
+      assertThat(read).containsExactly(StoredVersion.of(version));
+    }
+  }
+
+  private static Schema withAnotherField(Schema schema) {
+    List<Schema.Field> fields = new ArrayList<>();
+    fields.add(new Schema.Field("note", Schema.create(Schema.Type.STRING)));
+    schema.getFields().forEach(field -> fields.add(new Schema.Field(field, field.schema())));
+    return Schema.createRecord(schema.getName(), null, schema.getNamespace(), false, fields);
+  }
+
+  /** Puts the only version into the store again, as a release with that schema would have. */
+  private void rewrite(AdapterVersion version, Schema schema) throws Exception {
+    List<ColumnFamilyHandle> families = new ArrayList<>();
+    try (Options options = new Options()) {
+      List<ColumnFamilyDescriptor> names =
+          RocksDB.listColumnFamilies(options, directory.toString()).stream()
+              .map(ColumnFamilyDescriptor::new)
+              .collect(Collectors.toList());
+      try (RocksDB db = RocksDB.open(directory.toString(), names, families)) {
+        ColumnFamilyHandle versions = family(families, "versions");
+        byte[] key;
+        try (var iterator = db.newIterator(versions)) {
+          iterator.seekToFirst();
+          key = iterator.key();
+        }
+        db.put(versions, key, encode(version, schema));
+        db.put(
+            family(families, "schemas"),
+            ByteBuffer.allocate(Long.BYTES)
+                .putLong(SchemaNormalization.parsingFingerprint64(schema))
+                .array(),
+            schema.toString().getBytes(UTF_8));
+        families.forEach(ColumnFamilyHandle::close);
+      }
+    }
+  }
+
+  private static ColumnFamilyHandle family(List<ColumnFamilyHandle> families, String name)
+      throws Exception {
+    for (ColumnFamilyHandle family : families) {
+      if (new String(family.getName(), UTF_8).equals(name)) {
+        return family;
+      }
+    }
+    throw new AssertionError("no column family " + name);
+  }
+
+  private static byte[] encode(AdapterVersion version, Schema schema) throws IOException {
+    GenericRecord record = new GenericData.Record(schema);
+    record.put("note", "of another release");
+    for (Schema.Field field : AdapterVersion.getClassSchema().getFields()) {
+      record.put(field.name(), version.get(field.name()));
+    }
+    record.put("createdAt", version.getCreatedAt().toEpochMilli());
+    record.put("payload", ByteBuffer.allocate(0));
+    ByteBuffer encoded =
+        new BinaryMessageEncoder<GenericRecord>(GenericData.get(), schema).encode(record);
+    byte[] bytes = new byte[encoded.remaining()];
+    encoded.get(bytes);
+    return bytes;
+  }
+}

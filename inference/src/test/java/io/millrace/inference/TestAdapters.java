@@ -1,0 +1,120 @@
+package io.millrace.inference;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.svft.Adapter;
+import io.millrace.svft.BaseModel;
+import io.millrace.svft.Classifier;
+import io.millrace.svft.ModelStore;
+import io.millrace.svft.Sha256;
+import io.millrace.svft.Torch;
+import io.millrace.svft.TrainingSettings.Method;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/** Adapters for the real base model, each with other numbers than the next. */
+final class TestAdapters {
+  static final List<String> LABELS = List.of("bad", "good", "so-so");
+
+  private static BaseModel base;
+
+  private TestAdapters() {}
+
+  /** Where the tests of all modules keep their base models. */
+  static Path models() {
+    return Path.of(System.getProperty("millrace.test.models"));
+  }
+
+  /** One per JVM; it ends with it. */
+  static synchronized BaseModel base() {
+    if (base == null) {
+      ModelStore store = new ModelStore(models());
+      base =
+          BaseModel.load(
+              store.prepare(ModelStore.MINILM, (model, done, total) -> {}), Torch.device("cpu"));
+      Torch.setThreads(1);
+    }
+    return base;
+  }
+
+  /** Versions 1 to {@code count} of a domain, each the child of the one before. */
+  static List<AdapterVersion> chain(String domain, int count) {
+    List<AdapterVersion> versions = new ArrayList<>();
+    String parent = null;
+    for (int version = 1; version <= count; version++) {
+      AdapterVersion next = version(domain, version, parent);
+      versions.add(next);
+      parent = next.getSha256();
+    }
+    return versions;
+  }
+
+  static AdapterVersion version(String domain, long version, String parent) {
+    return record(adapter(domain, version, parent, base().basisSha256()));
+  }
+
+  /** Whole, but trained on another basis. */
+  static AdapterVersion misfit(String domain, long version) {
+    return record(adapter(domain, version, null, "0".repeat(64)));
+  }
+
+  /** What the version answers, asked without any serving between. */
+  static float[] logits(AdapterVersion version, String text) {
+    Adapter adapter = Adapter.fromPayload(version.getPayload().duplicate());
+    try (Classifier classifier = new Classifier(base(), adapter)) {
+      return classifier.logits(List.of(text))[0];
+    }
+  }
+
+  private static Adapter adapter(String domain, long version, String parent, String basisSha256) {
+    BaseModel base = base();
+    Random random = new Random(31 * domain.hashCode() + version);
+    return new Adapter(
+        domain,
+        version,
+        parent == null ? "" : parent,
+        base.name(),
+        base.baseSha256(),
+        basisSha256,
+        Method.SVFT,
+        base.config(),
+        LABELS,
+        numbers(random, base.config().plainValues(), 0.05),
+        numbers(random, LABELS.size() * (base.config().hidden() + 1), 0.2),
+        version * 10,
+        version * 160);
+  }
+
+  private static float[] numbers(Random random, int count, double scale) {
+    float[] numbers = new float[count];
+    for (int i = 0; i < count; i++) {
+      numbers[i] = (float) (random.nextGaussian() * scale);
+    }
+    return numbers;
+  }
+
+  static AdapterVersion record(Adapter adapter) {
+    byte[] payload = adapter.toPayload();
+    return AdapterVersion.newBuilder()
+        .setDomain(adapter.domain())
+        .setVersion(adapter.version())
+        .setSha256(Sha256.of(payload))
+        .setParentSha256(adapter.parentSha256().isEmpty() ? null : adapter.parentSha256())
+        .setBaseModel(adapter.baseModel())
+        .setBaseSha256(adapter.baseSha256())
+        .setBasisSha256(adapter.basisSha256())
+        .setMethod(adapter.method().id())
+        .setPattern(Adapter.PATTERN)
+        .setTrainableParameters(adapter.trainableParameters())
+        .setLabels(adapter.labels())
+        .setSteps(adapter.steps())
+        .setExamples(adapter.examples())
+        .setTrainedThrough(List.of())
+        .setPayload(ByteBuffer.wrap(payload))
+        .setCreatedAt(Instant.ofEpochMilli(1_700_000_000_000L + adapter.version()))
+        .build();
+  }
+}

@@ -1,0 +1,75 @@
+package io.millrace.inference;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Settings;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Topics;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Properties;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.Serializer;
+import org.apache.kafka.common.utils.Utils;
+
+/** Publishes as the job does: in transactions, partitioned by domain. */
+final class TestPublisher implements AutoCloseable {
+  private final KafkaProducer<byte[], byte[]> producer;
+  private final Serializer<Object> serializer;
+  private final int partitions;
+
+  TestPublisher(Settings settings, int partitions) {
+    Connection connection = new Connection(settings);
+    Properties properties = connection.properties();
+    properties.put("transactional.id", "publisher-" + System.nanoTime());
+    this.producer =
+        new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+    this.serializer = connection.serializer();
+    this.partitions = partitions;
+    producer.initTransactions();
+  }
+
+  void publish(AdapterVersion... versions) {
+    publish(Arrays.asList(versions));
+  }
+
+  void publish(List<AdapterVersion> versions) {
+    producer.beginTransaction();
+    for (AdapterVersion version : versions) {
+      byte[] value = serializer.serialize(Topics.ADAPTERS, version);
+      send(version.getDomain(), version.getVersion(), value);
+    }
+    producer.commitTransaction();
+  }
+
+  void publishAndAbort(AdapterVersion version) {
+    producer.beginTransaction();
+    send(version.getDomain(), version.getVersion(), serializer.serialize(Topics.ADAPTERS, version));
+    producer.flush();
+    producer.abortTransaction();
+  }
+
+  /** Anything at all under a version's key; null is a tombstone. */
+  void publish(String domain, long version, byte[] value) {
+    producer.beginTransaction();
+    send(domain, version, value);
+    producer.commitTransaction();
+  }
+
+  private void send(String domain, long version, byte[] value) {
+    int hash = Utils.murmur2(domain.getBytes(StandardCharsets.UTF_8));
+    producer.send(
+        new ProducerRecord<>(
+            Topics.ADAPTERS,
+            Utils.toPositive(hash) % partitions,
+            Topics.adapterKey(domain, version),
+            value));
+  }
+
+  @Override
+  public void close() {
+    producer.close();
+  }
+}

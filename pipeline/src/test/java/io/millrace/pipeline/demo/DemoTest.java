@@ -1,0 +1,84 @@
+package io.millrace.pipeline.demo;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.pipeline.Home;
+import io.millrace.pipeline.StopSignal;
+import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.source.ExampleLimits;
+import io.millrace.svft.ModelFiles;
+import io.millrace.svft.ModelStore;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The whole, small: Kafka, registry, Flink and a serving process, on WordNet. */
+@Timeout(300)
+class DemoTest {
+  @TempDir private Path directory;
+
+  @Test
+  void everyVersionServesAndNothingIsLost() throws Exception {
+    Settings settings =
+        Settings.of(
+            Stream.of(
+                    JobSettings.ALL,
+                    EmbeddedStack.SETTINGS,
+                    ExampleLimits.SETTINGS,
+                    Connection.SETTINGS)
+                .<Setting<?>>flatMap(List::stream)
+                .toList(),
+            null,
+            List.of("model.store=" + models(), "publish.everySteps=4"));
+    ModelFiles model =
+        new ModelStore(Path.of(models())).prepare(ModelStore.MINILM, (name, done, total) -> {});
+    List<String> said = new ArrayList<>();
+
+    DemoResult result;
+    try (StopSignal stop = StopSignal.install()) {
+      result =
+          new Demo(settings, model, directory, serve(), stop, said::add, 200, 130)
+              .run()
+              .orElseThrow();
+    }
+
+    // 330 examples are 20 full batches and one of 10; a version every 4 steps, and one at the end.
+    assertThat(result.versionsPublished()).isEqualTo(6);
+    assertThat(result.versionsLive()).isEqualTo(6);
+    assertThat(result.everyVersionServed()).isTrue();
+    assertThat(result.labelToLiveMillis()).hasSize(330).allMatch(millis -> millis > 0);
+    assertThat(result.predictions()).isPositive();
+    assertThat(result.failedPredictions()).isZero();
+    assertThat(result.rows()).hasSize(4);
+    assertThat(result.lines()).anyMatch(line -> line.startsWith("Versions       6 published, 6"));
+  }
+
+  private static String models() {
+    return System.getProperty("millrace.test.models");
+  }
+
+  /** The serving process's own class path, which its build left behind. */
+  static List<String> serve() throws Exception {
+    Path target = Home.directory().resolve("inference").resolve("target");
+    return List.of(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-Dai.djl.offline=true",
+        "-Dmillrace.home=" + Home.directory(),
+        "-Dmillrace.logs=" + System.getProperty("millrace.logs"),
+        "-cp",
+        target.resolve("classes") + ":" + Files.readString(target.resolve("classpath")).trim(),
+        "io.millrace.client.ParentWatch",
+        "io.millrace.inference.Main");
+  }
+}
