@@ -29,7 +29,18 @@ public final class CommandLines {
    * @return the exit code
    */
   public static int run(Object command, String... args) {
-    return run(new CommandLine(command), args);
+    CommandLine commandLine;
+    try {
+      commandLine = new CommandLine(command);
+    } catch (Throwable e) {
+      // Subcommands are made here, and with them whatever their classes need.
+      LOG.error("the command line cannot be made", e);
+      return print(
+          new PrintWriter(System.err, true),
+          Failures.describe(e) + details(),
+          CommandLine.ExitCode.SOFTWARE);
+    }
+    return run(commandLine, args);
   }
 
   static int run(CommandLine commandLine, String... args) {
@@ -72,9 +83,12 @@ public final class CommandLines {
       }
     }
     LOG.error("{} failed", command.getCommandSpec().qualifiedName(), failure);
+    return print(err, Failures.describe(failure) + details(), CommandLine.ExitCode.SOFTWARE);
+  }
+
+  private static String details() {
     String log = System.getProperty(LOG_FILE);
-    String details = log == null ? "" : " (details in " + log + ")";
-    return print(err, Failures.describe(failure) + details, CommandLine.ExitCode.SOFTWARE);
+    return log == null ? "" : " (details in " + log + ")";
   }
 
   private static int print(PrintWriter err, String message, int exitCode) {

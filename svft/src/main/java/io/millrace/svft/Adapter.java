@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * One immutable version of a domain's adapter: M's values and the head, with what they belong to.
@@ -119,51 +120,83 @@ public record Adapter(
    * @throws AdapterException where it is not one: the message says what is wrong with it
    */
   public static Adapter fromPayload(ByteBuffer payload) {
+    Adapter adapter;
     try {
-      Safetensors file = Safetensors.parse(payload);
-      Map<String, String> metadata = file.metadata();
-      if (!FORMAT.equals(metadata.get("format"))) {
-        throw new AdapterException(
-            "adapter payload: format is %s, expected %s".formatted(metadata.get("format"), FORMAT));
-      }
-      if (!PATTERN.equals(metadata.get("pattern"))) {
-        throw new AdapterException(
-            "adapter payload: pattern %s is not supported".formatted(metadata.get("pattern")));
-      }
-      EncoderConfig config = JSON.readValue(require(metadata, "config"), EncoderConfig.class);
-      List<String> labels =
-          JSON.readValue(require(metadata, "labels"), new TypeReference<List<String>>() {});
-      float[] values = new float[config.plainValues()];
-      for (AdaptedWeight w : config.adaptedWeights()) {
-        float[] m = file.floats(w.name() + M_SUFFIX, w.rank());
-        System.arraycopy(m, 0, values, w.offset(), m.length);
-      }
-      int hidden = config.hidden();
-      float[] head =
-          Head.join(
-              file.floats("head.weight", labels.size(), hidden),
-              file.floats("head.bias", labels.size()),
-              hidden);
-      if (!Floats.allFinite(values) || !Floats.allFinite(head)) {
-        throw new AdapterException("adapter payload: a value is not finite");
-      }
-      return new Adapter(
-          require(metadata, "domain"),
-          Long.parseLong(require(metadata, "version")),
-          require(metadata, "parentSha256"),
-          require(metadata, "baseModel"),
-          require(metadata, "baseSha256"),
-          require(metadata, "basisSha256"),
-          TrainingSettings.Method.of(require(metadata, "method")),
-          config,
-          List.copyOf(labels),
-          values,
-          head,
-          Long.parseLong(require(metadata, "steps")),
-          Long.parseLong(require(metadata, "examples")));
-    } catch (SafetensorsException | IllegalArgumentException | JsonProcessingException e) {
+      adapter = read(Safetensors.parse(payload));
+    } catch (JsonProcessingException e) {
+      throw new AdapterException("adapter payload: " + e.getOriginalMessage());
+    } catch (SafetensorsException | IllegalArgumentException e) {
       throw new AdapterException("adapter payload: " + e.getMessage());
     }
+    // A version is its content: the same content in other bytes would have two identities.
+    if (!ByteBuffer.wrap(adapter.toPayload()).equals(payload)) {
+      throw new AdapterException(
+          "adapter payload: its bytes are not those its content is written in");
+    }
+    return adapter;
+  }
+
+  private static Adapter read(Safetensors file) throws JsonProcessingException {
+    Map<String, String> metadata = file.metadata();
+    if (!FORMAT.equals(metadata.get("format"))) {
+      throw new AdapterException(
+          "adapter payload: format is %s, expected %s".formatted(metadata.get("format"), FORMAT));
+    }
+    if (!PATTERN.equals(require(metadata, "pattern"))) {
+      throw new AdapterException(
+          "adapter payload: pattern %s is not supported".formatted(metadata.get("pattern")));
+    }
+    EncoderConfig config = JSON.readValue(require(metadata, "config"), EncoderConfig.class);
+    List<String> labels =
+        JSON.readValue(require(metadata, "labels"), new TypeReference<List<String>>() {});
+    if (config == null) {
+      throw new AdapterException("adapter payload: config is null");
+    }
+    if (labels == null || labels.contains(null) || Set.copyOf(labels).size() != labels.size()) {
+      throw new AdapterException("adapter payload: labels are null or stand twice");
+    }
+    float[] values = values(file, config);
+    int hidden = config.hidden();
+    float[] head =
+        Head.join(
+            file.floats("head.weight", labels.size(), hidden),
+            file.floats("head.bias", labels.size()),
+            hidden);
+    if (!Floats.allFinite(values) || !Floats.allFinite(head)) {
+      throw new AdapterException("adapter payload: a value is not finite");
+    }
+    return new Adapter(
+        require(metadata, "domain"),
+        count(metadata, "version", 1),
+        require(metadata, "parentSha256"),
+        require(metadata, "baseModel"),
+        require(metadata, "baseSha256"),
+        require(metadata, "basisSha256"),
+        TrainingSettings.Method.of(require(metadata, "method")),
+        config,
+        List.copyOf(labels),
+        values,
+        head,
+        count(metadata, "steps", 0),
+        count(metadata, "examples", 0));
+  }
+
+  /** M's values. Nothing is sized by the config before the tensors it speaks of are there. */
+  private static float[] values(Safetensors file, EncoderConfig config) {
+    if (config.layers() > file.names().size()) {
+      throw new AdapterException(
+          "adapter payload: config says %d layers, the file has %d tensors"
+              .formatted(config.layers(), file.names().size()));
+    }
+    for (AdaptedWeight w : config.adaptedWeights()) {
+      file.requireShape(w.name() + M_SUFFIX, w.rank());
+    }
+    float[] values = new float[config.plainValues()];
+    for (AdaptedWeight w : config.adaptedWeights()) {
+      float[] m = file.floats(w.name() + M_SUFFIX);
+      System.arraycopy(m, 0, values, w.offset(), m.length);
+    }
+    return values;
   }
 
   /** As {@link #fromPayload(ByteBuffer)}. */
@@ -203,6 +236,20 @@ public record Adapter(
       throw new AdapterException("adapter payload: metadata has no " + key);
     }
     return value;
+  }
+
+  private static long count(Map<String, String> metadata, String key, long least) {
+    String text = require(metadata, key);
+    try {
+      long count = Long.parseLong(text);
+      if (count >= least) {
+        return count;
+      }
+    } catch (NumberFormatException e) {
+      // Said below.
+    }
+    throw new AdapterException(
+        "adapter payload: %s is %s, not a number from %d on".formatted(key, text, least));
   }
 
   private static String json(Object value) {

@@ -88,6 +88,9 @@ public final class BaseModel implements AutoCloseable {
     } catch (IOException | SafetensorsException e) {
       manager.close();
       throw new ModelException("base model " + files.name() + ": " + e.getMessage(), e);
+    } catch (ModelException e) {
+      manager.close();
+      throw e;
     }
   }
 
@@ -215,7 +218,9 @@ public final class BaseModel implements AutoCloseable {
 
   @Override
   public void close() {
+    Device device = device();
     tokenizer.close();
     manager.close();
+    Torch.releaseCache(device);
   }
 }

@@ -1,5 +1,6 @@
 package io.millrace.svft;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -10,6 +11,7 @@ import java.io.OutputStream;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -75,6 +77,11 @@ public final class ModelStore {
         }
       }
       return open(name, directory);
+    } catch (NoSuchFileException e) {
+      throw new ModelException(
+          "%s is missing; restore the file, or delete %s to import the model again"
+              .formatted(e.getFile(), directory),
+          e);
     } catch (IOException e) {
       throw new ModelException("model store " + root + ": " + e.getMessage(), e);
     }
@@ -149,19 +156,32 @@ public final class ModelStore {
   }
 
   private static ModelFiles open(String name, Path directory) throws IOException {
-    JsonNode description = JSON.readTree(directory.resolve(DESCRIPTION).toFile());
-    ModelFiles files =
-        new ModelFiles(
-            name,
-            directory,
-            JSON.treeToValue(description.required("config"), EncoderConfig.class),
-            description.required("baseSha256").asText(),
-            description.required("basisSha256").asText(),
-            description.required("tokenizerSha256").asText());
+    ModelFiles files = describe(name, directory);
     requireHash(files.model(), files.baseSha256());
     requireHash(files.basis(), files.basisSha256());
     requireHash(files.tokenizer(), files.tokenizerSha256());
     return files;
+  }
+
+  private static ModelFiles describe(String name, Path directory) throws IOException {
+    Path file = directory.resolve(DESCRIPTION);
+    String why;
+    try {
+      JsonNode description = JSON.readTree(file.toFile());
+      return new ModelFiles(
+          name,
+          directory,
+          JSON.treeToValue(description.required("config"), EncoderConfig.class),
+          description.required("baseSha256").asText(),
+          description.required("basisSha256").asText(),
+          description.required("tokenizerSha256").asText());
+    } catch (JsonProcessingException e) {
+      why = e.getOriginalMessage();
+    } catch (IllegalArgumentException e) {
+      why = e.getMessage();
+    }
+    throw new ModelException(
+        "%s is broken: %s; delete %s to import the model again".formatted(file, why, directory));
   }
 
   private static void requireHash(Path file, String recorded) throws IOException {

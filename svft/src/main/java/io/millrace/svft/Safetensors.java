@@ -1,8 +1,11 @@
 package io.millrace.svft;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -34,7 +37,13 @@ import java.util.TreeMap;
  * @see <a href="https://github.com/huggingface/safetensors#format">the format</a>
  */
 public final class Safetensors {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  // A name that stands twice, or bytes after the header's end, would be content that readers see
+  // differently.
+  private static final ObjectMapper JSON =
+      JsonMapper.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
   private static final String METADATA = "__metadata__";
   private static final long MAX_HEADER_BYTES = 100_000_000;
 
@@ -100,10 +109,7 @@ public final class Safetensors {
         .forEachRemaining(
             field -> {
               if (field.getKey().equals(METADATA)) {
-                field
-                    .getValue()
-                    .fields()
-                    .forEachRemaining(m -> metadata.put(m.getKey(), m.getValue().asText()));
+                metadata.putAll(strings(field.getValue()));
               } else {
                 entries.put(field.getKey(), entry(field.getKey(), field.getValue(), data.limit()));
               }
@@ -112,19 +118,28 @@ public final class Safetensors {
     return new Safetensors(metadata, entries, data);
   }
 
+  private static Map<String, String> strings(JsonNode node) {
+    Map<String, String> strings = new TreeMap<>();
+    node.fields().forEachRemaining(m -> strings.put(m.getKey(), m.getValue().textValue()));
+    if (!node.isObject() || strings.containsValue(null)) {
+      throw new SafetensorsException(METADATA + " is not an object of strings");
+    }
+    return strings;
+  }
+
   private static Entry entry(String name, JsonNode node, long dataLength) {
     JsonNode offsets = node.path("data_offsets");
     JsonNode dims = node.path("shape");
     if (!node.path("dtype").isTextual()
-        || !dims.isArray()
-        || offsets.size() != 2
-        || !offsets.get(0).canConvertToLong()
-        || !offsets.get(1).canConvertToLong()) {
-      throw new SafetensorsException("tensor " + name + ": dtype, shape or data_offsets missing");
+        || !areLongs(dims)
+        || !areLongs(offsets)
+        || offsets.size() != 2) {
+      throw new SafetensorsException(
+          "tensor " + name + ": dtype, shape or data_offsets missing or malformed");
     }
     long[] shape = new long[dims.size()];
     for (int i = 0; i < shape.length; i++) {
-      shape[i] = dims.get(i).asLong(-1);
+      shape[i] = dims.get(i).asLong();
     }
     long begin = offsets.get(0).asLong();
     long end = offsets.get(1).asLong();
@@ -137,6 +152,14 @@ public final class Safetensors {
       throw new SafetensorsException("tensor " + name + ": its bytes do not fill its shape");
     }
     return new Entry(dtype, shape, begin, end);
+  }
+
+  private static boolean areLongs(JsonNode array) {
+    boolean longs = array.isArray();
+    for (JsonNode each : array) {
+      longs &= each.isIntegralNumber() && each.canConvertToLong();
+    }
+    return longs;
   }
 
   /** Tensors that overlap or leave bytes unclaimed could hide content from whoever hashes them. */
@@ -240,6 +263,12 @@ public final class Safetensors {
 
   /** The tensor's values, where its shape must be the one given. */
   public float[] floats(String name, long... shape) {
+    requireShape(name, shape);
+    return floats(name);
+  }
+
+  /** Checks that there is a tensor of that name and shape. */
+  void requireShape(String name, long... shape) {
     if (!java.util.Arrays.equals(require(name).shape(), shape)) {
       throw new SafetensorsException(
           "tensor "
@@ -249,7 +278,6 @@ public final class Safetensors {
               + ", expected "
               + List.of(boxed(shape)));
     }
-    return floats(name);
   }
 
   private Entry require(String name) {

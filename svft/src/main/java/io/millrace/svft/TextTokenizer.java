@@ -24,7 +24,8 @@ final class TextTokenizer implements AutoCloseable {
                   "padding", "false",
                   "truncation", "true",
                   "maxLength", Integer.toString(maxTokens)));
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
+      // The native library reports what it cannot parse as a bare RuntimeException.
       throw new ModelException(file + ": not a tokenizer", e);
     }
   }

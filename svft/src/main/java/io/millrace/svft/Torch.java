@@ -17,9 +17,12 @@ public final class Torch {
    *
    * @param setting {@code auto} (a GPU where there is one), {@code cpu}, {@code gpu} (the first),
    *     or {@code gpu:N}
-   * @throws ModelException where a GPU is asked for and there is none
+   * @throws ModelException for another name, or where a GPU is asked for and there is none
    */
   public static Device device(String setting) {
+    if (!setting.matches("auto|cpu|gpu|gpu:\\d{1,4}")) {
+      throw new ModelException("unknown device \"" + setting + "\"; it is auto, cpu, gpu or gpu:N");
+    }
     int gpus = Engine.getEngine("PyTorch").getGpuCount();
     if (setting.equals("cpu") || (setting.equals("auto") && gpus == 0)) {
       return Device.cpu();
@@ -36,6 +39,13 @@ public final class Torch {
   public static void setThreads(int threads) {
     Engine.getEngine("PyTorch");
     JniUtils.setNumThreads(threads);
+  }
+
+  /** Gives memory that PyTorch keeps for reuse on a GPU back to the device. */
+  static void releaseCache(Device device) {
+    if (device.isGpu()) {
+      JniUtils.emptyCudaCache();
+    }
   }
 
   static NDManager newManager(Device device) {

@@ -34,7 +34,7 @@ public final class Trainer {
   /**
    * Scores a batch, then trains on it. Labels not seen before grow the head by zero rows.
    *
-   * @throws NonFiniteStepException where loss or gradient is not finite
+   * @throws NonFiniteStepException where loss, gradient or update is not finite
    */
   public StepResult step(TrainingState before, List<TrainingExample> batch) {
     if (batch.isEmpty()) {
@@ -174,6 +174,12 @@ public final class Trainer {
           (label + 1) * row,
           step - state.labelBornAtStep()[label],
           settings.headLearningRate() * warmup);
+    }
+    for (float[] updated :
+        List.of(values, valuesFirst, valuesSecond, head, headFirst, headSecond)) {
+      if (!Floats.allFinite(updated)) {
+        throw new NonFiniteStepException("the batch's update is not finite");
+      }
     }
     return new TrainingState(
         state.method(),

@@ -11,7 +11,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
  * The step's gradients, in float32, against central differences of the loss that {@link
- * ReferenceEncoder} gives in float64: every value of M and of the head, at a state that is not zero.
+ * ReferenceEncoder} gives in float64: every value of M and of the head, at a state that is not
+ * zero.
  */
 @ExtendWith(Models.class)
 class GradientTest {
@@ -31,12 +32,10 @@ class GradientTest {
   GradientTest(@Models.Tiny BaseModel base) {
     this.base = base;
     this.reference =
-        new ReferenceEncoder(
-            new ModelFiles("tiny", base.directory(), base.config(), "", "", ""));
+        new ReferenceEncoder(new ModelFiles("tiny", base.directory(), base.config(), "", "", ""));
     this.state = someState();
     TokenBatch tokens = base.tokenize(batch.stream().map(TrainingExample::text).toList());
-    Trainer trainer =
-        new Trainer(base, TrainingSettings.defaults(TrainingSettings.Method.SVFT));
+    Trainer trainer = new Trainer(base, TrainingSettings.defaults(TrainingSettings.Method.SVFT));
     this.gradients = trainer.gradients(state, batch, tokens);
   }
 
@@ -61,16 +60,18 @@ class GradientTest {
 
   /** Within 1e-4 of the largest: float32 has seven digits, and the differences err by STEP². */
   private static void assertSlopes(float[] gradient, float[] values, Loss loss) {
-    double largest = IntStream.range(0, gradient.length).mapToDouble(i -> Math.abs(gradient[i])).max().orElseThrow();
+    double largest =
+        IntStream.range(0, gradient.length)
+            .mapToDouble(i -> Math.abs(gradient[i]))
+            .max()
+            .orElseThrow();
     for (int i = 0; i < gradient.length; i++) {
       float[] up = values.clone();
       float[] down = values.clone();
       up[i] += STEP;
       down[i] -= STEP;
       double slope = (loss.at(up) - loss.at(down)) / ((double) up[i] - down[i]);
-      assertThat((double) gradient[i])
-          .as("value %d", i)
-          .isCloseTo(slope, within(1e-4 * largest));
+      assertThat((double) gradient[i]).as("value %d", i).isCloseTo(slope, within(1e-4 * largest));
     }
   }
 

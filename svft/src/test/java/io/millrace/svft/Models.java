@@ -40,6 +40,8 @@ final class Models implements ParameterResolver {
   @Override
   public BaseModel resolveParameter(ParameterContext parameter, ExtensionContext context) {
     boolean miniLm = parameter.isAnnotated(MiniLm.class);
+    // Operators this small share busy cores badly.
+    Torch.setThreads(1);
     return context
         .getRoot()
         .getStore(ExtensionContext.Namespace.create(Models.class))

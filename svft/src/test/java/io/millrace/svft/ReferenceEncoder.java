@@ -2,7 +2,9 @@ package io.millrace.svft;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A BERT encoder in float64, one sequence at a time, with each weight W + U diag(m) Vᵀ written out:
@@ -12,6 +14,7 @@ final class ReferenceEncoder {
   private final EncoderConfig config;
   private final Safetensors model;
   private final Safetensors basis;
+  private final Map<String, float[]> read = new HashMap<>();
 
   ReferenceEncoder(ModelFiles files) {
     this.config = files.config();
@@ -26,9 +29,9 @@ final class ReferenceEncoder {
   /** The mean of a sequence's last hidden states, [hidden]. */
   double[] embed(long[] ids, float[] m) {
     double[][] x = new double[ids.length][config.hidden()];
-    float[] words = model.floats("embeddings.word_embeddings.weight");
-    float[] positions = model.floats("embeddings.position_embeddings.weight");
-    float[] types = model.floats("embeddings.token_type_embeddings.weight");
+    float[] words = tensor("embeddings.word_embeddings.weight");
+    float[] positions = tensor("embeddings.position_embeddings.weight");
+    float[] types = tensor("embeddings.token_type_embeddings.weight");
     for (int t = 0; t < ids.length; t++) {
       for (int i = 0; i < config.hidden(); i++) {
         int word = (int) ids[t] * config.hidden() + i;
@@ -55,11 +58,16 @@ final class ReferenceEncoder {
     return mean;
   }
 
+  private float[] tensor(String name) {
+    return read.computeIfAbsent(
+        name, key -> model.has(key) ? model.floats(key) : basis.floats(key));
+  }
+
   private double[][] linear(double[][] x, AdaptedWeight weight, float[] m) {
-    float[] w = model.floats(weight.name() + ".weight");
-    float[] bias = model.floats(weight.name() + ".bias");
-    float[] u = basis.floats(weight.name() + ".U");
-    float[] vt = basis.floats(weight.name() + ".Vt");
+    float[] w = tensor(weight.name() + ".weight");
+    float[] bias = tensor(weight.name() + ".bias");
+    float[] u = tensor(weight.name() + ".U");
+    float[] vt = tensor(weight.name() + ".Vt");
     double[][] y = new double[x.length][weight.out()];
     for (int o = 0; o < weight.out(); o++) {
       for (int i = 0; i < weight.in(); i++) {
@@ -106,8 +114,8 @@ final class ReferenceEncoder {
   }
 
   private double[][] norm(double[][] x, String name) {
-    float[] weight = model.floats(name + ".weight");
-    float[] bias = model.floats(name + ".bias");
+    float[] weight = tensor(name + ".weight");
+    float[] bias = tensor(name + ".bias");
     double[][] y = new double[x.length][config.hidden()];
     for (int t = 0; t < x.length; t++) {
       double mean = 0;

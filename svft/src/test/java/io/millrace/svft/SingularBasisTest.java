@@ -114,8 +114,10 @@ class SingularBasisTest {
     float[] square = gaussian(32 * 32);
     float[] wide = gaussian(16 * 48);
 
-    assertThat(hash(SingularBasis.of(square, 32, 32))).isEqualTo("PIN1");
-    assertThat(hash(SingularBasis.of(wide, 16, 48))).isEqualTo("PIN2");
+    assertThat(hash(SingularBasis.of(square, 32, 32)))
+        .isEqualTo("1a87c86040c0eac6da090acbb11a8e3dfd9159f237d5380a61cf5564edc5abfb");
+    assertThat(hash(SingularBasis.of(wide, 16, 48)))
+        .isEqualTo("ca351759381d44823d2d2f2b59c4852c43bc86516137e94d45b20ff174979d39");
   }
 
   @Test
@@ -141,8 +143,7 @@ class SingularBasisTest {
   private static String hash(SingularBasis basis) {
     float[] all = Arrays.copyOf(basis.u(), basis.u().length + basis.s().length + basis.vt().length);
     System.arraycopy(basis.s(), 0, all, basis.u().length, basis.s().length);
-    System.arraycopy(
-        basis.vt(), 0, all, basis.u().length + basis.s().length, basis.vt().length);
+    System.arraycopy(basis.vt(), 0, all, basis.u().length + basis.s().length, basis.vt().length);
     return Sha256.of(Floats.toBytes(all));
   }
 

@@ -31,18 +31,12 @@ final class TinyModel {
     byte[] model = Safetensors.toBytes(Map.of(), tiny.model);
     byte[] basis = Safetensors.toBytes(Map.of(), tiny.basis);
     byte[] tokenizer;
-    try (InputStream in =
-        TinyModel.class.getResourceAsStream("/all-minilm-l6-v2-tokenizer.json")) {
+    try (InputStream in = TinyModel.class.getResourceAsStream("/all-minilm-l6-v2-tokenizer.json")) {
       tokenizer = in.readAllBytes();
     }
     ModelFiles files =
         new ModelFiles(
-            "tiny",
-            directory,
-            CONFIG,
-            Sha256.of(model),
-            Sha256.of(basis),
-            Sha256.of(tokenizer));
+            "tiny", directory, CONFIG, Sha256.of(model), Sha256.of(basis), Sha256.of(tokenizer));
     Files.write(files.model(), model);
     Files.write(files.basis(), basis);
     Files.write(files.tokenizer(), tokenizer);
