@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
       TrainCommand.class,
       UpCommand.class,
       ProduceCommand.class,
+      TopicsCommand.class,
       SubmitCommand.class,
       ServeCommand.class
     })

@@ -39,9 +39,11 @@ public abstract class Progress implements AutoCloseable {
     return start(task, total, unit, 1);
   }
 
-  /** As {@link #start}, counting bytes and showing MiB. */
+  /** As {@link #start}, counting bytes and showing KiB or MiB. */
   public static Progress ofBytes(String task, long total) {
-    return start(task, total, "MiB", 1024 * 1024);
+    return total < 10 * 1024 * 1024
+        ? start(task, total, "KiB", 1024)
+        : start(task, total, "MiB", 1024 * 1024);
   }
 
   /** Says that {@code count} is reached. */

@@ -101,7 +101,7 @@ final class TrainCommand implements Callable<Integer> {
           write(done);
           run.finish();
           done.lines().forEach(this::say);
-          say("All of it is in " + run.path() + "; bin/millrace up --data opens it again.");
+          say("bin/millrace up --data " + run.path() + " opens what it published.");
         }
       }
     }

@@ -56,10 +56,11 @@ public final class TopicLayout {
    * Makes the topics that are missing, with the brokers' default replication. One that exists stays
    * as it is.
    *
+   * @return the names of those it made
    * @throws UsageException where {@link #PARTITIONS} is set and a topic has another number of them
    * @throws ExecutionException where Kafka refuses
    */
-  public static void create(Admin admin, Settings settings)
+  public static List<String> create(Admin admin, Settings settings)
       throws ExecutionException, InterruptedException {
     int partitions = settings.get(PARTITIONS);
     Set<String> existing = admin.listTopics().names().get();
@@ -78,6 +79,7 @@ public final class TopicLayout {
         requirePartitions(topic, partitions);
       }
     }
+    return missing.stream().map(NewTopic::name).toList();
   }
 
   private static void requirePartitions(TopicDescription topic, int partitions) {
