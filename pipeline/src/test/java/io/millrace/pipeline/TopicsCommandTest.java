@@ -45,7 +45,11 @@ class TopicsCommandTest {
     return said.toString();
   }
 
+  /** A broker knows a topic a moment after it was made; the test's timeout bounds the wait. */
   private static int partitions(Admin admin, String topic) throws Exception {
+    while (!admin.listTopics().names().get().contains(topic)) {
+      Thread.onSpinWait();
+    }
     return admin
         .describeTopics(List.of(topic))
         .allTopicNames()

@@ -63,7 +63,7 @@ class MemoryTest {
   @Test
   void theProcessDoesNotGrowWithItsSteps() throws Exception {
     List<String> fixedHeap =
-        List.of("-Xms256m", "-Xmx256m", "-XX:+AlwaysPreTouch", "-XX:MaxDirectMemorySize=64m");
+        List.of("-Xms512m", "-Xmx512m", "-XX:+AlwaysPreTouch", "-XX:MaxDirectMemorySize=128m");
     try (ChildJvm child = ChildJvm.start(fixedHeap, MemoryTest.class)) {
       List<String> residentMiB = child.output();
 

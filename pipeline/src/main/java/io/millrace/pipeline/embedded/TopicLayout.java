@@ -5,6 +5,7 @@ import io.millrace.client.Settings;
 import io.millrace.client.UsageException;
 import io.millrace.schemas.Topics;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,7 +15,9 @@ import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.errors.TopicExistsException;
 
 /** Millrace's topics, and how each keeps its records. */
 public final class TopicLayout {
@@ -72,14 +75,34 @@ public final class TopicLayout {
                     new NewTopic(topic.getKey(), Optional.of(partitions), Optional.empty())
                         .configs(topic.getValue()))
             .toList();
-    admin.createTopics(missing).all().get();
+    Map<String, KafkaFuture<Void>> creations = admin.createTopics(missing).values();
+    List<String> made = new ArrayList<>();
+    for (NewTopic topic : missing) {
+      if (isNew(creations.get(topic.name()))) {
+        made.add(topic.name());
+      }
+    }
     if (settings.explicit().containsKey(PARTITIONS.key())) {
       List<String> kept = CONFIGURATIONS.keySet().stream().filter(existing::contains).toList();
       for (TopicDescription topic : admin.describeTopics(kept).allTopicNames().get().values()) {
         requirePartitions(topic, partitions);
       }
     }
-    return missing.stream().map(NewTopic::name).toList();
+    return made;
+  }
+
+  /** A broker lists a topic a moment after it was made, and somebody else may make it meanwhile. */
+  private static boolean isNew(KafkaFuture<Void> creation)
+      throws ExecutionException, InterruptedException {
+    try {
+      creation.get();
+      return true;
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof TopicExistsException) {
+        return false;
+      }
+      throw e;
+    }
   }
 
   private static void requirePartitions(TopicDescription topic, int partitions) {

@@ -42,6 +42,14 @@ public final class AdaptationJob {
   public static void define(
       StreamExecutionEnvironment environment, Settings settings, ExampleRules rules, Input input) {
     Connection connection = new Connection(settings);
+    if (settings.get(JobSettings.DEVICE).equals("gpu")) {
+      // A slot of unknown size on a task manager with a GPU would take a share of it.
+      environment.registerSlotSharingGroup(
+          SlotSharingGroup.newBuilder("default")
+              .setCpuCores(0.5)
+              .setTaskHeapMemoryMB(128)
+              .build());
+    }
     environment.setParallelism(settings.get(JobSettings.PARALLELISM));
     DataStream<ReceivedExample> received =
         environment
