@@ -4,6 +4,7 @@ import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import java.util.Optional;
 import org.apache.flink.api.common.operators.SlotSharingGroup;
+import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -54,7 +55,7 @@ public final class Adaptation {
         .setCpuCores(cpuCores)
         .setTaskHeapMemoryMB(heapMiB)
         .setTaskOffHeapMemoryMB(offHeapMiB)
-        .setManagedMemory(org.apache.flink.configuration.MemorySize.ofMebiBytes(managedMiB))
+        .setManagedMemory(MemorySize.ofMebiBytes(managedMiB))
         .setExternalResource(AdaptFunction.GPU_RESOURCE, 1.0)
         .build();
   }

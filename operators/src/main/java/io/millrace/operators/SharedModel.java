@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.apache.flink.core.fs.FileStatus;
 import org.apache.flink.core.fs.FileSystem;
+import org.apache.flink.util.FileUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -78,13 +79,7 @@ final class SharedModel {
       Entry entry = LOADED.get(key);
       if (entry == null) {
         LOG.info("Loading base model {} from {} on {}", name, store, device);
-        ModelFiles files =
-            new ModelStore(localStore(store, name))
-                .prepare(
-                    name,
-                    (model, done, total) ->
-                        LOG.info("Preparing {}: {} of {} matrices", model, done, total));
-        entry = new Entry(BaseModel.load(files, device));
+        entry = new Entry(load(store, name, device));
         LOADED.put(key, entry);
       }
       entry.leases++;
@@ -99,27 +94,46 @@ final class SharedModel {
     }
   }
 
-  private static Path localStore(String store, String name) throws IOException {
-    org.apache.flink.core.fs.Path remote = new org.apache.flink.core.fs.Path(store);
-    String scheme = remote.toUri().getScheme();
+  private static BaseModel load(String store, String name, Device device) throws IOException {
+    org.apache.flink.core.fs.Path path = new org.apache.flink.core.fs.Path(store);
+    String scheme = path.toUri().getScheme();
     if (scheme == null || scheme.equals("file")) {
-      return Path.of(remote.toUri().getPath());
+      return load(Path.of(path.toUri().getPath()), name, device);
     }
-    FileSystem fileSystem = remote.getFileSystem();
-    org.apache.flink.core.fs.Path model = new org.apache.flink.core.fs.Path(remote, name);
+    Path copy = Files.createTempDirectory("millrace-models");
+    try {
+      copyModel(path, name, copy);
+      return load(copy, name, device);
+    } finally {
+      FileUtils.deleteDirectory(copy.toFile());
+    }
+  }
+
+  private static BaseModel load(Path store, String name, Device device) {
+    ModelFiles files =
+        new ModelStore(store)
+            .prepare(
+                name,
+                (model, done, total) ->
+                    LOG.info("Preparing {}: {} of {} matrices", model, done, total));
+    return BaseModel.load(files, device);
+  }
+
+  private static void copyModel(org.apache.flink.core.fs.Path store, String name, Path to)
+      throws IOException {
+    FileSystem fileSystem = store.getFileSystem();
+    org.apache.flink.core.fs.Path model = new org.apache.flink.core.fs.Path(store, name);
     FileStatus[] files = fileSystem.exists(model) ? fileSystem.listStatus(model) : null;
     if (files == null || files.length == 0) {
       throw new ModelException(
           "model store %s holds no %s; prepare it in a local store and copy its folder there"
               .formatted(store, name));
     }
-    Path scratch = Files.createTempDirectory("millrace-models");
-    Path target = Files.createDirectory(scratch.resolve(name));
+    Path target = Files.createDirectory(to.resolve(name));
     for (FileStatus file : files) {
       try (InputStream in = fileSystem.open(file.getPath())) {
         Files.copy(in, target.resolve(file.getPath().getName()));
       }
     }
-    return scratch;
   }
 }

@@ -1,14 +1,9 @@
 package io.millrace.pipeline;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.client.SettingsOptions;
 import io.millrace.pipeline.demo.Demo;
 import io.millrace.pipeline.demo.DemoResult;
-import io.millrace.pipeline.embedded.EmbeddedStack;
-import io.millrace.pipeline.job.JobSettings;
-import io.millrace.pipeline.source.ExampleLimits;
 import io.millrace.svft.ModelFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -16,7 +11,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -33,12 +27,6 @@ import picocli.CommandLine.Spec;
           + " takes some minutes and ends with a table; no option is needed."
     })
 final class DemoCommand implements Callable<Integer> {
-  private static final List<Setting<?>> SETTINGS =
-      Stream.of(
-              JobSettings.ALL, EmbeddedStack.SETTINGS, ExampleLimits.SETTINGS, Connection.SETTINGS)
-          .<Setting<?>>flatMap(List::stream)
-          .toList();
-
   @Option(
       names = "--data",
       paramLabel = "DIR",
@@ -59,7 +47,7 @@ final class DemoCommand implements Callable<Integer> {
       description = "Usage examples after them. Default: ${DEFAULT-VALUE}.")
   private int usages;
 
-  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+  @Mixin private final SettingsOptions options = new SettingsOptions(TrainCommand.SETTINGS);
 
   @Spec private CommandSpec spec;
 

@@ -44,7 +44,8 @@ import picocli.CommandLine.Spec;
       "What it published stays in its data directory: millrace up --data DIR opens it."
     })
 final class TrainCommand implements Callable<Integer> {
-  private static final List<Setting<?>> SETTINGS =
+  /** What a run on this machine declares: the job's settings, the stack's, and the connection's. */
+  static final List<Setting<?>> SETTINGS =
       Stream.of(
               JobSettings.ALL, EmbeddedStack.SETTINGS, ExampleLimits.SETTINGS, Connection.SETTINGS)
           .<Setting<?>>flatMap(List::stream)

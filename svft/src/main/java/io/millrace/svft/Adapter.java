@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -88,7 +89,7 @@ public record Adapter(
   public byte[] toPayload() {
     List<Safetensors.Tensor> tensors = new ArrayList<>();
     for (AdaptedWeight w : config.adaptedWeights()) {
-      float[] m = java.util.Arrays.copyOfRange(values, w.offset(), w.offset() + w.rank());
+      float[] m = Arrays.copyOfRange(values, w.offset(), w.offset() + w.rank());
       tensors.add(new Safetensors.Tensor(w.name() + M_SUFFIX, new long[] {m.length}, m));
     }
     int hidden = config.hidden();

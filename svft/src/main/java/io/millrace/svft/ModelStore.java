@@ -10,12 +10,14 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -92,7 +94,7 @@ public final class ModelStore {
     while (true) {
       try {
         return channel.lock();
-      } catch (java.nio.channels.OverlappingFileLockException held) {
+      } catch (OverlappingFileLockException held) {
         Thread.onSpinWait();
       }
     }
@@ -214,7 +216,7 @@ public final class ModelStore {
       return;
     }
     try (Stream<Path> tree = Files.walk(path)) {
-      for (Path each : tree.sorted(java.util.Comparator.reverseOrder()).toList()) {
+      for (Path each : tree.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(each);
       }
     }

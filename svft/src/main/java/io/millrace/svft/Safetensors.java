@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -17,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -215,7 +217,7 @@ public final class Safetensors {
 
   /** As {@link #write}, into memory. */
   public static byte[] toBytes(Map<String, String> metadata, List<Tensor> tensors) {
-    var out = new java.io.ByteArrayOutputStream();
+    var out = new ByteArrayOutputStream();
     try {
       write(out, metadata, tensors);
     } catch (JsonProcessingException e) {
@@ -269,7 +271,7 @@ public final class Safetensors {
 
   /** Checks that there is a tensor of that name and shape. */
   void requireShape(String name, long... shape) {
-    if (!java.util.Arrays.equals(require(name).shape(), shape)) {
+    if (!Arrays.equals(require(name).shape(), shape)) {
       throw new SafetensorsException(
           "tensor "
               + name
@@ -300,6 +302,6 @@ public final class Safetensors {
   }
 
   private static Long[] boxed(long[] shape) {
-    return java.util.Arrays.stream(shape).boxed().toArray(Long[]::new);
+    return Arrays.stream(shape).boxed().toArray(Long[]::new);
   }
 }

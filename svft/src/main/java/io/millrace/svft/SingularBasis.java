@@ -1,5 +1,6 @@
 package io.millrace.svft;
 
+import java.util.Arrays;
 import org.ejml.data.DMatrixRMaj;
 import org.ejml.dense.row.factory.DecompositionFactory_DDRM;
 import org.ejml.interfaces.decomposition.SingularValueDecomposition_F64;
@@ -47,7 +48,7 @@ record SingularBasis(float[] u, float[] s, float[] vt) {
     for (int i = 0; i < n; i++) {
       order[i] = i;
     }
-    java.util.Arrays.sort(order, (a, b) -> Double.compare(sigma[b], sigma[a]));
+    Arrays.sort(order, (a, b) -> Double.compare(sigma[b], sigma[a]));
 
     float[] u = new float[out * n];
     float[] s = new float[n];

@@ -1,5 +1,7 @@
 package io.millrace.svft;
 
+import java.io.Serializable;
+
 /**
  * What one training step depends on besides state and batch.
  *
@@ -25,7 +27,7 @@ public record TrainingSettings(
     double weightDecay,
     int warmupSteps,
     double maxGradientNorm)
-    implements java.io.Serializable {
+    implements Serializable {
 
   /** What is trained: M and the head, or the head on a frozen encoder. */
   public enum Method {

@@ -3,6 +3,7 @@ package io.millrace.pipeline.embedded;
 import io.millrace.client.UsageException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.flink.configuration.Configuration;
@@ -81,7 +82,7 @@ public final class EmbeddedFlink implements AutoCloseable {
       cluster.closeAsync().get(Duration.ofSeconds(20).toMillis(), TimeUnit.MILLISECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    } catch (TimeoutException | java.util.concurrent.ExecutionException e) {
+    } catch (TimeoutException | ExecutionException e) {
       LOG.warn("Flink did not stop cleanly", e);
     }
   }

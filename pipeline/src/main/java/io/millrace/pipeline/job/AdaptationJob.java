@@ -45,10 +45,7 @@ public final class AdaptationJob {
     if (settings.get(JobSettings.DEVICE).equals("gpu")) {
       // A slot of unknown size on a task manager with a GPU would take a share of it.
       environment.registerSlotSharingGroup(
-          SlotSharingGroup.newBuilder("default")
-              .setCpuCores(0.5)
-              .setTaskHeapMemoryMB(128)
-              .build());
+          SlotSharingGroup.newBuilder("default").setCpuCores(0.5).setTaskHeapMemoryMB(128).build());
     }
     environment.setParallelism(settings.get(JobSettings.PARALLELISM));
     DataStream<ReceivedExample> received =

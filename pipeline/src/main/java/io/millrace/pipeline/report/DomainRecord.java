@@ -2,6 +2,7 @@ package io.millrace.pipeline.report;
 
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.TrainingStep;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -34,7 +35,7 @@ public final class DomainRecord {
           "domain %s: version %d names the parent %s, the version before is %s"
               .formatted(name, version.getVersion(), version.getParentSha256(), parent));
     }
-    version.setPayload(java.nio.ByteBuffer.allocate(0));
+    version.setPayload(ByteBuffer.allocate(0));
     versions.add(version);
   }
 

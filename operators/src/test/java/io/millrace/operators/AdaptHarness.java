@@ -1,0 +1,151 @@
+package io.millrace.operators;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainState;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingStep;
+import java.util.List;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
+import org.apache.flink.runtime.state.KeyedStateBackend;
+import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.state.rocksdb.EmbeddedRocksDBStateBackend;
+import org.apache.flink.streaming.api.operators.KeyedProcessOperator;
+import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
+import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
+
+/** {@link AdaptFunction} as one Flink task runs it, on RocksDB, with a clock the test sets. */
+final class AdaptHarness implements AutoCloseable {
+  private static final int MAX_PARALLELISM = 128;
+
+  private final int parallelism;
+  private final int task;
+  private final KeyedOneInputStreamOperatorTestHarness<String, ReceivedExample, OutgoingRecord>
+      harness;
+
+  private AdaptHarness(AdaptSettings settings, int parallelism, int task) throws Exception {
+    this.parallelism = parallelism;
+    this.task = task;
+    harness =
+        new KeyedOneInputStreamOperatorTestHarness<>(
+            new KeyedProcessOperator<>(new AdaptFunction(settings)),
+            received -> received.getExample().getDomain(),
+            Types.STRING,
+            MAX_PARALLELISM,
+            parallelism,
+            task);
+    harness.setStateBackend(new EmbeddedRocksDBStateBackend(true));
+    harness.setup(new AvroTypeInfo<>(OutgoingRecord.class).createSerializer(null));
+  }
+
+  static AdaptHarness start(AdaptSettings settings) throws Exception {
+    AdaptHarness started = new AdaptHarness(settings, 1, 0);
+    started.harness.open();
+    return started;
+  }
+
+  static AdaptHarness restore(AdaptSettings settings, OperatorSubtaskState snapshot)
+      throws Exception {
+    return restore(settings, snapshot, 1, 0);
+  }
+
+  /** One of several tasks among which the state of a single one is shared out. */
+  static AdaptHarness restore(
+      AdaptSettings settings, OperatorSubtaskState snapshot, int parallelism, int task)
+      throws Exception {
+    AdaptHarness restored = new AdaptHarness(settings, parallelism, task);
+    restored.harness.initializeState(
+        AbstractStreamOperatorTestHarness.repartitionOperatorState(
+            snapshot, MAX_PARALLELISM, 1, parallelism, task));
+    restored.harness.open();
+    return restored;
+  }
+
+  /** A record; where it belongs to another task's domains, nothing happens. */
+  void receive(ReceivedExample example) throws Exception {
+    String domain = example.getExample().getDomain();
+    if (KeyGroupRangeAssignment.assignKeyToParallelOperator(domain, MAX_PARALLELISM, parallelism)
+        == task) {
+      harness.processElement(example, example.getTimestamp());
+    }
+  }
+
+  /** Records {@code from} to {@code to}, exclusive, of partition 0, a millisecond apart. */
+  void receive(String domain, int from, int to) throws Exception {
+    for (int offset = from; offset < to; offset++) {
+      receive(Received.example(domain, 0, offset, offset));
+    }
+  }
+
+  void clock(long millis) throws Exception {
+    harness.setProcessingTime(millis);
+  }
+
+  void watermark(long timestamp) throws Exception {
+    harness.processWatermark(timestamp);
+  }
+
+  /** What a task does at the end of a bounded input. */
+  void endOfInput() throws Exception {
+    harness.processWatermark(Long.MAX_VALUE);
+    harness.endInput();
+  }
+
+  OperatorSubtaskState snapshot() throws Exception {
+    return harness.snapshot(1, 1);
+  }
+
+  List<OutgoingRecord> output() {
+    return harness.extractOutputValues();
+  }
+
+  List<TrainingStep> steps() {
+    return values(TrainingStep.class);
+  }
+
+  List<TrainingStep> steps(String domain) {
+    return steps().stream().filter(step -> step.getDomain().equals(domain)).toList();
+  }
+
+  List<AdapterVersion> versions() {
+    return values(AdapterVersion.class);
+  }
+
+  List<OutgoingRecord> deadLetters() {
+    return output().stream()
+        .filter(record -> record.getTopic().equals(Topics.DEAD_LETTERS))
+        .toList();
+  }
+
+  /** What keyed state holds of a domain. */
+  DomainState state(String domain) throws Exception {
+    KeyedStateBackend<String> backend = harness.getOperator().getKeyedStateBackend();
+    backend.setCurrentKey(domain);
+    ValueState<DomainState> state =
+        backend.getPartitionedState(
+            VoidNamespace.INSTANCE,
+            VoidNamespaceSerializer.INSTANCE,
+            new ValueStateDescriptor<>("domain-state", new AvroTypeInfo<>(DomainState.class)));
+    return state.value();
+  }
+
+  private <T> List<T> values(Class<T> type) {
+    return output().stream()
+        .map(OutgoingRecord::getValue)
+        .filter(type::isInstance)
+        .map(type::cast)
+        .toList();
+  }
+
+  @Override
+  public void close() throws Exception {
+    harness.close();
+  }
+}

@@ -1,0 +1,75 @@
+package io.millrace.operators;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.schemas.ReceivedExample;
+import java.util.List;
+import java.util.Optional;
+import org.apache.flink.api.common.operators.SlotSharingGroup;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.runtime.clusterframework.types.ResourceProfile;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
+import org.apache.flink.streaming.api.graph.StreamEdge;
+import org.apache.flink.streaming.api.graph.StreamGraph;
+import org.apache.flink.streaming.api.graph.StreamNode;
+import org.apache.flink.streaming.runtime.partitioner.KeyGroupStreamPartitioner;
+import org.junit.jupiter.api.Test;
+
+/** The part of the job's graph that the operators make up. */
+class AdaptationTest {
+  @Test
+  void operatorsKeepTheirStateUnderNamesOfTheirOwn() {
+    StreamGraph graph = graph(Optional.empty());
+
+    assertThat(node(graph, "check examples").getTransformationUID()).isEqualTo("check-examples");
+    assertThat(node(graph, "adapt").getTransformationUID()).isEqualTo("adapt");
+  }
+
+  @Test
+  void recordsReachTrainingAndSinkByKey() {
+    StreamGraph graph = graph(Optional.empty());
+
+    assertThat(node(graph, "adapt").getInEdges())
+        .extracting(StreamEdge::getPartitioner)
+        .hasOnlyElementsOfType(KeyGroupStreamPartitioner.class);
+    assertThat(node(graph, "sink: Writer").getInEdges())
+        .hasSize(2)
+        .extracting(StreamEdge::getPartitioner)
+        .hasOnlyElementsOfType(KeyGroupStreamPartitioner.class);
+  }
+
+  @Test
+  void trainingAloneRunsWhereThereIsAGpu() {
+    StreamGraph graph = graph(Optional.of(Adaptation.gpuSlot(1, 512, 3_072, 64)));
+
+    assertThat(node(graph, "adapt").getSlotSharingGroup()).isEqualTo("training");
+    assertThat(node(graph, "check examples").getSlotSharingGroup()).isEqualTo("default");
+    ResourceProfile slot = graph.getSlotSharingGroupResource("training").orElseThrow();
+    assertThat(slot.getExtendedResources()).containsOnlyKeys("gpu");
+    assertThat(slot.getTaskOffHeapMemory().getMebiBytes()).isEqualTo(3_072);
+  }
+
+  private static StreamNode node(StreamGraph graph, String name) {
+    return graph.getStreamNodes().stream()
+        .filter(node -> node.getOperatorName().contains(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new AssertionError(
+                    graph.getStreamNodes().stream().map(StreamNode::getOperatorName).toList()));
+  }
+
+  private static StreamGraph graph(Optional<SlotSharingGroup> slots) {
+    StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
+    Adaptation.of(
+            environment.fromData(
+                List.of(Received.example("a", 0, 0, 0)), new AvroTypeInfo<>(ReceivedExample.class)),
+            new ExampleRules(ExampleRules.Limits.DEFAULT),
+            MiniLm.settings(),
+            slots)
+        .sinkTo(new DiscardingSink<>())
+        .name("sink");
+    return environment.getStreamGraph();
+  }
+}
