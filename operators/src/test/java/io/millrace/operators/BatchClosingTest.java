@@ -20,7 +20,7 @@ class BatchClosingTest {
   }
 
   @AfterEach
-  void stop() throws Exception {
+  void stop() {
     adapt.close();
   }
 

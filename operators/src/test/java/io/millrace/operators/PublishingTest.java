@@ -26,7 +26,7 @@ class PublishingTest {
   }
 
   @AfterEach
-  void stop() throws Exception {
+  void stop() {
     adapt.close();
   }
 

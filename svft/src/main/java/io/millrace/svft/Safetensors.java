@@ -107,22 +107,20 @@ public final class Safetensors {
     if (root == null || !root.isObject()) {
       throw new SafetensorsException("the header is not a JSON object");
     }
-    root.fields()
-        .forEachRemaining(
-            field -> {
-              if (field.getKey().equals(METADATA)) {
-                metadata.putAll(strings(field.getValue()));
-              } else {
-                entries.put(field.getKey(), entry(field.getKey(), field.getValue(), data.limit()));
-              }
-            });
+    for (Map.Entry<String, JsonNode> field : root.properties()) {
+      if (field.getKey().equals(METADATA)) {
+        metadata.putAll(strings(field.getValue()));
+      } else {
+        entries.put(field.getKey(), entry(field.getKey(), field.getValue(), data.limit()));
+      }
+    }
     requireGapless(entries, data.limit());
     return new Safetensors(metadata, entries, data);
   }
 
   private static Map<String, String> strings(JsonNode node) {
     Map<String, String> strings = new TreeMap<>();
-    node.fields().forEachRemaining(m -> strings.put(m.getKey(), m.getValue().textValue()));
+    node.properties().forEach(m -> strings.put(m.getKey(), m.getValue().textValue()));
     if (!node.isObject() || strings.containsValue(null)) {
       throw new SafetensorsException(METADATA + " is not an object of strings");
     }

@@ -56,8 +56,8 @@ class TrainingStateTest {
     states.add(state(1, List.of("x", "z"), new float[] {1, 2, 3}, 4));
     states.add(state(1, List.of("x", "y"), new float[] {1, 2, 3}, 5));
     states.add(state(2, List.of("x", "y"), new float[] {1, 2, 3}, 4));
-    for (int array = 0; array < 6; array++) {
-      float[][] arrays = new float[6][3];
+    for (int array = 0; array <= 6; array++) {
+      float[][] arrays = new float[7][3];
       arrays[array][1] = -0f;
       states.add(
           new TrainingState(
