@@ -122,7 +122,6 @@ final class ServingProcess implements AutoCloseable {
   }
 
   private ModelFiles prepare(ModelStore.Listener listener) {
-    Torch.setThreads(settings.get(ServingSettings.THREADS));
     Path root = Path.of(settings.get(ServingSettings.MODEL_STORE));
     try {
       return new ModelStore(root).prepare(settings.get(ServingSettings.MODEL_NAME), listener);

@@ -2,6 +2,7 @@ package io.millrace.inference;
 
 import io.millrace.client.Connection;
 import io.millrace.client.Setting;
+import io.millrace.svft.ModelStore;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,10 +18,6 @@ final class ServingSettings {
   static final Setting<Integer> PORT =
       Setting.integer(
           "serving.port", 8080, 0, 65535, "Port to listen on; 0 takes any free one. --port wins.");
-
-  static final Setting<Integer> THREADS =
-      Setting.integer(
-          "serving.threads", 1, 1, 1024, "Threads that one prediction may use in PyTorch.");
 
   static final Setting<Integer> CONCURRENCY =
       Setting.integer(
@@ -49,7 +46,11 @@ final class ServingSettings {
           "Directory of the base models.");
 
   static final Setting<String> MODEL_NAME =
-      Setting.text("model.name", "minilm", "The base model, by its name in the store.");
+      Setting.text(
+          "model.name",
+          ModelStore.MINILM,
+          "The base model: minilm, bge-small, the name of one in the store, or the path of a Hugging"
+              + " Face directory.");
 
   static final List<Setting<?>> ALL = all();
 
@@ -66,7 +67,6 @@ final class ServingSettings {
             List.of(
                 HOST,
                 PORT,
-                THREADS,
                 CONCURRENCY,
                 MAX_QUEUED_REQUESTS,
                 MAX_REQUEST_BYTES,

@@ -64,11 +64,11 @@ class ServeCommandTest {
   @Test
   void anUnknownOptionASettingOutOfRangeAndAnUnknownModelEndWithOneLine() throws Exception {
     Process option = serve("a", "--prot", "1");
-    Process setting = serve("b", "--set", "serving.threads=0");
+    Process setting = serve("b", "--set", "serving.concurrency=0");
     Process model = serve("c", "--port", "0", "--set", "model.name=gpt");
 
     assertRefused("--prot", option);
-    assertRefused("serving.threads: '0' is not a whole number from 1 to 1024", setting);
+    assertRefused("serving.concurrency: '0' is not a whole number from 1 to 1024", setting);
     assertRefused("unknown base model \"gpt\"", model);
   }
 

@@ -2,12 +2,13 @@ package io.millrace.inference;
 
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.svft.Adapter;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.Classifier;
+import io.millrace.svft.EncoderWeight;
 import io.millrace.svft.ModelStore;
 import io.millrace.svft.Sha256;
 import io.millrace.svft.Torch;
-import io.millrace.svft.TrainingSettings.Method;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -35,7 +36,6 @@ final class TestAdapters {
       base =
           BaseModel.load(
               store.prepare(ModelStore.MINILM, (model, done, total) -> {}), Torch.device("cpu"));
-      Torch.setThreads(1);
     }
     return base;
   }
@@ -79,10 +79,11 @@ final class TestAdapters {
         base.name(),
         base.baseSha256(),
         basisSha256,
-        Method.SVFT,
+        AdapterMethod.parse("svft:plain"),
         base.config(),
         LABELS,
-        numbers(random, base.config().plainValues(), 0.05),
+        new int[0],
+        numbers(random, base.config().weights().stream().mapToInt(EncoderWeight::rank).sum(), 0.05),
         numbers(random, LABELS.size() * (base.config().hidden() + 1), 0.2),
         version * 10,
         version * 160);
@@ -107,7 +108,7 @@ final class TestAdapters {
         .setBaseSha256(adapter.baseSha256())
         .setBasisSha256(adapter.basisSha256())
         .setMethod(adapter.method().id())
-        .setPattern(Adapter.PATTERN)
+        .setPattern("plain")
         .setTrainableParameters(adapter.trainableParameters())
         .setLabels(adapter.labels())
         .setSteps(adapter.steps())

@@ -10,6 +10,7 @@ import io.millrace.schemas.RecordError;
 import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.Adapter;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.NonFiniteStepException;
 import io.millrace.svft.Sha256;
@@ -48,7 +49,8 @@ import org.apache.flink.util.Collector;
  *       the domain's next example notices this first makes no difference: the batch holds the same
  *       examples;
  *   <li>when the stream has paused: this subtask has received nothing at all for {@code
- *       batchTimeout}. Only here does a clock decide; the step's record says so;
+ *       batchTimeout} in which it could have, see {@link StreamPause}. Only here does a clock
+ *       decide; the step's record says so;
  *   <li>when the input ends.
  * </ol>
  *
@@ -74,7 +76,7 @@ public final class AdaptFunction
   private transient Trainer trainer;
   private transient DomainMetrics metrics;
   private transient Map<Integer, Long> streamTime;
-  private transient long lastReceivedAt;
+  private transient StreamPause pause;
 
   public AdaptFunction(AdaptSettings settings) {
     this.settings = settings;
@@ -96,12 +98,16 @@ public final class AdaptFunction
             .getListState(
                 new ListStateDescriptor<>(
                     "pending-examples", new AvroTypeInfo<>(ReceivedExample.class)));
-    model = SharedModel.open(settings.modelStore(), settings.modelName(), Torch.device(device()));
-    Torch.setThreads(settings.threads());
-    trainer = new Trainer(model.base(), settings.training());
+    model =
+        SharedModel.open(
+            settings.modelStore(),
+            settings.modelName(),
+            Torch.device(device()),
+            Trainer.factored(settings.training().method()));
+    trainer = new Trainer(model.base(), settings.training(), settings.threads());
     metrics = new DomainMetrics(getRuntimeContext().getMetricGroup());
     streamTime = new HashMap<>();
-    lastReceivedAt = System.currentTimeMillis();
+    pause = new StreamPause(getRuntimeContext());
   }
 
   /** The configured device; where Flink assigned this task a GPU, that one. */
@@ -118,6 +124,9 @@ public final class AdaptFunction
 
   @Override
   public void close() {
+    if (trainer != null) {
+      trainer.close();
+    }
     if (model != null) {
       model.close();
     }
@@ -126,7 +135,6 @@ public final class AdaptFunction
   @Override
   public void processElement(
       ReceivedExample received, Context context, Collector<OutgoingRecord> out) throws Exception {
-    lastReceivedAt = context.timerService().currentProcessingTime();
     streamTime.merge(received.getPartition(), received.getTimestamp(), Math::max);
     PendingBatch pending = pendingBatch.value();
     if (pending != null && streamTimePassed(pending)) {
@@ -143,6 +151,7 @@ public final class AdaptFunction
     } else {
       pendingBatch.update(pending);
     }
+    pause.restart(context.timerService().currentProcessingTime());
   }
 
   private PendingBatch start(ReceivedExample first, Context context) {
@@ -180,18 +189,15 @@ public final class AdaptFunction
         domainState.update(state);
       }
     } else if (pending != null && pending.getTimer() != null && pending.getTimer() == timestamp) {
-      if (streamTimePassed(pending) || streamPaused(context)) {
+      long now = context.timerService().currentProcessingTime();
+      if (streamTimePassed(pending) || pause.millis(now) >= settings.batchTimeout().toMillis()) {
         close(pending, BatchClosedBy.TIMEOUT, context, out);
+        pause.exclude(context.timerService().currentProcessingTime() - now);
       } else {
         watch(pending, context);
         pendingBatch.update(pending);
       }
     }
-  }
-
-  private boolean streamPaused(OnTimerContext context) {
-    return context.timerService().currentProcessingTime() - lastReceivedAt
-        >= settings.batchTimeout().toMillis();
   }
 
   private void close(
@@ -272,6 +278,11 @@ public final class AdaptFunction
         .build();
   }
 
+  /** M's sparsity pattern; empty where there is no M. */
+  private static String pattern(AdapterMethod method) {
+    return method instanceof AdapterMethod.Svft svft ? svft.pattern().id() : "";
+  }
+
   /** Emits the state as the domain's next version and notes so in the record. */
   private void publish(String domain, DomainState record, Collector<OutgoingRecord> out) {
     BaseModel base = model.base();
@@ -293,7 +304,7 @@ public final class AdaptFunction
                 .setBaseSha256(adapter.baseSha256())
                 .setBasisSha256(adapter.basisSha256())
                 .setMethod(adapter.method().id())
-                .setPattern(Adapter.PATTERN)
+                .setPattern(pattern(adapter.method()))
                 .setTrainableParameters(adapter.trainableParameters())
                 .setLabels(adapter.labels())
                 .setSteps(adapter.steps())

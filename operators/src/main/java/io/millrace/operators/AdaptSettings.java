@@ -15,7 +15,7 @@ import java.time.Duration;
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
  * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
- * @param threads threads of one PyTorch operator
+ * @param threads threads that share a step's work
  */
 public record AdaptSettings(
     TrainingSettings training,

@@ -2,10 +2,9 @@ package io.millrace.operators;
 
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.StreamPosition;
-import io.millrace.svft.Adapter;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.Floats;
-import io.millrace.svft.TrainingSettings;
 import io.millrace.svft.TrainingState;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -23,9 +22,10 @@ final class DomainStates {
             .setBaseSha256(base.baseSha256())
             .setBasisSha256(base.basisSha256())
             .setMethod("")
-            .setPattern(Adapter.PATTERN)
             .setLabels(List.of())
             .setLabelBornAtStep(List.of())
+            .setPositions(ByteBuffer.allocate(0))
+            .setScores(ByteBuffer.allocate(0))
             .setValues(ByteBuffer.allocate(0))
             .setValuesFirstMoment(ByteBuffer.allocate(0))
             .setValuesSecondMoment(ByteBuffer.allocate(0))
@@ -51,9 +51,11 @@ final class DomainStates {
     requireSame("base model", record.getBaseSha256(), base.baseSha256());
     requireSame("singular basis", record.getBasisSha256(), base.basisSha256());
     return new TrainingState(
-        TrainingSettings.Method.of(record.getMethod()),
+        AdapterMethod.parse(record.getMethod()),
         List.copyOf(record.getLabels()),
         record.getLabelBornAtStep().stream().mapToLong(Long::longValue).toArray(),
+        Floats.intsFromBytes(record.getPositions()),
+        Floats.fromBytes(record.getScores()),
         Floats.fromBytes(record.getValues()),
         Floats.fromBytes(record.getValuesFirstMoment()),
         Floats.fromBytes(record.getValuesSecondMoment()),
@@ -74,9 +76,11 @@ final class DomainStates {
 
   /** Puts a training state into a record; what the record holds besides stays. */
   static void write(TrainingState state, DomainState record) {
-    record.setMethod(state.method().id());
+    record.setMethod(state.method().spec());
     record.setLabels(state.labels());
     record.setLabelBornAtStep(Arrays.stream(state.labelBornAtStep()).boxed().toList());
+    record.setPositions(ByteBuffer.wrap(Floats.toBytes(state.positions())));
+    record.setScores(bytes(state.scores()));
     record.setValues(bytes(state.values()));
     record.setValuesFirstMoment(bytes(state.valuesFirstMoment()));
     record.setValuesSecondMoment(bytes(state.valuesSecondMoment()));

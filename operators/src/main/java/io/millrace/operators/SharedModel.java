@@ -5,12 +5,14 @@ import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelException;
 import io.millrace.svft.ModelFiles;
 import io.millrace.svft.ModelStore;
+import io.millrace.svft.WeightRole;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import org.apache.flink.core.fs.FileStatus;
 import org.apache.flink.core.fs.FileSystem;
 import org.apache.flink.util.FileUtils;
@@ -25,7 +27,8 @@ import org.slf4j.LoggerFactory;
 final class SharedModel {
   private static final Logger LOG = LoggerFactory.getLogger(SharedModel.class);
 
-  private record Key(String store, String name, Device device) {}
+  private record Key(
+      org.apache.flink.core.fs.Path store, String name, Device device, Set<WeightRole> factored) {}
 
   private static final class Entry {
     final BaseModel base;
@@ -72,14 +75,16 @@ final class SharedModel {
 
   /**
    * @param store a path, or the URI of a Flink file system that holds prepared models
+   * @param factored the weights to hold as their singular factors: see {@link BaseModel#load}
    */
-  static Lease open(String store, String name, Device device) throws IOException {
-    Key key = new Key(store, name, device);
+  static Lease open(String store, String name, Device device, Set<WeightRole> factored)
+      throws IOException {
+    Key key = new Key(location(store), name, device, factored);
     synchronized (LOADED) {
       Entry entry = LOADED.get(key);
       if (entry == null) {
-        LOG.info("Loading base model {} from {} on {}", name, store, device);
-        entry = new Entry(load(store, name, device));
+        LOG.info("Loading base model {} from {} on {}", name, key.store(), device);
+        entry = new Entry(load(key.store(), name, device, factored));
         LOADED.put(key, entry);
       }
       entry.leases++;
@@ -94,29 +99,40 @@ final class SharedModel {
     }
   }
 
-  private static BaseModel load(String store, String name, Device device) throws IOException {
+  /** Where a store is: the same for {@code /x}, {@code /x/} and {@code file:///x}. */
+  private static org.apache.flink.core.fs.Path location(String store) {
     org.apache.flink.core.fs.Path path = new org.apache.flink.core.fs.Path(store);
     String scheme = path.toUri().getScheme();
-    if (scheme == null || scheme.equals("file")) {
-      return load(Path.of(path.toUri().getPath()), name, device);
+    if (scheme != null && !scheme.equals("file")) {
+      return path;
+    }
+    Path local = Path.of(path.toUri().getPath()).toAbsolutePath().normalize();
+    return new org.apache.flink.core.fs.Path("file", null, local.toString());
+  }
+
+  private static BaseModel load(
+      org.apache.flink.core.fs.Path store, String name, Device device, Set<WeightRole> factored)
+      throws IOException {
+    if (store.toUri().getScheme().equals("file")) {
+      return load(Path.of(store.toUri().getPath()), name, device, factored);
     }
     Path copy = Files.createTempDirectory("millrace-models");
     try {
-      copyModel(path, name, copy);
-      return load(copy, name, device);
+      copyModel(store, name, copy);
+      return load(copy, name, device, factored);
     } finally {
       FileUtils.deleteDirectory(copy.toFile());
     }
   }
 
-  private static BaseModel load(Path store, String name, Device device) {
+  private static BaseModel load(Path store, String name, Device device, Set<WeightRole> factored) {
     ModelFiles files =
         new ModelStore(store)
             .prepare(
                 name,
                 (model, done, total) ->
                     LOG.info("Preparing {}: {} of {} matrices", model, done, total));
-    return BaseModel.load(files, device);
+    return BaseModel.load(files, device, factored);
   }
 
   private static void copyModel(org.apache.flink.core.fs.Path store, String name, Path to)

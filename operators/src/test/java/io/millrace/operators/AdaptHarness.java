@@ -7,17 +7,30 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
 import java.util.List;
+import java.util.concurrent.ScheduledFuture;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.metrics.TimerGauge;
+import org.apache.flink.runtime.metrics.groups.InternalOperatorMetricGroup;
+import org.apache.flink.runtime.metrics.groups.TaskIOMetricGroup;
+import org.apache.flink.runtime.state.KeyGroupRange;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
+import org.apache.flink.runtime.state.KeyGroupStatePartitionStreamProvider;
 import org.apache.flink.runtime.state.KeyedStateBackend;
+import org.apache.flink.runtime.state.PriorityQueueSetFactory;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
 import org.apache.flink.state.rocksdb.EmbeddedRocksDBStateBackend;
+import org.apache.flink.streaming.api.operators.InternalTimeServiceManager;
+import org.apache.flink.streaming.api.operators.InternalTimeServiceManagerImpl;
+import org.apache.flink.streaming.api.operators.KeyContext;
 import org.apache.flink.streaming.api.operators.KeyedProcessOperator;
+import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
+import org.apache.flink.streaming.runtime.tasks.StreamTaskCancellationContext;
+import org.apache.flink.streaming.runtime.tasks.TestProcessingTimeService;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
 
@@ -27,6 +40,8 @@ final class AdaptHarness implements AutoCloseable {
 
   private final int parallelism;
   private final int task;
+  private long stepMillis;
+  private int stepsBeforeClock;
   private final KeyedOneInputStreamOperatorTestHarness<String, ReceivedExample, OutgoingRecord>
       harness;
 
@@ -42,6 +57,7 @@ final class AdaptHarness implements AutoCloseable {
             parallelism,
             task);
     harness.setStateBackend(new EmbeddedRocksDBStateBackend(true));
+    harness.setTimeServiceManagerProvider(new StepsTakeTime());
     harness.setup(new AvroTypeInfo<>(OutgoingRecord.class).createSerializer(null));
   }
 
@@ -84,8 +100,31 @@ final class AdaptHarness implements AutoCloseable {
     }
   }
 
+  /** Sets the clock; timers that fall due meanwhile fire with that time. */
   void clock(long millis) throws Exception {
+    stepsBeforeClock = steps().size();
     harness.setProcessingTime(millis);
+  }
+
+  /** From now on each step moves the clock by so much, and no timer fires meanwhile. */
+  void stepsTake(long millis) {
+    stepMillis = millis;
+  }
+
+  /**
+   * Flink holds the task's input back, as it does while an output is full: a moment of real time.
+   */
+  void holdBackTheInput() {
+    TimerGauge backPressured =
+        ((InternalOperatorMetricGroup) harness.getOperator().getMetricGroup())
+            .getTaskIOMetricGroup()
+            .getSoftBackPressuredTimePerSecond();
+    long before = backPressured.getAccumulatedCount();
+    backPressured.markStart();
+    while (backPressured.getAccumulatedCount() == before) {
+      backPressured.update();
+    }
+    backPressured.markEnd();
   }
 
   void watermark(long timestamp) throws Exception {
@@ -134,6 +173,37 @@ final class AdaptHarness implements AutoCloseable {
             VoidNamespaceSerializer.INSTANCE,
             new ValueStateDescriptor<>("domain-state", new AvroTypeInfo<>(DomainState.class)));
     return state.value();
+  }
+
+  /** The operator's timers, by a clock that goes on while a step is taken. */
+  private final class StepsTakeTime implements InternalTimeServiceManager.Provider {
+    @Override
+    public <K> InternalTimeServiceManager<K> create(
+        TaskIOMetricGroup metrics,
+        PriorityQueueSetFactory queues,
+        KeyGroupRange keyGroups,
+        ClassLoader classLoader,
+        KeyContext keys,
+        ProcessingTimeService clock,
+        Iterable<KeyGroupStatePartitionStreamProvider> state,
+        StreamTaskCancellationContext cancellation)
+        throws Exception {
+      TestProcessingTimeService goingOn =
+          new TestProcessingTimeService() {
+            @Override
+            public long getCurrentProcessingTime() {
+              return clock.getCurrentProcessingTime()
+                  + stepMillis * (steps().size() - stepsBeforeClock);
+            }
+
+            @Override
+            public ScheduledFuture<?> registerTimer(long at, ProcessingTimeCallback callback) {
+              return clock.registerTimer(at, callback);
+            }
+          };
+      return InternalTimeServiceManagerImpl.create(
+          metrics, queues, keyGroups, classLoader, keys, goingOn, state, cancellation);
+    }
   }
 
   private <T> List<T> values(Class<T> type) {

@@ -89,6 +89,43 @@ class BatchClosingTest {
   }
 
   @Test
+  void aStepLongerThanTheTimeoutIsNoPause() throws Exception {
+    adapt.stepsTake(8_000);
+    adapt.receive("a", 0, 1);
+    adapt.clock(1_000);
+    adapt.receive("b", 0, 4);
+    adapt.clock(9_000);
+    assertThat(adapt.steps("a")).isEmpty();
+    adapt.clock(13_999);
+    assertThat(adapt.steps("a")).isEmpty();
+    adapt.clock(14_000);
+
+    assertThat(adapt.steps("a")).hasSize(1);
+  }
+
+  @Test
+  void aPauseClosesTheBatchesOfAllDomainsHoweverLongTheirStepsTake() throws Exception {
+    adapt.stepsTake(8_000);
+    adapt.receive("a", 0, 1);
+    adapt.receive("b", 0, 1);
+    adapt.receive("c", 0, 1);
+    adapt.clock(5_000);
+
+    assertThat(adapt.steps()).extracting(TrainingStep::getDomain).containsOnly("a", "b", "c");
+  }
+
+  @Test
+  void timeInWhichTheInputIsHeldBackIsNoPause() throws Exception {
+    adapt.receive("a", 0, 1);
+    adapt.holdBackTheInput();
+    adapt.clock(5_000);
+    assertThat(adapt.steps()).isEmpty();
+    adapt.clock(10_000);
+
+    assertThat(adapt.steps()).hasSize(1);
+  }
+
+  @Test
   void aBatchWaitsWhileAPartitionThatLagsBehindStillFlows() throws Exception {
     adapt.receive(Received.example("a", 0, 100, 50_000));
     for (int second = 1; second <= 20; second++) {

@@ -5,8 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.StreamPosition;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.BaseModel;
-import io.millrace.svft.TrainingSettings;
+import io.millrace.svft.Trainer;
 import io.millrace.svft.TrainingState;
 import java.util.List;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
@@ -43,7 +44,9 @@ class DomainStatesTest {
     record.setVersionSha256("abc");
     record.setTrainedThrough(List.of(new StreamPosition(0, 9L)));
 
-    DomainStates.write(TrainingState.initial(TrainingSettings.Method.SVFT, base.config()), record);
+    try (Trainer trainer = new Trainer(base, MiniLm.settings().training(), 1)) {
+      DomainStates.write(trainer.initialState(), record);
+    }
 
     assertThat(record.getSteps()).isZero();
     assertThat(record.getVersion()).isEqualTo(3);
@@ -72,14 +75,16 @@ class DomainStatesTest {
   }
 
   private TrainingState someState() {
-    float[] values = new float[base.config().plainValues()];
+    float[] values = new float[77];
     for (int i = 0; i < values.length; i++) {
       values[i] = i % 7 == 0 ? -0f : 1f / i;
     }
     return new TrainingState(
-        TrainingSettings.Method.SVFT,
+        AdapterMethod.parse("svft:gradient:1"),
         List.of("x", "caf\u00e9"),
         new long[] {0, 11},
+        new int[] {0, 5, 1 << 30},
+        new float[] {0.5f, 3e-9f},
         values,
         values,
         values,

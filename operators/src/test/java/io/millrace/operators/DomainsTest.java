@@ -7,6 +7,7 @@ import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.TrainingSettings;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -87,7 +88,7 @@ class DomainsTest {
   /** With this rate M leaves the range of float32 after the step that first moves it. */
   private static TrainingSettings reckless() {
     return new TrainingSettings(
-        TrainingSettings.Method.SVFT, 1e30, 1e-2, 0.9, 0.999, 1e-8, 0, 0, 0);
+        AdapterMethod.parse("svft:plain"), 1e30, 1e-2, 0.9, 0.999, 1e-8, 0, 0, 0, 1);
   }
 
   private static List<String> states(AdaptHarness adapt, String domain) {

@@ -1,12 +1,15 @@
 package io.millrace.operators;
 
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelStore;
 import io.millrace.svft.Torch;
 import io.millrace.svft.TrainingSettings;
+import io.millrace.svft.WeightRole;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.EnumSet;
 
 /** The real base model, loaded once per JVM: this lease is held to its end. */
 final class MiniLm {
@@ -22,7 +25,7 @@ final class MiniLm {
 
   /** Batches of four that wait five seconds, a version every two steps. */
   static AdaptSettings settings() {
-    return settings(TrainingSettings.defaults(TrainingSettings.Method.SVFT), STORE);
+    return settings(TrainingSettings.defaults(AdapterMethod.parse("svft:plain")), STORE);
   }
 
   static AdaptSettings settings(TrainingSettings training, String store) {
@@ -32,7 +35,8 @@ final class MiniLm {
 
   private static SharedModel.Lease lease() {
     try {
-      return SharedModel.open(STORE, ModelStore.MINILM, Torch.device("cpu"));
+      return SharedModel.open(
+          STORE, ModelStore.MINILM, Torch.device("cpu"), EnumSet.allOf(WeightRole.class));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

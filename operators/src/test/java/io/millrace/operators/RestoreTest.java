@@ -7,6 +7,7 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.OffsetRun;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.Sha256;
 import io.millrace.svft.TrainingSettings;
 import java.io.RandomAccessFile;
@@ -76,6 +77,26 @@ class RestoreTest {
     assertThat(rescaled).containsExactlyInAnyOrderElementsOf(undisturbed);
   }
 
+  @Test
+  void aDrainedJobGoesOnFromTheVersionItPublishedLast() throws Exception {
+    OperatorSubtaskState drained;
+    AdapterVersion last;
+    try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings())) {
+      adapt.receive("a", 0, 3);
+      adapt.endOfInput();
+      drained = adapt.snapshot();
+      last = adapt.versions().get(0);
+    }
+    try (AdaptHarness adapt = AdaptHarness.restore(MiniLm.settings(), drained)) {
+      adapt.receive("a", 3, 11);
+
+      assertThat(adapt.versions()).hasSize(1);
+      assertThat(adapt.versions().get(0).getVersion()).isEqualTo(2);
+      assertThat(adapt.versions().get(0).getParentSha256()).isEqualTo(last.getSha256());
+      assertThat(adapt.versions().get(0).getExamples()).isEqualTo(11);
+    }
+  }
+
   /** The backlog that piled up meanwhile would have filled the batch. */
   @Test
   void timersThatFellDueWhileTheTaskWasDownCloseNothing() throws Exception {
@@ -115,6 +136,26 @@ class RestoreTest {
     }
   }
 
+  /** A task may be long in starting; nothing could arrive before its timers fire. */
+  @Test
+  void aRestoredBatchWaitsATimeoutFromTheFirstTimerOn() throws Exception {
+    long firstTimer = System.currentTimeMillis() + HOUR;
+    OperatorSubtaskState snapshot;
+    try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings())) {
+      adapt.receive("a", 0, 3);
+      snapshot = adapt.snapshot();
+    }
+    try (AdaptHarness adapt = AdaptHarness.restore(MiniLm.settings(), snapshot)) {
+      adapt.clock(firstTimer);
+      adapt.clock(firstTimer + 4_999);
+      assertThat(adapt.steps()).isEmpty();
+      adapt.clock(firstTimer + 5_000);
+
+      assertThat(adapt.steps()).hasSize(1);
+      assertThat(adapt.steps().get(0).getClosedBy()).isEqualTo(BatchClosedBy.TIMEOUT);
+    }
+  }
+
   @Test
   void stateOfAnotherBasisIsRefusedWithBothHashes(@TempDir Path store) throws Exception {
     OperatorSubtaskState snapshot;
@@ -141,11 +182,12 @@ class RestoreTest {
       adapt.receive("a", 0, 4);
       snapshot = adapt.snapshot();
     }
-    TrainingSettings head = TrainingSettings.defaults(TrainingSettings.Method.HEAD);
+    TrainingSettings head = TrainingSettings.defaults(AdapterMethod.parse("head"));
 
     try (AdaptHarness adapt = AdaptHarness.restore(MiniLm.settings(head, MiniLm.STORE), snapshot)) {
       assertThatThrownBy(() -> adapt.receive("a", 4, 8))
-          .hasMessage("the state was trained with adapter.method=svft, the setting is head");
+          .hasMessage(
+              "the state was trained with the adapter method svft:plain, the setting is head");
     }
   }
 

@@ -3,12 +3,18 @@ package io.millrace.operators;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelException;
 import io.millrace.svft.ModelStore;
 import io.millrace.svft.Torch;
+import io.millrace.svft.Trainer;
+import io.millrace.svft.TrainingExample;
+import io.millrace.svft.WeightRole;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -17,12 +23,15 @@ import org.junit.jupiter.api.io.TempDir;
 class SharedModelTest {
   @TempDir private Path empty;
 
+  @TempDir private Path directory;
+
   /** The tests' store under a name of its own, which nobody else has leased. */
-  private final String store = MiniLm.STORE + "/../" + Path.of(MiniLm.STORE).getFileName();
+  private String store;
 
   @BeforeEach
-  void loadWhatOtherTestsLease() {
+  void loadWhatOtherTestsLease() throws IOException {
     MiniLm.base();
+    store = Files.createSymbolicLink(directory.resolve("store"), Path.of(MiniLm.STORE)).toString();
   }
 
   @Test
@@ -32,12 +41,26 @@ class SharedModelTest {
     SharedModel.Lease second = open(store);
 
     assertThat(second.base()).isSameAs(first.base());
+    train(first.base());
     assertThat(SharedModel.loaded()).isEqualTo(before + 1);
     first.close();
     first.close();
     assertThat(SharedModel.loaded()).isEqualTo(before + 1);
     second.close();
     assertThat(SharedModel.loaded()).isEqualTo(before);
+    assertThatThrownBy(() -> train(first.base())).isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void aStoreIsTheSameHoweverItIsWritten() throws Exception {
+    try (SharedModel.Lease path = open(store);
+        SharedModel.Lease slash = open(store + "/");
+        SharedModel.Lease uri = open("file:" + store);
+        SharedModel.Lease longUri = open("file://" + store + "/");
+        SharedModel.Lease detour = open(directory + "/./x/../store")) {
+      assertThat(Stream.of(slash, uri, longUri, detour).map(SharedModel.Lease::base))
+          .allMatch(base -> base == path.base());
+    }
   }
 
   @Test
@@ -61,7 +84,14 @@ class SharedModelTest {
   }
 
   private static SharedModel.Lease open(String store) throws IOException {
-    return SharedModel.open(store, ModelStore.MINILM, Torch.device("cpu"));
+    return SharedModel.open(
+        store, ModelStore.MINILM, Torch.device("cpu"), EnumSet.allOf(WeightRole.class));
+  }
+
+  private static void train(BaseModel base) {
+    try (Trainer trainer = new Trainer(base, MiniLm.settings().training(), 1)) {
+      trainer.step(trainer.initialState(), List.of(new TrainingExample("text", "label", 1)));
+    }
   }
 
   private static long copies() throws IOException {

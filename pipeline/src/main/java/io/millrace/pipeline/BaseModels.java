@@ -16,7 +16,14 @@ final class BaseModels {
    * @throws UsageException where the settings name a model that cannot be had
    */
   static ModelFiles prepare(Settings settings) {
-    String name = settings.get(JobSettings.MODEL_NAME);
+    return prepare(settings.get(JobSettings.MODEL_NAME), settings);
+  }
+
+  /**
+   * @param settings declare where models lie
+   * @throws UsageException where there is no such model
+   */
+  static ModelFiles prepare(String name, Settings settings) {
     try (Progress progress = Progress.start("Factorising " + name + ", once", -1, "matrices")) {
       return new ModelStore(Path.of(JobSettings.modelStore(settings)))
           .prepare(

@@ -6,6 +6,7 @@ import io.millrace.client.Settings;
 import io.millrace.client.SettingsOptions;
 import io.millrace.client.UsageException;
 import io.millrace.pipeline.job.AdaptationJob;
+import io.millrace.pipeline.job.ExampleTimestamps;
 import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.job.JobSettings;
 import io.millrace.pipeline.job.StartingState;
@@ -64,11 +65,13 @@ final class SubmitCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     Settings settings = options.load();
+    JobSettings.method(settings);
     // A class or an address that cannot be used shows here, not in a task.
     new Connection(settings).serializer().close();
     int colon = flink.lastIndexOf(':');
     String host = colon < 0 ? flink : flink.substring(0, colon);
     int port = port(colon);
+    ExampleTimestamps.check(settings).ifPresent(this::say);
     String name = settings.get(JobSettings.GROUP);
     List<JobID> running = FlinkJob.running(host, port, name);
     if (!running.isEmpty()) {

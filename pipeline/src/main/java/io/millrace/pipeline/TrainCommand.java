@@ -1,11 +1,9 @@
 package io.millrace.pipeline;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.Connection;
 import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.client.SettingsOptions;
-import io.millrace.client.UsageException;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.embedded.PeakMemory;
@@ -19,9 +17,10 @@ import io.millrace.pipeline.source.ExampleFile;
 import io.millrace.pipeline.source.ExampleLimits;
 import io.millrace.pipeline.source.ExampleProducer;
 import io.millrace.pipeline.source.Sent;
+import io.millrace.svft.AdapterMethod;
+import io.millrace.svft.Truncation;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -59,16 +58,12 @@ final class TrainCommand implements Callable<Integer> {
   private Path input;
 
   @Option(
-      names = "--report",
-      paramLabel = "FILE.json",
-      description = "Write what came of it as one JSON object.")
-  private Path report;
-
-  @Option(
       names = "--data",
       paramLabel = "DIR",
       description = "Directory of the data. Default: data/train where Millrace is installed.")
   private Path data;
+
+  @Mixin private final ReportOption report = new ReportOption();
 
   @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
 
@@ -78,11 +73,13 @@ final class TrainCommand implements Callable<Integer> {
   public Integer call() {
     long start = System.nanoTime();
     Settings settings = forFiles(options.load());
+    AdapterMethod method = JobSettings.method(settings);
     ExampleFile file = open();
-    requireWritable(report);
+    report.requireWritable();
     RunDirectory run =
         RunDirectory.open(
             data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
+    Truncation.warning(BaseModels.prepare(settings), method).ifPresent(this::say);
     try (StopSignal stop = StopSignal.install()) {
       say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
       try (EmbeddedStack stack =
@@ -99,7 +96,7 @@ final class TrainCommand implements Callable<Integer> {
           record.readToEnd();
           RunReport done =
               RunReport.of(record, (System.nanoTime() - start) / 1e9, PeakMemory.mib());
-          write(done);
+          report.write(done);
           run.finish();
           done.lines().forEach(this::say);
           say("bin/millrace up --data " + run.path() + " opens what it published.");
@@ -119,16 +116,6 @@ final class TrainCommand implements Callable<Integer> {
   private ExampleFile open() {
     try (Progress progress = Progress.ofBytes("Reading", input.toFile().length())) {
       return ExampleFile.open(input, progress::at);
-    }
-  }
-
-  private static void requireWritable(Path report) {
-    if (report == null) {
-      return;
-    }
-    Path directory = report.toAbsolutePath().getParent();
-    if (Files.isDirectory(report) || !Files.isWritable(directory)) {
-      throw new UsageException("--report: cannot write " + report);
     }
   }
 
@@ -175,17 +162,6 @@ final class TrainCommand implements Callable<Integer> {
     return record.examples() == 0
         ? ""
         : "accuracy so far %.3f".formatted((double) right / record.examples());
-  }
-
-  private void write(RunReport done) {
-    if (report == null) {
-      return;
-    }
-    try {
-      new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(report.toFile(), done);
-    } catch (IOException e) {
-      throw new IllegalStateException("cannot write " + report + ": " + e.getMessage(), e);
-    }
   }
 
   private void say(String line) {

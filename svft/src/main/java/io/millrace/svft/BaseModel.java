@@ -2,17 +2,18 @@ package io.millrace.svft;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.jni.IValue;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /**
- * A base model's tensors on a device: embeddings, biases, normalisations, and of each adapted
- * weight its factors U, Σ, Vᵀ in place of W, so nothing is held twice.
+ * A base model's tensors on a device. A linear weight is held either as its factors U, Σ, Vᵀ, which
+ * singular vectors fine-tuning computes with, or as W: never both.
  *
  * <p>One per process and device, shared by all threads: nothing here changes after loading. {@link
  * #close} frees the device's memory; no pass may be running then.
@@ -21,127 +22,142 @@ public final class BaseModel implements AutoCloseable {
   /** Longest sequence read, special tokens included; the rest of a text is cut off. */
   public static final int MAX_TOKENS = 128;
 
-  /** The second half of a linear layer, y = z Uᵀ + b; u: [out, n], bias: [out]. */
-  record Out(NDArray u, NDArray bias) {}
+  /**
+   * One linear weight.
+   *
+   * @param weight its name and shape
+   * @param factors Vᵀ [n, in] and U [out, n]; null where W is held
+   * @param sigma the singular values [n], descending; null where W is held
+   * @param dense W [out, in]; null where the factors are held
+   * @param bias [out]
+   */
+  record Linear(
+      EncoderWeight weight, Factors factors, float[] sigma, NDArray dense, NDArray bias) {}
 
-  /** A linear layer y = ((x V) ∘ (Σ + m)) Uᵀ + b; vt: [n, in]. */
-  record Factored(NDArray vt, Out out) {}
-
-  record Norm(NDArray weight, NDArray bias) {}
-
-  /** query, key and value share their input, so their Vᵀ stand under each other: [3 n, in]. */
-  record Layer(
-      NDArray qkvVt,
-      Out query,
-      Out key,
-      Out value,
-      Factored attentionOutput,
-      Norm attentionNorm,
-      Factored intermediate,
-      Factored output,
-      Norm outputNorm) {}
+  /** The singular vectors; vt: [n, in], u: [out, n]. */
+  record Factors(NDArray vt, NDArray u) {}
 
   private final ModelFiles files;
   private final NDManager manager;
+  private final EncoderScript script;
   private final TextTokenizer tokenizer;
-  private final List<AdaptedWeight> adaptedWeights;
-  private final NDArray words;
-  private final NDArray positions;
-  private final NDArray tokenType;
-  private final Norm embeddingNorm;
-  private final NDArray sigma;
-  private final List<Layer> layers;
+  private final List<Linear> linears;
+  private final IValue embeddings;
+  private final IValue norms;
 
-  private BaseModel(ModelFiles files, NDManager manager, Safetensors model, Safetensors basis) {
+  private BaseModel(
+      ModelFiles files,
+      NDManager manager,
+      Safetensors model,
+      Safetensors basis,
+      Set<WeightRole> factored,
+      TextTokenizer tokenizer) {
     EncoderConfig config = files.config();
+    Architecture names = config.architecture();
     this.files = files;
     this.manager = manager;
-    this.tokenizer =
-        new TextTokenizer(files.tokenizer(), Math.min(MAX_TOKENS, config.maxPositions()));
-    this.adaptedWeights = config.adaptedWeights();
-    int hidden = config.hidden();
-    this.words = load(model, "embeddings.word_embeddings.weight", config.vocabulary(), hidden);
-    this.positions =
-        load(model, "embeddings.position_embeddings.weight", config.maxPositions(), hidden);
-    try (NDArray types = load(model, "embeddings.token_type_embeddings.weight", 2, hidden)) {
-      this.tokenType = types.get(0).duplicate();
+    this.tokenizer = tokenizer;
+    this.script = new EncoderScript(manager);
+    List<NDArray> embeddings = new ArrayList<>();
+    embeddings.add(load(model, names.wordEmbeddings(), config.vocabulary(), config.hidden()));
+    embeddings.add(positions(model));
+    embeddings.addAll(norm(model, names.embeddingNorm()));
+    this.embeddings = EncoderScript.tensors(embeddings);
+    List<List<NDArray>> norms = new ArrayList<>();
+    for (int layer = 0; layer < config.layers(); layer++) {
+      List<NDArray> both = new ArrayList<>(norm(model, names.attentionNorm(layer)));
+      both.addAll(norm(model, names.outputNorm(layer)));
+      norms.add(both);
     }
-    this.embeddingNorm = norm(model, "embeddings.LayerNorm");
-    this.sigma = loadSigma(basis);
-    this.layers = new ArrayList<>();
-    for (int i = 0; i < config.layers(); i++) {
-      layers.add(layer(model, basis, "encoder.layer." + i + "."));
+    this.norms = EncoderScript.lists(norms);
+    this.linears = new ArrayList<>();
+    for (EncoderWeight w : config.weights()) {
+      linears.add(linear(model, basis, w, factored.contains(w.role())));
     }
+  }
+
+  /**
+   * Loads a prepared model with every linear weight in its factors: what {@link Classifier} needs
+   * to serve any adapter.
+   *
+   * @param device from {@link Torch#device}
+   * @throws ModelException where a tensor is missing or has another shape
+   */
+  public static BaseModel load(ModelFiles files, Device device) {
+    return load(files, device, EnumSet.allOf(WeightRole.class));
   }
 
   /**
    * Loads a prepared model.
    *
    * @param device from {@link Torch#device}
+   * @param factored the weights to hold as their factors; the others are held as they are
    * @throws ModelException where a tensor is missing or has another shape
    */
-  public static BaseModel load(ModelFiles files, Device device) {
+  public static BaseModel load(ModelFiles files, Device device, Set<WeightRole> factored) {
+    int longest = Math.min(MAX_TOKENS, files.config().maxPositions());
+    return load(files, device, factored, new TextTokenizer(files.tokenizer(), longest));
+  }
+
+  /**
+   * @param tokenizer closed with the model; null where token ids are given instead of texts
+   */
+  static BaseModel load(
+      ModelFiles files, Device device, Set<WeightRole> factored, TextTokenizer tokenizer) {
     NDManager manager = Torch.newManager(device);
     try {
-      return new BaseModel(
-          files, manager, Safetensors.open(files.model()), Safetensors.open(files.basis()));
-    } catch (IOException | SafetensorsException e) {
+      Safetensors model = Safetensors.open(files.model());
+      Safetensors basis = Safetensors.open(files.basis());
+      return new BaseModel(files, manager, model, basis, factored, tokenizer);
+    } catch (IOException | SafetensorsException | ModelException e) {
       manager.close();
-      throw new ModelException("base model " + files.name() + ": " + e.getMessage(), e);
-    } catch (ModelException e) {
-      manager.close();
-      throw e;
+      if (tokenizer != null) {
+        tokenizer.close();
+      }
+      throw e instanceof ModelException known
+          ? known
+          : new ModelException("base model " + files.name() + ": " + e.getMessage(), e);
     }
   }
 
-  private NDArray loadSigma(Safetensors basis) {
-    float[] all = new float[files.config().plainValues()];
-    for (AdaptedWeight w : adaptedWeights) {
-      float[] s = basis.floats(w.name() + ".S", w.rank());
-      System.arraycopy(s, 0, all, w.offset(), s.length);
-    }
-    return Torch.array(manager, all, all.length);
+  /** The position table; the row that every token's type adds is added to it once and for all. */
+  private NDArray positions(Safetensors model) {
+    EncoderConfig config = files.config();
+    int hidden = config.hidden();
+    float[] table =
+        model.floats(config.architecture().positionEmbeddings(), config.positionRows(), hidden);
+    float[] used = new float[config.maxPositions() * hidden];
+    System.arraycopy(table, config.positionOffset() * hidden, used, 0, used.length);
+    config
+        .architecture()
+        .typeEmbeddings()
+        .ifPresent(
+            name -> {
+              float[] types = model.floats(name, config.typeVocabulary(), hidden);
+              for (int i = 0; i < used.length; i++) {
+                used[i] += types[i % hidden];
+              }
+            });
+    return Torch.array(manager, used, config.maxPositions(), hidden);
   }
 
-  private Layer layer(Safetensors model, Safetensors basis, String prefix) {
+  private Linear linear(
+      Safetensors model, Safetensors basis, EncoderWeight weight, boolean factored) {
+    String name = weight.name();
+    int n = weight.rank();
+    NDArray bias = load(model, name + ".bias", weight.out());
+    if (!factored) {
+      NDArray dense = load(model, name + ".weight", weight.out(), weight.in());
+      return new Linear(weight, null, null, dense, bias);
+    }
+    NDArray vt = load(basis, name + ".Vt", n, weight.in());
+    NDArray u = load(basis, name + ".U", weight.out(), n);
+    return new Linear(weight, new Factors(vt, u), basis.floats(name + ".S", n), null, bias);
+  }
+
+  private List<NDArray> norm(Safetensors model, String name) {
     int hidden = files.config().hidden();
-    String self = prefix + "attention.self.";
-    NDArray qkv;
-    try (NDArray q = load(basis, self + "query.Vt", hidden, hidden);
-        NDArray k = load(basis, self + "key.Vt", hidden, hidden);
-        NDArray v = load(basis, self + "value.Vt", hidden, hidden)) {
-      qkv = NDArrays.concat(new NDList(q, k, v), 0);
-    }
-    return new Layer(
-        qkv,
-        outOf(model, basis, self + "query"),
-        outOf(model, basis, self + "key"),
-        outOf(model, basis, self + "value"),
-        factored(model, basis, prefix + "attention.output.dense"),
-        norm(model, prefix + "attention.output.LayerNorm"),
-        factored(model, basis, prefix + "intermediate.dense"),
-        factored(model, basis, prefix + "output.dense"),
-        norm(model, prefix + "output.LayerNorm"));
-  }
-
-  private Factored factored(Safetensors model, Safetensors basis, String name) {
-    AdaptedWeight w = weight(name);
-    return new Factored(load(basis, name + ".Vt", w.rank(), w.in()), outOf(model, basis, name));
-  }
-
-  private Out outOf(Safetensors model, Safetensors basis, String name) {
-    AdaptedWeight w = weight(name);
-    return new Out(
-        load(basis, name + ".U", w.out(), w.rank()), load(model, name + ".bias", w.out()));
-  }
-
-  private AdaptedWeight weight(String name) {
-    return adaptedWeights.stream().filter(w -> w.name().equals(name)).findFirst().orElseThrow();
-  }
-
-  private Norm norm(Safetensors model, String name) {
-    int hidden = files.config().hidden();
-    return new Norm(load(model, name + ".weight", hidden), load(model, name + ".bias", hidden));
+    return List.of(load(model, name + ".weight", hidden), load(model, name + ".bias", hidden));
   }
 
   private NDArray load(Safetensors from, String name, long... shape) {
@@ -168,11 +184,6 @@ public final class BaseModel implements AutoCloseable {
     return files.basisSha256();
   }
 
-  /** The linear weights SVFT adapts, in the order of M's values. */
-  public List<AdaptedWeight> adaptedWeights() {
-    return adaptedWeights;
-  }
-
   /** The device it lies on. */
   public Device device() {
     return manager.getDevice();
@@ -183,43 +194,43 @@ public final class BaseModel implements AutoCloseable {
     return files.directory();
   }
 
-  TokenBatch tokenize(List<String> texts) {
-    return new TokenBatch(tokenizer.encode(texts));
+  /** Token ids of each text. */
+  long[][] tokenize(List<String> texts) {
+    return tokenizer.encode(texts);
   }
 
   NDManager manager() {
     return manager;
   }
 
-  NDArray words() {
-    return words;
+  EncoderScript script() {
+    return script;
   }
 
-  NDArray positions() {
-    return positions;
+  /** The linear weights in the order of {@link EncoderConfig#weights()}. */
+  List<Linear> linears() {
+    return linears;
   }
 
-  NDArray tokenType() {
-    return tokenType;
+  /** What {@code encoder.py} calls embeddings. */
+  IValue embeddings() {
+    return embeddings;
   }
 
-  Norm embeddingNorm() {
-    return embeddingNorm;
-  }
-
-  /** [values]: the singular values of all adapted weights, in the order of M's values. */
-  NDArray sigma() {
-    return sigma;
-  }
-
-  List<Layer> layers() {
-    return layers;
+  /** What {@code encoder.py} calls norms. */
+  IValue norms() {
+    return norms;
   }
 
   @Override
   public void close() {
     Device device = device();
-    tokenizer.close();
+    if (tokenizer != null) {
+      tokenizer.close();
+    }
+    embeddings.close();
+    norms.close();
+    script.close();
     manager.close();
     Torch.releaseCache(device);
   }

@@ -15,7 +15,7 @@ public final class Classifier implements AutoCloseable {
   private final Adapter adapter;
   private final Encoder encoder;
   private final NDManager manager;
-  private final NDArray m;
+  private final AdaptedModel model;
   private final NDArray headWeight;
   private final NDArray headBias;
 
@@ -28,12 +28,11 @@ public final class Classifier implements AutoCloseable {
     this.adapter = adapter;
     this.encoder = new Encoder(base);
     int hidden = base.config().hidden();
+    int labels = adapter.labels().size();
     this.manager = base.manager().newSubManager();
-    this.m = Torch.array(manager, adapter.values(), adapter.values().length);
-    this.headWeight =
-        Torch.array(manager, Head.weights(adapter.head(), hidden), adapter.labels().size(), hidden);
-    this.headBias =
-        Torch.array(manager, Head.biases(adapter.head(), hidden), adapter.labels().size());
+    this.model = adapter.on(base, manager);
+    this.headWeight = Torch.array(manager, Head.weights(adapter.head(), hidden), labels, hidden);
+    this.headBias = Torch.array(manager, Head.biases(adapter.head(), hidden), labels);
   }
 
   /** The adapter it predicts with. */
@@ -47,17 +46,30 @@ public final class Classifier implements AutoCloseable {
    * @return [texts, labels]: logits, in the order of the adapter's labels
    */
   public float[][] logits(List<String> texts) {
-    Torch.recordGradients(false);
-    try (NDScope scope = new NDScope()) {
-      NDArray pooled = encoder.embed(base.tokenize(texts), m);
-      float[] flat = Linear.linear(pooled, headWeight, headBias).singletonOrThrow().toFloatArray();
-      return Head.rows(flat, adapter.labels().size());
+    long[][] ids = base.tokenize(texts);
+    float[][] logits = new float[ids.length][];
+    Torch.prepareThread();
+    for (int[] slice : Slices.of(ids)) {
+      long[][] sequences = new long[slice.length][];
+      for (int i = 0; i < slice.length; i++) {
+        sequences[i] = ids[slice[i]];
+      }
+      try (NDScope scope = new NDScope()) {
+        NDArray pooled = encoder.embed(new TokenBatch(sequences), model);
+        NDArray scores = Linear.linear(pooled, headWeight, headBias).singletonOrThrow();
+        float[][] rows = Head.rows(scores.toFloatArray(), adapter.labels().size());
+        for (int i = 0; i < slice.length; i++) {
+          logits[slice[i]] = rows[i];
+        }
+      }
     }
+    return logits;
   }
 
   /** Frees the adapter's arrays; no call may be running. */
   @Override
   public void close() {
+    model.close();
     manager.close();
   }
 }

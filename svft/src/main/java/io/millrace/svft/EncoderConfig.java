@@ -1,10 +1,12 @@
 package io.millrace.svft;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
- * Shape of a BERT encoder.
+ * Shape of an encoder, and how its output becomes one vector per text.
  *
  * @param layers number of transformer layers
  * @param hidden width of a token's vector
@@ -12,22 +14,52 @@ import java.util.List;
  * @param intermediate width inside a feed-forward block
  * @param vocabulary rows of the word embedding
  * @param maxPositions longest sequence in tokens
+ * @param positionOffset row of the position embedding that the first token takes: 0, and the
+ *     padding token's id + 1 in RoBERTa
+ * @param typeVocabulary rows of the token type embedding; 0 where there is none
  * @param layerNormEps epsilon of every layer normalisation
  */
 public record EncoderConfig(
+    Architecture architecture,
+    Pooling pooling,
     int layers,
     int hidden,
     int heads,
     int intermediate,
     int vocabulary,
     int maxPositions,
+    int positionOffset,
+    int typeVocabulary,
     float layerNormEps) {
 
   public EncoderConfig {
+    if (architecture == null || pooling == null) {
+      throw new IllegalArgumentException(
+          "not an encoder: architecture %s, pooling %s"
+              .formatted(
+                  architecture == null ? "missing" : architecture.id(),
+                  pooling == null ? "missing" : pooling.id()));
+    }
     if (layers < 1 || hidden < 1 || heads < 1 || intermediate < 1 || hidden % heads != 0) {
       throw new IllegalArgumentException(
           "not an encoder: layers %d, hidden %d, heads %d, intermediate %d"
               .formatted(layers, hidden, heads, intermediate));
+    }
+    boolean hasTypes = architecture.typeEmbeddings().isPresent();
+    if (vocabulary < 1
+        || maxPositions < 1
+        || positionOffset < 0
+        || (hasTypes ? typeVocabulary < 1 : typeVocabulary != 0)
+        || !(layerNormEps >= 0 && layerNormEps < 1)) {
+      throw new IllegalArgumentException(
+          "not an encoder: %s, vocabulary %d, maxPositions %d, positionOffset %d, typeVocabulary %d, layerNormEps %s"
+              .formatted(
+                  architecture.id(),
+                  vocabulary,
+                  maxPositions,
+                  positionOffset,
+                  typeVocabulary,
+                  layerNormEps));
     }
   }
 
@@ -36,32 +68,47 @@ public record EncoderConfig(
     return hidden / heads;
   }
 
-  /**
-   * The linear weights SVFT adapts, in the fixed order in which M's values are stored: per layer
-   * query, key, value, attention output, intermediate, output.
-   */
-  public List<AdaptedWeight> adaptedWeights() {
-    List<AdaptedWeight> weights = new ArrayList<>();
-    int offset = 0;
+  /** Rows of the position embedding. */
+  public int positionRows() {
+    return positionOffset + maxPositions;
+  }
+
+  /** The linear weights of every layer, in the order of {@link WeightRole}. */
+  public List<EncoderWeight> weights() {
+    List<EncoderWeight> weights = new ArrayList<>();
     for (int layer = 0; layer < layers; layer++) {
-      String prefix = "encoder.layer." + layer + ".";
-      for (AdaptedWeight w :
-          List.of(
-              new AdaptedWeight(prefix + "attention.self.query", hidden, hidden, 0),
-              new AdaptedWeight(prefix + "attention.self.key", hidden, hidden, 0),
-              new AdaptedWeight(prefix + "attention.self.value", hidden, hidden, 0),
-              new AdaptedWeight(prefix + "attention.output.dense", hidden, hidden, 0),
-              new AdaptedWeight(prefix + "intermediate.dense", intermediate, hidden, 0),
-              new AdaptedWeight(prefix + "output.dense", hidden, intermediate, 0))) {
-        weights.add(new AdaptedWeight(w.name(), w.out(), w.in(), offset));
-        offset += w.rank();
+      for (WeightRole role : WeightRole.values()) {
+        int out = role == WeightRole.INTERMEDIATE ? intermediate : hidden;
+        int in = role == WeightRole.OUTPUT ? intermediate : hidden;
+        weights.add(new EncoderWeight(architecture.module(layer, role), role, layer, out, in));
       }
     }
     return List.copyOf(weights);
   }
 
-  /** Trainable values of M over all adapted weights under the plain pattern. */
-  public int plainValues() {
-    return adaptedWeights().stream().mapToInt(AdaptedWeight::rank).sum();
+  /** Every tensor of the encoder, with its shape, in the order of a forward pass. */
+  Map<String, long[]> tensors() {
+    Map<String, long[]> tensors = new LinkedHashMap<>();
+    tensors.put(architecture.wordEmbeddings(), new long[] {vocabulary, hidden});
+    tensors.put(architecture.positionEmbeddings(), new long[] {positionRows(), hidden});
+    architecture
+        .typeEmbeddings()
+        .ifPresent(name -> tensors.put(name, new long[] {typeVocabulary, hidden}));
+    norm(tensors, architecture.embeddingNorm());
+    for (EncoderWeight w : weights()) {
+      tensors.put(w.name() + ".weight", new long[] {w.out(), w.in()});
+      tensors.put(w.name() + ".bias", new long[] {w.out()});
+      if (w.role() == WeightRole.ATTENTION_OUTPUT) {
+        norm(tensors, architecture.attentionNorm(w.layer()));
+      } else if (w.role() == WeightRole.OUTPUT) {
+        norm(tensors, architecture.outputNorm(w.layer()));
+      }
+    }
+    return tensors;
+  }
+
+  private void norm(Map<String, long[]> tensors, String module) {
+    tensors.put(module + ".weight", new long[] {hidden});
+    tensors.put(module + ".bias", new long[] {hidden});
   }
 }

@@ -3,7 +3,7 @@ package io.millrace.svft;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** float32 arrays as little-endian bytes: how payloads, state and hashes hold them. */
+/** Arrays of numbers as little-endian bytes: how payloads, state and hashes hold them. */
 public final class Floats {
   private Floats() {}
 
@@ -11,6 +11,22 @@ public final class Floats {
     byte[] bytes = new byte[Math.multiplyExact(values.length, Float.BYTES)];
     ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().put(values);
     return bytes;
+  }
+
+  public static byte[] toBytes(int[] values) {
+    byte[] bytes = new byte[Math.multiplyExact(values.length, Integer.BYTES)];
+    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer().put(values);
+    return bytes;
+  }
+
+  /** The buffer's remaining bytes as ints; the buffer itself is left as it was. */
+  public static int[] intsFromBytes(ByteBuffer bytes) {
+    if (bytes.remaining() % Integer.BYTES != 0) {
+      throw new IllegalArgumentException(bytes.remaining() + " bytes are no whole int32 values");
+    }
+    int[] values = new int[bytes.remaining() / Integer.BYTES];
+    bytes.slice().order(ByteOrder.LITTLE_ENDIAN).asIntBuffer().get(values);
+    return values;
   }
 
   /** The buffer's remaining bytes as floats; the buffer itself is left as it was. */

@@ -21,15 +21,19 @@ public record ModelFiles(
     String basisSha256,
     String tokenizerSha256) {
 
+  static final String MODEL = "model.safetensors";
+  static final String BASIS = "basis.safetensors";
+  static final String TOKENIZER = "tokenizer.json";
+
   Path model() {
-    return directory.resolve("model.safetensors");
+    return directory.resolve(MODEL);
   }
 
   Path basis() {
-    return directory.resolve("basis.safetensors");
+    return directory.resolve(BASIS);
   }
 
   Path tokenizer() {
-    return directory.resolve("tokenizer.json");
+    return directory.resolve(TOKENIZER);
   }
 }

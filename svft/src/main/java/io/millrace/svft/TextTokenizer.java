@@ -28,6 +28,11 @@ final class TextTokenizer implements AutoCloseable {
       // The native library reports what it cannot parse as a bare RuntimeException.
       throw new ModelException(file + ": not a tokenizer", e);
     }
+    if (encode(List.of(""))[0].length == 0) {
+      tokenizer.close();
+      throw new ModelException(
+          file + ": adds no special tokens, so that some texts would have no tokens at all");
+    }
   }
 
   /** Token ids of each text, in order. */

@@ -6,6 +6,12 @@ package io.millrace.svft;
  * @param ids per sequence its token ids; none is empty
  */
 record TokenBatch(long[][] ids) {
+  /**
+   * Attention's kernels are several times slower on rows shorter than a vector register than on
+   * rows that fill one: shorter sequences are laid out in as many places as this.
+   */
+  private static final int LEAST_PLACES = 16;
+
   TokenBatch {
     for (int i = 0; i < ids.length; i++) {
       if (ids[i].length == 0) {
@@ -26,8 +32,9 @@ record TokenBatch(long[][] ids) {
     return tokens;
   }
 
-  int longest() {
-    int longest = 0;
+  /** Places per sequence in attention's padded layout. */
+  int places() {
+    int longest = LEAST_PLACES;
     for (long[] sequence : ids) {
       longest = Math.max(longest, sequence.length);
     }
@@ -57,54 +64,71 @@ record TokenBatch(long[][] ids) {
     return positions;
   }
 
-  /** [sequences · longest]: for each place of the padded layout the packed row that fills it. */
-  long[] padFrom() {
-    int longest = longest();
-    long[] rows = new long[sequences() * longest];
+  /**
+   * [sequences · heads · places]: for each place of attention's layout the row that fills it, where
+   * the packed tokens [tokens, heads · width] are seen as rows [tokens · heads, width].
+   */
+  long[] padFrom(int heads) {
+    int places = places();
+    long[] rows = new long[sequences() * heads * places];
     int start = 0;
-    for (int s = 0; s < ids.length; s++) {
-      for (int i = 0; i < longest; i++) {
-        // Padding repeats the sequence's first row; the mask keeps it from every sum.
-        rows[s * longest + i] = start + (i < ids[s].length ? i : 0);
+    int at = 0;
+    for (long[] sequence : ids) {
+      for (int head = 0; head < heads; head++) {
+        for (int i = 0; i < places; i++) {
+          // Padding repeats the sequence's first row; the mask keeps it from every sum.
+          long token = start + (i < sequence.length ? i : 0);
+          rows[at++] = token * heads + head;
+        }
       }
-      start += ids[s].length;
+      start += sequence.length;
     }
     return rows;
   }
 
-  /** [tokens]: for each packed row its place in the padded layout. */
-  long[] packFrom() {
-    int longest = longest();
-    long[] rows = new long[tokens()];
+  /** [tokens · heads]: the inverse of {@link #padFrom}: for each packed row its place. */
+  long[] packFrom(int heads) {
+    int places = places();
+    long[] rows = new long[tokens() * heads];
     int at = 0;
     for (int s = 0; s < ids.length; s++) {
       for (int i = 0; i < ids[s].length; i++) {
-        rows[at++] = (long) s * longest + i;
+        for (int head = 0; head < heads; head++) {
+          rows[at++] = ((long) s * heads + head) * places + i;
+        }
       }
     }
     return rows;
   }
 
-  /** [sequences, longest]: 0 at real tokens, a number far below any score at padding. */
-  float[] maskBias() {
-    int longest = longest();
-    float[] bias = new float[sequences() * longest];
-    for (int s = 0; s < ids.length; s++) {
-      for (int i = ids[s].length; i < longest; i++) {
-        bias[s * longest + i] = -1e9f;
+  /** [sequences · heads, 1, places]: 0 at real tokens, a number far below any score at padding. */
+  float[] maskBias(int heads) {
+    int places = places();
+    float[] bias = new float[sequences() * heads * places];
+    int at = 0;
+    for (long[] sequence : ids) {
+      for (int head = 0; head < heads; head++) {
+        for (int i = 0; i < places; i++) {
+          bias[at++] = i < sequence.length ? 0 : -1e9f;
+        }
       }
     }
     return bias;
   }
 
-  /** [sequences, tokens]: row s averages the rows of sequence s. */
-  float[] meanPooling() {
+  /** [sequences, tokens]: row s weighs the rows of sequence s, so that the product pools them. */
+  float[] pooling(Pooling how) {
     int tokens = tokens();
     float[] weights = new float[sequences() * tokens];
     int at = 0;
     for (int s = 0; s < ids.length; s++) {
       for (int i = 0; i < ids[s].length; i++) {
-        weights[s * tokens + at++] = 1f / ids[s].length;
+        float weight =
+            switch (how) {
+              case MEAN -> 1f / ids[s].length;
+              case FIRST_TOKEN -> i == 0 ? 1 : 0;
+            };
+        weights[s * tokens + at++] = weight;
       }
     }
     return weights;

@@ -5,11 +5,12 @@ import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 
 /** The few things Millrace asks of PyTorch that are settings of the process or of a thread. */
 public final class Torch {
+  private static final ThreadLocal<Boolean> PREPARED = ThreadLocal.withInitial(() -> false);
+
   private Torch() {}
 
   /**
@@ -35,10 +36,19 @@ public final class Torch {
     return Device.gpu(index);
   }
 
-  /** Threads one operator may use; a setting of the whole process. */
-  public static void setThreads(int threads) {
-    Engine.getEngine("PyTorch");
-    JniUtils.setNumThreads(threads);
+  /**
+   * Makes this thread compute each operator alone, without recording gradients, and TorchScript run
+   * as written. Work is shared out to threads in slices instead: operators this small gain little
+   * from a second thread, and a result that one thread computes does not depend on how many there
+   * are.
+   */
+  static void prepareThread() {
+    if (!PREPARED.get()) {
+      JniUtils.setNumThreads(1);
+      PREPARED.set(true);
+    }
+    JniUtils.setGradMode(false);
+    JniUtils.setGraphExecutorOptimize(false);
   }
 
   /** Gives memory that PyTorch keeps for reuse on a GPU back to the device. */
@@ -67,20 +77,6 @@ public final class Torch {
   static NDArray array(NDManager manager, long[] values) {
     try (NDArray javaOwned = manager.create(values)) {
       return javaOwned.duplicate();
-    }
-  }
-
-  /** Gradient recording is a setting of the thread: callers set it before every pass. */
-  static void recordGradients(boolean on) {
-    JniUtils.setGradMode(on);
-  }
-
-  /**
-   * Backward from a scalar. DJL's own collector allows one per JVM; this one any number of threads.
-   */
-  static void backward(NDArray loss) {
-    try (NDArray one = loss.getManager().ones(new Shape())) {
-      JniUtils.backward((PtNDArray) loss, (PtNDArray) one, false, false);
     }
   }
 }

@@ -3,8 +3,10 @@ package io.millrace.svft;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
-import ai.djl.nn.core.Linear;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Callable;
 
 /**
  * Takes training steps: predict, then train (prequential evaluation; Dawid, 1984).
@@ -13,22 +15,41 @@ import java.util.List;
  * has already scored the batch, so the prequential accuracy costs nothing extra. Any number of
  * threads may take steps, each with its own states, on one {@link BaseModel}.
  */
-public final class Trainer {
+public final class Trainer implements AutoCloseable {
   private final BaseModel base;
   private final TrainingSettings settings;
+  private final AdapterLayout layout;
   private final Encoder encoder;
   private final AdamW optimizer;
+  private final SliceThreads threads;
 
-  public Trainer(BaseModel base, TrainingSettings settings) {
+  /**
+   * @param threads how many threads share a step's work; the result does not depend on it
+   */
+  public Trainer(BaseModel base, TrainingSettings settings, int threads) {
     this.base = base;
     this.settings = settings;
+    this.layout = AdapterLayout.of(base.config(), settings.method());
     this.encoder = new Encoder(base);
     this.optimizer = new AdamW(settings);
+    this.threads = new SliceThreads(threads);
+  }
+
+  /** The weights of a base model that this method computes with in their factors. */
+  public static Set<WeightRole> factored(AdapterMethod method) {
+    return method instanceof AdapterMethod.Svft ? method.weights() : Set.of();
   }
 
   /** The state a new domain starts from. */
   public TrainingState initialState() {
-    return TrainingState.initial(settings.method(), base.config());
+    AdapterMethod method = settings.method();
+    int[] positions = layout.initialPositions(base, method);
+    if (method instanceof AdapterMethod.Svft svft && svft.pattern().needsGradients()) {
+      int places = layout.parts().stream().mapToInt(p -> p.n() * p.n()).sum();
+      return TrainingState.initial(method, positions, new float[places], new float[0]);
+    }
+    return TrainingState.initial(
+        method, positions, new float[0], InitialValues.of(base, method, layout));
   }
 
   /**
@@ -40,16 +61,16 @@ public final class Trainer {
     if (batch.isEmpty()) {
       throw new IllegalArgumentException("a batch holds at least one example");
     }
-    if (before.method() != settings.method()) {
+    if (!before.method().equals(settings.method())) {
       throw new IllegalArgumentException(
-          "the state was trained with adapter.method=%s, the setting is %s"
-              .formatted(before.method().id(), settings.method().id()));
+          "the state was trained with the adapter method %s, the setting is %s"
+              .formatted(before.method().spec(), settings.method().spec()));
     }
     int hidden = base.config().hidden();
     TrainingState state =
         before.withLabels(batch.stream().map(TrainingExample::label).toList(), hidden);
-    TokenBatch tokens = base.tokenize(batch.stream().map(TrainingExample::text).toList());
-    Gradients gradients = gradients(state, batch, tokens);
+    long[][] ids = base.tokenize(batch.stream().map(TrainingExample::text).toList());
+    Gradients gradients = gradients(state, batch, ids);
     boolean[] correct = score(gradients.logits(), before.labels().size(), targets(state, batch));
     return new StepResult(
         update(state, gradients, batch.size()), gradients.loss(), correct, gradients.logits());
@@ -57,46 +78,86 @@ public final class Trainer {
 
   /**
    * @param logits [batch, labels]
-   * @param values gradient of M's values; null for the method head
+   * @param values gradient of the adapter's values, or, while positions are to be chosen, of all of
+   *     M; empty under head
    * @param head [labels, hidden + 1]
    */
   record Gradients(double loss, float[][] logits, float[] values, float[] head) {}
 
-  Gradients gradients(TrainingState state, List<TrainingExample> batch, TokenBatch tokens) {
-    boolean adapts = settings.method() == TrainingSettings.Method.SVFT;
+  Gradients gradients(TrainingState state, List<TrainingExample> batch, long[][] ids) {
+    AdapterMethod method = state.method();
     int hidden = base.config().hidden();
     int labels = state.labels().size();
+    int[] targets = targets(state, batch);
+    List<Positions> positions = layout.positions(method, state.positions());
     NDManager manager = base.manager();
+    List<int[]> slices = Slices.of(ids);
+    float[][] logits = new float[batch.size()][];
+    List<Part> parts = new ArrayList<>();
+    try (NDScope scope = new NDScope();
+        AdaptedModel model =
+            new AdaptedModel(base, method, layout, positions, state.values(), manager)) {
+      NDArray weight = Torch.array(manager, Head.weights(state.head(), hidden), labels, hidden);
+      NDArray bias = Torch.array(manager, Head.biases(state.head(), hidden), labels);
+      double total = batch.stream().mapToDouble(TrainingExample::weight).sum();
+      List<Callable<Part>> tasks = new ArrayList<>();
+      for (int[] slice : slices) {
+        float[] target = new float[slice.length * labels];
+        long[][] sequences = new long[slice.length][];
+        for (int i = 0; i < slice.length; i++) {
+          sequences[i] = ids[slice[i]];
+          target[i * labels + targets[slice[i]]] = (float) (batch.get(slice[i]).weight() / total);
+        }
+        tasks.add(() -> part(new TokenBatch(sequences), model, weight, bias, target));
+      }
+      parts.addAll(threads.run(tasks));
+    }
+    // The slices' sums, in the order of the slices.
+    Part sum = parts.get(0);
+    double loss = sum.loss();
+    for (Part part : parts.subList(1, parts.size())) {
+      loss += part.loss();
+      add(sum.values(), part.values());
+      add(sum.headWeight(), part.headWeight());
+      add(sum.headBias(), part.headBias());
+    }
+    for (int s = 0; s < slices.size(); s++) {
+      for (int i = 0; i < slices.get(s).length; i++) {
+        logits[slices.get(s)[i]] = parts.get(s).logits()[i];
+      }
+    }
+    Gradients gradients =
+        new Gradients(
+            loss,
+            logits,
+            AdaptedModel.gradients(method, layout, positions, sum.values()),
+            Head.join(sum.headWeight(), sum.headBias(), hidden));
+    requireFinite(gradients);
+    return gradients;
+  }
+
+  /** What one slice adds to the batch. */
+  private record Part(
+      float[][] logits, double loss, float[] headWeight, float[] headBias, float[] values) {}
+
+  private Part part(
+      TokenBatch slice, AdaptedModel model, NDArray weight, NDArray bias, float[] target) {
+    int labels = target.length / slice.sequences();
     try (NDScope scope = new NDScope()) {
-      NDArray m = Torch.array(manager, state.values(), state.values().length);
-      NDArray headWeight = Torch.array(manager, Head.weights(state.head(), hidden), labels, hidden);
-      NDArray headBias = Torch.array(manager, Head.biases(state.head(), hidden), labels);
-      headWeight.setRequiresGradient(true);
-      headBias.setRequiresGradient(true);
-      Torch.recordGradients(adapts);
-      m.setRequiresGradient(adapts);
-      NDArray pooled = encoder.embed(tokens, m);
-      Torch.recordGradients(true);
-      NDArray logits = Linear.linear(pooled, headWeight, headBias).singletonOrThrow();
-      NDArray weights =
-          Torch.array(
-              manager, lossWeights(targets(state, batch), batch, labels), batch.size(), labels);
-      NDArray loss = logits.logSoftmax(-1).mul(weights).sum().neg();
-      Torch.backward(loss);
-      Torch.recordGradients(false);
-      Gradients gradients =
-          new Gradients(
-              loss.toFloatArray()[0],
-              Head.rows(logits.toFloatArray(), labels),
-              adapts ? m.getGradient().toFloatArray() : null,
-              Head.join(
-                  headWeight.getGradient().toFloatArray(),
-                  headBias.getGradient().toFloatArray(),
-                  hidden));
-      requireFinite(gradients);
-      return gradients;
-    } finally {
-      Torch.recordGradients(false);
+      NDArray targets = Torch.array(base.manager(), target, slice.sequences(), labels);
+      List<NDArray> out = encoder.step(slice, model, weight, bias, targets);
+      return new Part(
+          Head.rows(out.get(0).toFloatArray(), labels),
+          out.get(1).toFloatArray()[0],
+          out.get(2).toFloatArray(),
+          out.get(3).toFloatArray(),
+          out.size() > 4 ? out.get(4).toFloatArray() : new float[0]);
+    }
+  }
+
+  private static void add(float[] sum, float[] term) {
+    for (int i = 0; i < sum.length; i++) {
+      sum[i] += term[i];
     }
   }
 
@@ -104,24 +165,13 @@ public final class Trainer {
     if (!Double.isFinite(gradients.loss())) {
       throw new NonFiniteStepException("the batch's loss is " + gradients.loss());
     }
-    if (!Floats.allFinite(gradients.head())
-        || (gradients.values() != null && !Floats.allFinite(gradients.values()))) {
+    if (!Floats.allFinite(gradients.head()) || !Floats.allFinite(gradients.values())) {
       throw new NonFiniteStepException("the batch's gradient is not finite");
     }
   }
 
   private static int[] targets(TrainingState state, List<TrainingExample> batch) {
     return batch.stream().mapToInt(e -> state.labels().indexOf(e.label())).toArray();
-  }
-
-  /** [batch, labels]: each example's share of the mean at its label, zero elsewhere. */
-  private static float[] lossWeights(int[] targets, List<TrainingExample> batch, int labels) {
-    double total = batch.stream().mapToDouble(TrainingExample::weight).sum();
-    float[] weights = new float[targets.length * labels];
-    for (int i = 0; i < targets.length; i++) {
-      weights[i * labels + targets[i]] = (float) (batch.get(i).weight() / total);
-    }
-    return weights;
   }
 
   /** A row added for this batch is no prediction, so only labels known before compete. */
@@ -139,16 +189,34 @@ public final class Trainer {
     return correct;
   }
 
-  private TrainingState update(TrainingState state, Gradients gradients, int examples) {
+  TrainingState update(TrainingState state, Gradients gradients, int examples) {
     long step = state.steps() + 1;
     int row = base.config().hidden() + 1;
-    double warmup =
-        settings.warmupSteps() == 0 ? 1 : Math.min(1.0, (double) step / settings.warmupSteps());
+    int[] positions = state.positions();
+    float[] scores = state.scores();
     float[] values = state.values().clone();
     float[] valuesFirst = state.valuesFirstMoment().clone();
     float[] valuesSecond = state.valuesSecondMoment().clone();
-    if (gradients.values() != null) {
+    if (scores.length > 0) {
+      scores = scores.clone();
+      for (int i = 0; i < scores.length; i++) {
+        scores[i] += Math.abs(gradients.values()[i]);
+      }
+      if (step == settings.scoringSteps()) {
+        AdapterMethod.Svft svft = (AdapterMethod.Svft) state.method();
+        positions = layout.chosenPositions((GradientPattern) svft.pattern(), scores);
+        scores = new float[0];
+        values = new float[layout.size()];
+        valuesFirst = new float[layout.size()];
+        valuesSecond = new float[layout.size()];
+      }
+    } else {
       clip(gradients.values());
+      // A gradient pattern's values exist from the step after their positions were chosen.
+      long updates =
+          state.method() instanceof AdapterMethod.Svft svft && svft.pattern().needsGradients()
+              ? step - settings.scoringSteps()
+              : step;
       optimizer.update(
           values,
           gradients.values(),
@@ -156,8 +224,8 @@ public final class Trainer {
           valuesSecond,
           0,
           values.length,
-          step,
-          settings.learningRate() * warmup);
+          updates,
+          settings.learningRate() * warmup(updates));
     }
     float[] head = state.head().clone();
     float[] headFirst = state.headFirstMoment().clone();
@@ -173,10 +241,10 @@ public final class Trainer {
           label * row,
           (label + 1) * row,
           step - state.labelBornAtStep()[label],
-          settings.headLearningRate() * warmup);
+          settings.headLearningRate() * warmup(step));
     }
     for (float[] updated :
-        List.of(values, valuesFirst, valuesSecond, head, headFirst, headSecond)) {
+        List.of(scores, values, valuesFirst, valuesSecond, head, headFirst, headSecond)) {
       if (!Floats.allFinite(updated)) {
         throw new NonFiniteStepException("the batch's update is not finite");
       }
@@ -185,6 +253,8 @@ public final class Trainer {
         state.method(),
         state.labels(),
         state.labelBornAtStep(),
+        positions,
+        scores,
         values,
         valuesFirst,
         valuesSecond,
@@ -193,6 +263,10 @@ public final class Trainer {
         headSecond,
         step,
         state.examples() + examples);
+  }
+
+  private double warmup(long step) {
+    return settings.warmupSteps() == 0 ? 1 : Math.min(1.0, (double) step / settings.warmupSteps());
   }
 
   private void clip(float[] gradient) {
@@ -210,5 +284,11 @@ public final class Trainer {
         gradient[i] *= scale;
       }
     }
+  }
+
+  /** Waits for a step that still runs, so that the base model may be closed afterwards. */
+  @Override
+  public void close() {
+    threads.close();
   }
 }

@@ -13,10 +13,15 @@ import java.util.Set;
 /**
  * Everything a training step reads and writes for one domain. A value: steps return a new one.
  *
- * @param method what is trained
+ * @param method what is trained beside the head
  * @param labels in the order of the head's rows
  * @param labelBornAtStep per label, how many steps had been taken when its row was added
- * @param values M's trainable values, in the order of the base model's adapted weights
+ * @param positions where M's values lie, as flat row-major places, for a pattern that cannot tell
+ *     from its settings: random, top-k, gradient; else empty
+ * @param scores per adapted weight [n, n], the magnitudes of ∂L/∂M summed so far, while a gradient
+ *     pattern's positions are still to be chosen; else empty
+ * @param values the adapter's trainable values, weight after weight; empty while positions are to
+ *     be chosen
  * @param valuesFirstMoment AdamW's, of {@code values}
  * @param valuesSecondMoment AdamW's, of {@code values}
  * @param head [labels, hidden + 1]: per label its weights, then its bias
@@ -26,9 +31,11 @@ import java.util.Set;
  * @param examples examples trained on
  */
 public record TrainingState(
-    TrainingSettings.Method method,
+    AdapterMethod method,
     List<String> labels,
     long[] labelBornAtStep,
+    int[] positions,
+    float[] scores,
     float[] values,
     float[] valuesFirstMoment,
     float[] valuesSecondMoment,
@@ -38,16 +45,18 @@ public record TrainingState(
     long steps,
     long examples) {
 
-  /** The state before the first step: M is zero, so the model is the base model. */
-  public static TrainingState initial(TrainingSettings.Method method, EncoderConfig config) {
-    int n = config.plainValues();
+  /** The state before the first step: the model is the base model. */
+  static TrainingState initial(
+      AdapterMethod method, int[] positions, float[] scores, float[] values) {
     return new TrainingState(
         method,
         List.of(),
         new long[0],
-        new float[n],
-        new float[n],
-        new float[n],
+        positions,
+        scores,
+        values,
+        new float[values.length],
+        new float[values.length],
         new float[0],
         new float[0],
         new float[0],
@@ -72,6 +81,8 @@ public record TrainingState(
         method,
         List.copyOf(new ArrayList<>(all)),
         born,
+        positions,
+        scores,
         values,
         valuesFirstMoment,
         valuesSecondMoment,
@@ -85,13 +96,16 @@ public record TrainingState(
   /** SHA-256 over every field: equal for two states only where all their bits are. */
   public String sha256() {
     MessageDigest digest = Sha256.digest();
-    text(digest, method.id());
+    text(digest, method.spec());
     for (int i = 0; i < labels.size(); i++) {
       text(digest, labels.get(i));
       number(digest, labelBornAtStep[i]);
     }
+    number(digest, positions.length);
+    digest.update(Floats.toBytes(positions));
     for (float[] array :
         List.of(
+            scores,
             values,
             valuesFirstMoment,
             valuesSecondMoment,

@@ -8,7 +8,8 @@ import org.junit.jupiter.api.Test;
 
 class AdamWTest {
   private static final TrainingSettings SETTINGS =
-      new TrainingSettings(TrainingSettings.Method.SVFT, 3e-2, 1e-2, 0.9, 0.999, 1e-8, 0.01, 0, 0);
+      new TrainingSettings(
+          AdapterMethod.parse("svft:plain"), 3e-2, 1e-2, 0.9, 0.999, 1e-8, 0.01, 0, 0, 10);
 
   private final AdamW optimizer = new AdamW(SETTINGS);
 

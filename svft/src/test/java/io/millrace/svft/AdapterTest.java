@@ -7,6 +7,8 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @ExtendWith(Models.class)
 class AdapterTest {
@@ -35,7 +37,7 @@ class AdapterTest {
   @Test
   void theHandmadeAdaptersHashIsPinned() {
     assertThat(HandmadeAdapter.create().sha256())
-        .isEqualTo("d47f7d36bafe4e0a6c62100c19a140b34904cbd6d7dc6f5a2f66cc66cb1644f9");
+        .isEqualTo("b6b10e86160b4476284e8a42d05396b2eeac3c960775b3916f389ad2c40a7fe4");
   }
 
   @Test
@@ -101,16 +103,116 @@ class AdapterTest {
 
   @Test
   void theMethodHeadHasNoTrainablesBesidesTheHead(@Models.Tiny BaseModel base) {
-    TrainingState state =
-        TrainingState.initial(TrainingSettings.Method.HEAD, base.config())
-            .withLabels(List.of("x"), 16);
+    TrainingState state = initial(base, "head").withLabels(List.of("x"), 16);
 
     Adapter head = Adapter.of(base, state, "d", 1, "");
 
     assertThat(head.trainableParameters()).isZero();
     assertThat(Adapter.fromPayload(head.toPayload()).method())
-        .isEqualTo(TrainingSettings.Method.HEAD);
+        .isEqualTo(AdapterMethod.parse("head"));
     assertThat(adapter(base, "", "").trainableParameters()).isEqualTo(192);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "svft:plain",
+        "svft:plain;rank=3",
+        "svft:banded:1",
+        "svft:banded:1;rank=2;weights=key+output",
+        "svft:random:1:-9",
+        "svft:top-k:1",
+        "svft:gradient:1",
+        "svft:gradient:1;rank=3",
+        "lora:2;alpha=3.5",
+        "lora:1;weights=value",
+        "full",
+        "full;weights=intermediate",
+        "head"
+      })
+  void everyMethodsAdapterReadsBackAsItWas(String method) {
+    Adapter adapter = HandmadeAdapter.of(method);
+    byte[] payload = adapter.toPayload();
+
+    Adapter read = Adapter.fromPayload(payload);
+
+    assertThat(read).usingRecursiveComparison().isEqualTo(adapter);
+    assertThat(read.toPayload()).isEqualTo(payload);
+    assertThat(read.trainableParameters()).isEqualTo(adapter.values().length);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "svft:plain",
+        "svft:banded:1",
+        "svft:random:1",
+        "svft:top-k:1",
+        "svft:gradient:1",
+        "svft:banded:2;rank=5",
+        "lora:2",
+        "full",
+        "head"
+      })
+  void whatATrainerMadeReadsBackAndScoresTheSame(String text) {
+    AdapterMethod method = AdapterMethod.parse(text);
+    TrainingSettings settings = TrainingSettings.defaults(method);
+    try (BaseModel base = Models.tiny(TinyModel.CONFIG, method);
+        Trainer trainer = new Trainer(base, settings, 1)) {
+      TrainingState state = trainer.initialState();
+      for (int i = 0; i < settings.scoringSteps() + 2; i++) {
+        state = trainer.step(state, Sentences.batch(4 * i, 4)).state();
+      }
+      Adapter adapter = Adapter.of(base, state, "reviews", 1, "");
+      Adapter read = Adapter.fromPayload(adapter.toPayload());
+      read.requireFits(base);
+
+      assertThat(read).usingRecursiveComparison().isEqualTo(adapter);
+      try (Classifier here = new Classifier(base, adapter);
+          Classifier there = new Classifier(base, read)) {
+        assertThat(there.logits(Sentences.ALL)).isDeepEqualTo(here.logits(Sentences.ALL));
+      }
+    }
+  }
+
+  @Test
+  void beforeItsPositionsAreChosenAGradientAdapterHoldsTheHeadAlone(@Models.Tiny BaseModel base) {
+    TrainingState undecided = initial(base, "svft:gradient:1").withLabels(List.of("x"), 16);
+    Adapter adapter = Adapter.of(base, undecided, "d", 1, "");
+    Adapter read = Adapter.fromPayload(adapter.toPayload());
+
+    assertThat(Safetensors.parse(ByteBuffer.wrap(adapter.toPayload())).names())
+        .containsExactly("head.bias", "head.weight");
+    assertThat(read).usingRecursiveComparison().isEqualTo(adapter);
+    try (Classifier classifier = new Classifier(base, read)) {
+      assertThat(classifier.logits(List.of("Hi!"))[0]).containsExactly(0);
+    }
+  }
+
+  @Test
+  void anIndexHoldsRowsThenColumns() {
+    Safetensors file =
+        Safetensors.parse(ByteBuffer.wrap(HandmadeAdapter.of("svft:random:1").toPayload()));
+    String weight = "encoder.layer.0.intermediate.dense";
+
+    assertThat(file.floats(weight + ".svft.m", 10)[0]).isEqualTo(41 / 8f);
+    assertThat(file.ints(weight + ".svft.index", 2, 10))
+        .containsExactly(0, 0, 0, 1, 1, 2, 2, 3, 3, 3, 0, 1, 3, 1, 3, 0, 2, 0, 2, 3);
+  }
+
+  @Test
+  void loraTensorsAreNamedAsPeftNamesThem() {
+    Safetensors file = Safetensors.parse(ByteBuffer.wrap(HandmadeAdapter.of("lora:2").toPayload()));
+
+    assertThat(file.floats("encoder.layer.0.output.dense.lora_A.weight", 2, 5)).hasSize(10);
+    assertThat(file.floats("encoder.layer.0.output.dense.lora_B.weight", 4, 2)).hasSize(8);
+  }
+
+  private static TrainingState initial(BaseModel base, String method) {
+    try (Trainer trainer =
+        new Trainer(base, TrainingSettings.defaults(AdapterMethod.parse(method)), 1)) {
+      return trainer.initialState();
+    }
   }
 
   private static Adapter adapter(BaseModel base, String baseSha256, String basisSha256) {
@@ -121,10 +223,11 @@ class AdapterTest {
         base.name(),
         baseSha256,
         basisSha256,
-        TrainingSettings.Method.SVFT,
+        AdapterMethod.parse("svft:plain"),
         base.config(),
         List.of(),
-        new float[base.config().plainValues()],
+        new int[0],
+        new float[192],
         new float[0],
         0,
         0);

@@ -15,6 +15,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The same state and batch give the same bits, whatever else goes on. */
 @ExtendWith(Models.class)
 class DeterminismTest {
+  private static final List<String> METHODS =
+      List.of("svft:plain", "svft:banded:1", "svft:random:1", "svft:gradient:1", "lora:8");
+
   private final BaseModel base;
 
   DeterminismTest(@Models.MiniLm BaseModel base) {
@@ -22,11 +25,36 @@ class DeterminismTest {
   }
 
   @Test
-  void anotherProcessGetsTheSameBits() throws Exception {
-    try (ChildJvm child = ChildJvm.start(List.of(), TrainingChain.class, "50", "8", "5")) {
-      List<String> here = TrainingChain.run(base, 50, 8, 5);
+  void neitherThreadsNorAnotherProcessReachTheResult() throws Exception {
+    assertThat(System.getenv()).doesNotContainKey("MKL_CBWR");
+    List<String> arguments = new ArrayList<>(List.of("2", "0", "3", "30"));
+    arguments.addAll(METHODS);
+    try (BaseModel base = TrainingChain.twoLayers();
+        ChildJvm child =
+            ChildJvm.start(List.of(), TrainingChain.class, arguments.toArray(String[]::new))) {
+      List<String> oneThread = new ArrayList<>();
+      for (String method : METHODS) {
+        List<String> expected = TrainingChain.run(base, method, 1, 0, 3, 30);
+        oneThread.addAll(expected);
+        for (int threads = 2; threads <= 4; threads++) {
+          assertThat(TrainingChain.run(base, method, threads, 0, 3, 30))
+              .as("%s, %d threads", method, threads)
+              .isEqualTo(expected);
+        }
+      }
 
-      assertThat(child.output()).isEqualTo(here);
+      assertThat(child.output()).isEqualTo(oneThread);
+    }
+  }
+
+  /** More slices than threads, and fewer. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3, 16, 40})
+  void theNumberOfThreadsDoesNotReachTheResultAtAnyBatchSize(int batchSize) {
+    List<String> one = TrainingChain.run(base, "svft:banded:1", 1, 0, batchSize, 2);
+
+    for (int threads = 2; threads <= 3; threads++) {
+      assertThat(TrainingChain.run(base, "svft:banded:1", threads, 0, batchSize, 2)).isEqualTo(one);
     }
   }
 
@@ -45,21 +73,6 @@ class DeterminismTest {
       assertThat(runs.get(1).get()).isEqualTo(second);
     } finally {
       threads.shutdown();
-    }
-  }
-
-  /** Of itself MKL shares out small products by the number of threads; MKL_CBWR forbids it. */
-  @ParameterizedTest
-  @ValueSource(ints = {1, 3, 8, 16})
-  void theNumberOfThreadsOfAnOperatorDoesNotReachTheResult(int batchSize) {
-    try {
-      Torch.setThreads(1);
-      List<String> one = TrainingChain.run(base, 50, batchSize, 3);
-      Torch.setThreads(2);
-
-      assertThat(TrainingChain.run(base, 50, batchSize, 3)).isEqualTo(one);
-    } finally {
-      Torch.setThreads(1);
     }
   }
 }

@@ -1,6 +1,7 @@
 package io.millrace.svft;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** An adapter small enough to read byte by byte. */
 final class HandmadeAdapter {
@@ -19,11 +20,52 @@ final class HandmadeAdapter {
         "handmade",
         "ba".repeat(32),
         "51".repeat(32),
-        TrainingSettings.Method.SVFT,
-        new EncoderConfig(1, 2, 1, 3, 10, 8, 1e-12f),
+        AdapterMethod.parse("svft:plain"),
+        new EncoderConfig(Architecture.BERT, Pooling.MEAN, 1, 2, 1, 3, 10, 8, 0, 2, 1e-12f),
         List.of("positive", "n\u00e9gatif"),
+        new int[0],
         values,
         new float[] {0.1f, 0.2f, 0.3f, -1, -2, -3},
+        48,
+        768);
+  }
+
+  /**
+   * An adapter of any method, on an encoder of one layer, four wide. Recorded positions are
+   * scattered over M; a gradient pattern has chosen its own.
+   */
+  static Adapter of(String method) {
+    AdapterMethod parsed = AdapterMethod.parse(method);
+    EncoderConfig config =
+        new EncoderConfig(Architecture.BERT, Pooling.MEAN, 1, 4, 2, 5, 10, 8, 0, 2, 1e-12f);
+    AdapterLayout layout = AdapterLayout.of(config, parsed);
+    int[] positions = new int[0];
+    if (parsed instanceof AdapterMethod.Svft svft && !svft.pattern().closedForm()) {
+      positions = new int[layout.size()];
+      for (AdapterLayout.Part part : layout.parts()) {
+        int places = part.n() * part.n();
+        int[] scattered =
+            IntStream.range(0, places).filter(p -> p * 7 % places < part.size()).toArray();
+        System.arraycopy(scattered, 0, positions, part.offset(), part.size());
+      }
+    }
+    float[] values = new float[layout.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (i + 1) / 8f;
+    }
+    return new Adapter(
+        "reviews",
+        1,
+        "",
+        "handmade",
+        "ba".repeat(32),
+        "51".repeat(32),
+        parsed,
+        config,
+        List.of("a"),
+        positions,
+        values,
+        new float[] {1, 2, 3, 4, 5},
         48,
         768);
   }

@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,8 +36,9 @@ class ModelStoreTest {
         directory.resolve("model.json"),
         """
         {
-          "config": {"layers": 2, "hidden": 16, "heads": 2, "intermediate": 24,
-                     "vocabulary": 30522, "maxPositions": 64, "layerNormEps": 1e-12},
+          "config": {"architecture": "bert", "pooling": "mean", "layers": 2, "hidden": 16,
+                     "heads": 2, "intermediate": 24, "vocabulary": 30522, "maxPositions": 64,
+                     "positionOffset": 0, "typeVocabulary": 2, "layerNormEps": 1e-12},
           "baseSha256": "%s",
           "basisSha256": "%s",
           "tokenizerSha256": "%s"
@@ -85,8 +88,12 @@ class ModelStoreTest {
         "`{`                                | model.json",
         "`[]`                               | model.json",
         "`{}`                               | config",
-        "`{\"config\": {}}`                 | not an encoder",
-        "`{\"config\": {\"layers\": \"x\"}}` | model.json",
+        "`{\"config\": null}`               | config is null",
+        "`{\"config\": []}`                 | model.json",
+        "`{\"config\": {}}`                 | architecture missing",
+        "`{\"config\": {\"architecture\": \"bart\"}}` | bart",
+        "`{\"config\": {\"architecture\": \"bert\", \"pooling\": \"cls\"}}` | not an encoder",
+        "`{\"config\": {\"architecture\": \"bert\", \"layers\": \"x\"}}` | layers",
       })
   void aDescriptionThatIsBrokenIsNamedInOneLine(String description, String message)
       throws Exception {
@@ -100,10 +107,72 @@ class ModelStoreTest {
   }
 
   @Test
-  void anUnknownNameIsRefusedWithThoseThatAreKnown() {
-    assertThatThrownBy(() -> store.prepare("bert-large", NOTHING_TO_DO))
+  void aHashThatIsMissingOrNoTextIsNamed() throws Exception {
+    Path description = directory.resolve("model.json");
+    String whole = Files.readString(description);
+    Files.writeString(description, whole.replace("\"basisSha256\"", "\"basis\""));
+    assertRefused().hasMessageContaining("model.json").hasMessageContaining("basisSha256");
+
+    Files.writeString(
+        description, whole.replaceAll("\"basisSha256\": \"\\w+\"", "\"basisSha256\": 3"));
+    assertRefused().hasMessageContaining("model.json is broken: basisSha256 is 3");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"bert-large", "", "minilm.partial", "no\0name"})
+  void anUnknownNameIsRefusedWithThoseThatAreKnown(String name) throws Exception {
+    Files.createDirectory(root.resolve("minilm.partial"));
+    Files.writeString(root.resolve("minilm.partial").resolve("model.json"), "{}");
+    Files.createDirectory(root.resolve("tiny-0123456789ab"));
+    Files.writeString(root.resolve("tiny-0123456789ab").resolve("model.json"), "{}");
+
+    assertThatThrownBy(() -> store.prepare(name, NOTHING_TO_DO))
         .isInstanceOf(ModelException.class)
-        .hasMessage("unknown base model \"bert-large\"; known: minilm");
+        .hasMessage(
+            "unknown base model \"%s\"; known: minilm, bge-small; the store %s holds minilm, tiny-0123456789ab; a path of a Hugging Face directory holds a /"
+                .formatted(name, root));
+  }
+
+  @Test
+  void aPathThatIsNoDirectoryIsNamed() {
+    String path = root.resolve("nowhere").toString();
+
+    assertThatThrownBy(() -> store.prepare(path, NOTHING_TO_DO))
+        .isInstanceOf(ModelException.class)
+        .hasMessage("base model \"" + path + "\" is no directory");
+  }
+
+  /** Before there were other architectures, descriptions named none. */
+  @Test
+  void aModelOfAnOlderReleaseIsImportedAgain() throws Exception {
+    Path source = HuggingFaceDirectory.of(Architecture.BERT).write(root.resolve("source"));
+    store = new ModelStore(root, List.of(named(ModelStore.MINILM, source)));
+    Path description = directory.resolve("model.json");
+    Files.writeString(
+        description,
+        Files.readString(description)
+            .replace("\"architecture\": \"bert\", \"pooling\": \"mean\", ", ""));
+    AtomicInteger last = new AtomicInteger();
+
+    ModelFiles files = store.prepare(ModelStore.MINILM, (model, done, total) -> last.set(total));
+
+    assertThat(last).hasValue(12);
+    assertThat(files.config()).isEqualTo(HuggingFaceDirectory.shape(Architecture.BERT));
+    assertThat(store.prepare(ModelStore.MINILM, NOTHING_TO_DO)).isEqualTo(files);
+  }
+
+  private static ModelSource named(String name, Path directory) {
+    return new ModelSource() {
+      @Override
+      public String name() {
+        return name;
+      }
+
+      @Override
+      public Checkpoint read() throws IOException {
+        return new HuggingFaceCheckpoint(directory).read();
+      }
+    };
   }
 
   @Test

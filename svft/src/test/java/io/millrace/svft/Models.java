@@ -2,60 +2,96 @@ package io.millrace.svft;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.annotation.Annotation;
 import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 
 /**
- * Gives a test the base model it asks for. Each is loaded once per JVM and freed after the last
- * test.
+ * Gives a test the base model it asks for, all of it in its factors. Each is loaded once per JVM
+ * and freed after the last test.
  */
 final class Models implements ParameterResolver {
   /** all-MiniLM-L6-v2. */
   @Retention(RetentionPolicy.RUNTIME)
   @interface MiniLm {}
 
+  /** bge-small-en-v1.5. */
+  @Retention(RetentionPolicy.RUNTIME)
+  @interface BgeSmall {}
+
   /** {@link TinyModel}. */
   @Retention(RetentionPolicy.RUNTIME)
   @interface Tiny {}
 
-  /** The store all tests of a build share, so that MiniLM is factorised once. */
+  private static final Map<Class<? extends Annotation>, Supplier<ModelFiles>> KNOWN =
+      Map.of(
+          MiniLm.class, Models::miniLm,
+          BgeSmall.class, () -> prepared(ModelStore.BGE_SMALL),
+          Tiny.class, () -> tinyFiles(TinyModel.CONFIG));
+
+  private static final Map<EncoderConfig, ModelFiles> TINY = new ConcurrentHashMap<>();
+
+  /** The store all tests of a build share, so that each model is factorised once. */
   static ModelStore store() {
     return new ModelStore(Path.of(System.getProperty("millrace.test.models")));
   }
 
   static ModelFiles miniLm() {
-    return store().prepare(ModelStore.MINILM, (model, done, total) -> {});
+    return prepared(ModelStore.MINILM);
+  }
+
+  static ModelFiles prepared(String name) {
+    return store().prepare(name, (model, done, total) -> {});
+  }
+
+  /** A tiny model of that shape, held as the method needs it; the caller closes it. */
+  static BaseModel tiny(EncoderConfig config, AdapterMethod method) {
+    return BaseModel.load(tinyFiles(config), Torch.device("cpu"), Trainer.factored(method));
+  }
+
+  private static ModelFiles tinyFiles(EncoderConfig config) {
+    return TINY.computeIfAbsent(config, Models::create);
+  }
+
+  private static ModelFiles create(EncoderConfig config) {
+    String name =
+        "%s-%s-%d-%d"
+            .formatted(
+                config.architecture().id(),
+                config.pooling().id(),
+                config.layers(),
+                config.hidden());
+    try {
+      Path directory = Files.createDirectories(Path.of("target", "tiny-model", name));
+      return TinyModel.create(directory, config);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @Override
   public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
-    return parameter.isAnnotated(MiniLm.class) || parameter.isAnnotated(Tiny.class);
+    return KNOWN.keySet().stream().anyMatch(parameter::isAnnotated);
   }
 
   @Override
   public BaseModel resolveParameter(ParameterContext parameter, ExtensionContext context) {
-    boolean miniLm = parameter.isAnnotated(MiniLm.class);
-    // Operators this small share busy cores badly.
-    Torch.setThreads(1);
+    Class<? extends Annotation> asked =
+        KNOWN.keySet().stream().filter(parameter::isAnnotated).findFirst().orElseThrow();
     return context
         .getRoot()
         .getStore(ExtensionContext.Namespace.create(Models.class))
         .getOrComputeIfAbsent(
-            miniLm,
-            key -> BaseModel.load(miniLm ? miniLm() : tiny(), Torch.device("cpu")),
+            asked,
+            key -> BaseModel.load(KNOWN.get(key).get(), Torch.device("cpu")),
             BaseModel.class);
-  }
-
-  private static ModelFiles tiny() {
-    try {
-      return TinyModel.create(Files.createTempDirectory(Path.of("target"), "tiny"));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

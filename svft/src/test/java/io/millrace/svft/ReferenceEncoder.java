@@ -2,22 +2,26 @@ package io.millrace.svft;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * A BERT encoder in float64, one sequence at a time, with each weight W + U diag(m) Vᵀ written out:
- * what the packed, factored float32 pass is checked against.
+ * The encoder from its definition, in float64, sequence by sequence, with every method's W' written
+ * out: what the packed, factored float32 pass is checked against.
  */
 final class ReferenceEncoder {
   private final EncoderConfig config;
+  private final List<EncoderWeight> linears;
   private final Safetensors model;
   private final Safetensors basis;
   private final Map<String, float[]> read = new HashMap<>();
 
   ReferenceEncoder(ModelFiles files) {
     this.config = files.config();
+    this.linears = config.weights();
     try {
       this.model = Safetensors.open(files.model());
       this.basis = Safetensors.open(files.basis());
@@ -26,30 +30,116 @@ final class ReferenceEncoder {
     }
   }
 
-  /** The mean of a sequence's last hidden states, [hidden]. */
-  double[] embed(long[] ids, float[] m) {
-    double[][] x = new double[ids.length][config.hidden()];
-    float[] words = tensor("embeddings.word_embeddings.weight");
-    float[] positions = tensor("embeddings.position_embeddings.weight");
-    float[] types = tensor("embeddings.token_type_embeddings.weight");
-    for (int t = 0; t < ids.length; t++) {
-      for (int i = 0; i < config.hidden(); i++) {
-        int word = (int) ids[t] * config.hidden() + i;
-        x[t][i] = (double) words[word] + positions[t * config.hidden() + i] + types[i];
+  /** A model whose files lie where the store has put them. */
+  static ReferenceEncoder of(BaseModel base) {
+    return new ReferenceEncoder(
+        new ModelFiles(base.name(), base.directory(), base.config(), "", "", ""));
+  }
+
+  /** W [out, in] of every linear weight. */
+  List<double[]> weights() {
+    return config.weights().stream().map(w -> doubles(tensor(w.name() + ".weight"))).toList();
+  }
+
+  /**
+   * W' [out, in] of every linear weight: W + U M Vᵀ; U (diag(Σ) + M) Vᵀ where the basis is
+   * truncated; W + alpha / rank · B A; the trained W itself.
+   *
+   * @param positions as {@link AdapterLayout#positions} gives them
+   */
+  List<double[]> weights(
+      AdapterMethod method, AdapterLayout layout, List<Positions> positions, float[] values) {
+    List<double[]> weights = new ArrayList<>(weights());
+    for (int p = 0; p < layout.parts().size(); p++) {
+      AdapterLayout.Part part = layout.parts().get(p);
+      float[] own = Arrays.copyOfRange(values, part.offset(), part.offset() + part.size());
+      double[] w = weights.get(part.index());
+      if (method instanceof AdapterMethod.Svft) {
+        addM(w, part, positions.get(p), own);
+      } else if (method instanceof AdapterMethod.Lora lora) {
+        addProduct(w, part.weight(), lora, own);
+      } else {
+        weights.set(part.index(), doubles(own));
       }
     }
-    x = norm(x, "embeddings.LayerNorm");
-    List<AdaptedWeight> weights = config.adaptedWeights();
-    for (int layer = 0; layer < config.layers(); layer++) {
-      List<AdaptedWeight> w = weights.subList(6 * layer, 6 * layer + 6);
-      String prefix = "encoder.layer." + layer + ".";
-      double[][] context =
-          attention(linear(x, w.get(0), m), linear(x, w.get(1), m), linear(x, w.get(2), m));
-      x = norm(sum(x, linear(context, w.get(3), m)), prefix + "attention.output.LayerNorm");
-      double[][] inner = gelu(linear(x, w.get(4), m));
-      x = norm(sum(x, linear(inner, w.get(5), m)), prefix + "output.LayerNorm");
+    return weights;
+  }
+
+  private void addM(double[] w, AdapterLayout.Part part, Positions positions, float[] m) {
+    EncoderWeight weight = part.weight();
+    int n = part.n();
+    double[] s = new double[n * n];
+    for (int k = 0; k < m.length; k++) {
+      s[positions.rows()[k] * n + positions.columns()[k]] += m[k];
     }
-    double[] mean = new double[config.hidden()];
+    if (n < weight.rank()) {
+      Arrays.fill(w, 0);
+      float[] sigma = tensor(weight.name() + ".S");
+      for (int k = 0; k < n; k++) {
+        s[k * n + k] += sigma[k];
+      }
+    }
+    float[] u = tensor(weight.name() + ".U");
+    float[] vt = tensor(weight.name() + ".Vt");
+    for (int o = 0; o < weight.out(); o++) {
+      double[] us = new double[n];
+      for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++) {
+          us[j] += u[o * weight.rank() + i] * s[i * n + j];
+        }
+      }
+      for (int j = 0; j < n; j++) {
+        for (int i = 0; i < weight.in(); i++) {
+          w[o * weight.in() + i] += us[j] * vt[j * weight.in() + i];
+        }
+      }
+    }
+  }
+
+  private static void addProduct(
+      double[] w, EncoderWeight weight, AdapterMethod.Lora lora, float[] own) {
+    int b = lora.rank() * weight.in();
+    for (int o = 0; o < weight.out(); o++) {
+      for (int r = 0; r < lora.rank(); r++) {
+        double scaled = lora.alpha() / lora.rank() * own[b + o * lora.rank() + r];
+        for (int i = 0; i < weight.in(); i++) {
+          w[o * weight.in() + i] += scaled * own[r * weight.in() + i];
+        }
+      }
+    }
+  }
+
+  /**
+   * One vector for a sequence, [hidden].
+   *
+   * @param weights W' per linear weight
+   */
+  double[] embed(long[] ids, List<double[]> weights) {
+    Architecture names = config.architecture();
+    int hidden = config.hidden();
+    double[][] x = new double[ids.length][hidden];
+    float[] words = tensor(names.wordEmbeddings());
+    float[] positions = tensor(names.positionEmbeddings());
+    float[] types = names.typeEmbeddings().map(this::tensor).orElse(new float[hidden]);
+    for (int t = 0; t < ids.length; t++) {
+      int position = (t + config.positionOffset()) * hidden;
+      for (int i = 0; i < hidden; i++) {
+        x[t][i] = (double) words[(int) ids[t] * hidden + i] + positions[position + i] + types[i];
+      }
+    }
+    x = norm(x, names.embeddingNorm());
+    for (int layer = 0; layer < config.layers(); layer++) {
+      int at = 6 * layer;
+      double[][] context =
+          attention(linear(x, at, weights), linear(x, at + 1, weights), linear(x, at + 2, weights));
+      x = norm(sum(x, linear(context, at + 3, weights)), names.attentionNorm(layer));
+      double[][] inner = gelu(linear(x, at + 4, weights));
+      x = norm(sum(x, linear(inner, at + 5, weights)), names.outputNorm(layer));
+    }
+    if (config.pooling() == Pooling.FIRST_TOKEN) {
+      return x[0];
+    }
+    double[] mean = new double[hidden];
     for (double[] token : x) {
       for (int i = 0; i < mean.length; i++) {
         mean[i] += token[i] / x.length;
@@ -58,30 +148,31 @@ final class ReferenceEncoder {
     return mean;
   }
 
+  private static double[] doubles(float[] values) {
+    double[] doubles = new double[values.length];
+    for (int i = 0; i < values.length; i++) {
+      doubles[i] = values[i];
+    }
+    return doubles;
+  }
+
   private float[] tensor(String name) {
     return read.computeIfAbsent(
         name, key -> model.has(key) ? model.floats(key) : basis.floats(key));
   }
 
-  private double[][] linear(double[][] x, AdaptedWeight weight, float[] m) {
-    float[] w = tensor(weight.name() + ".weight");
+  private double[][] linear(double[][] x, int index, List<double[]> weights) {
+    EncoderWeight weight = linears.get(index);
+    double[] w = weights.get(index);
     float[] bias = tensor(weight.name() + ".bias");
-    float[] u = tensor(weight.name() + ".U");
-    float[] vt = tensor(weight.name() + ".Vt");
     double[][] y = new double[x.length][weight.out()];
-    for (int o = 0; o < weight.out(); o++) {
-      for (int i = 0; i < weight.in(); i++) {
-        double value = w[o * weight.in() + i];
-        for (int k = 0; k < weight.rank(); k++) {
-          double outer = (double) u[o * weight.rank() + k] * vt[k * weight.in() + i];
-          value += outer * m[weight.offset() + k];
+    for (int t = 0; t < x.length; t++) {
+      for (int o = 0; o < weight.out(); o++) {
+        double sum = bias[o];
+        for (int i = 0; i < weight.in(); i++) {
+          sum += w[o * weight.in() + i] * x[t][i];
         }
-        for (int t = 0; t < x.length; t++) {
-          y[t][o] += value * x[t][i];
-        }
-      }
-      for (int t = 0; t < x.length; t++) {
-        y[t][o] += bias[o];
+        y[t][o] = sum;
       }
     }
     return y;

@@ -9,24 +9,46 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 
-/** A base model that plain arithmetic can check: two layers, 16 wide, random weights. */
+/**
+ * A base model that plain arithmetic can check: random weights, MiniLM's tokenizer; two layers, 16
+ * wide, unless told otherwise.
+ */
 final class TinyModel {
-  static final EncoderConfig CONFIG = new EncoderConfig(2, 16, 2, 24, 30522, 64, 1e-12f);
+  static final EncoderConfig CONFIG =
+      new EncoderConfig(Architecture.BERT, Pooling.MEAN, 2, 16, 2, 24, 30522, 64, 0, 2, 1e-12f);
 
   private final Random random = new Random(20240607);
   private final List<Safetensors.Tensor> model = new ArrayList<>();
   private final List<Safetensors.Tensor> basis = new ArrayList<>();
 
-  private TinyModel() {}
+  private final EncoderConfig config;
 
-  /** Writes it into a directory, as the model store would. The same bytes each time. */
+  private TinyModel(EncoderConfig config) {
+    this.config = config;
+  }
+
+  /** The shape of another family: its positions and token types, and what it pools. */
+  static EncoderConfig config(Architecture architecture, Pooling pooling) {
+    int offset = architecture == Architecture.ROBERTA ? 2 : 0;
+    int types = architecture == Architecture.DISTILBERT ? 0 : 2;
+    return new EncoderConfig(architecture, pooling, 2, 16, 2, 24, 30522, 64, offset, types, 1e-12f);
+  }
+
+  /**
+   * Writes {@link #CONFIG} into a directory, as the model store would. The same bytes each time.
+   */
   static ModelFiles create(Path directory) throws IOException {
-    TinyModel tiny = new TinyModel();
+    return create(directory, CONFIG);
+  }
+
+  /** Writes a model of that shape. */
+  static ModelFiles create(Path directory, EncoderConfig config) throws IOException {
+    TinyModel tiny = new TinyModel(config);
     tiny.embeddings();
-    CONFIG.adaptedWeights().forEach(tiny::linear);
-    for (int i = 0; i < CONFIG.layers(); i++) {
-      tiny.norm("encoder.layer." + i + ".attention.output.LayerNorm");
-      tiny.norm("encoder.layer." + i + ".output.LayerNorm");
+    config.weights().forEach(tiny::linear);
+    for (int i = 0; i < config.layers(); i++) {
+      tiny.norm(config.architecture().attentionNorm(i));
+      tiny.norm(config.architecture().outputNorm(i));
     }
     byte[] model = Safetensors.toBytes(Map.of(), tiny.model);
     byte[] basis = Safetensors.toBytes(Map.of(), tiny.basis);
@@ -36,7 +58,7 @@ final class TinyModel {
     }
     ModelFiles files =
         new ModelFiles(
-            "tiny", directory, CONFIG, Sha256.of(model), Sha256.of(basis), Sha256.of(tokenizer));
+            "tiny", directory, config, Sha256.of(model), Sha256.of(basis), Sha256.of(tokenizer));
     Files.write(files.model(), model);
     Files.write(files.basis(), basis);
     Files.write(files.tokenizer(), tokenizer);
@@ -44,13 +66,16 @@ final class TinyModel {
   }
 
   private void embeddings() {
-    tensor("embeddings.word_embeddings.weight", 1, CONFIG.vocabulary(), CONFIG.hidden());
-    tensor("embeddings.position_embeddings.weight", 0.5, CONFIG.maxPositions(), CONFIG.hidden());
-    tensor("embeddings.token_type_embeddings.weight", 0.5, 2, CONFIG.hidden());
-    norm("embeddings.LayerNorm");
+    Architecture names = config.architecture();
+    tensor(names.wordEmbeddings(), 1, config.vocabulary(), config.hidden());
+    tensor(names.positionEmbeddings(), 0.5, config.positionRows(), config.hidden());
+    names
+        .typeEmbeddings()
+        .ifPresent(name -> tensor(name, 0.5, config.typeVocabulary(), config.hidden()));
+    norm(names.embeddingNorm());
   }
 
-  private void linear(AdaptedWeight w) {
+  private void linear(EncoderWeight w) {
     float[] weight = tensor(w.name() + ".weight", 1 / Math.sqrt(w.in()), w.out(), w.in());
     tensor(w.name() + ".bias", 0.2, w.out());
     SingularBasis svd = SingularBasis.of(weight, w.out(), w.in());
@@ -61,11 +86,11 @@ final class TinyModel {
   }
 
   private void norm(String name) {
-    float[] weight = tensor(name + ".weight", 0.2, CONFIG.hidden());
+    float[] weight = tensor(name + ".weight", 0.2, config.hidden());
     for (int i = 0; i < weight.length; i++) {
       weight[i] += 1;
     }
-    tensor(name + ".bias", 0.2, CONFIG.hidden());
+    tensor(name + ".bias", 0.2, config.hidden());
   }
 
   private float[] tensor(String name, double deviation, long... shape) {

@@ -10,8 +10,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** What a step does with its gradients, against {@link ReferenceAdamW}. */
 @ExtendWith(Models.class)
 class TrainerUpdateTest {
-  private static final TrainingSettings PLAIN =
-      TrainingSettings.defaults(TrainingSettings.Method.SVFT);
+  private static final TrainingSettings PLAIN = with(0, 0);
   private static final List<TrainingExample> BATCH = Sentences.batch(3, 6);
 
   private final BaseModel base;
@@ -83,7 +82,16 @@ class TrainerUpdateTest {
 
   private static TrainingSettings with(int warmupSteps, double maxGradientNorm) {
     return new TrainingSettings(
-        PLAIN.method(), 3e-2, 1e-2, 0.9, 0.999, 1e-8, 0.01, warmupSteps, maxGradientNorm);
+        AdapterMethod.parse("svft:plain"),
+        3e-2,
+        1e-2,
+        0.9,
+        0.999,
+        1e-8,
+        0.01,
+        warmupSteps,
+        maxGradientNorm,
+        10);
   }
 
   private static void assertClose(float actual, double expected) {
@@ -111,7 +119,7 @@ class TrainerUpdateTest {
     private TrainingState state;
 
     Run(TrainingSettings settings) {
-      trainer = new Trainer(base, settings);
+      trainer = new Trainer(base, settings, 1);
       state = trainer.initialState();
     }
 
@@ -119,8 +127,8 @@ class TrainerUpdateTest {
     Trainer.Gradients step(List<TrainingExample> batch) {
       TrainingState grown =
           state.withLabels(batch.stream().map(TrainingExample::label).toList(), 16);
-      TokenBatch tokens = base.tokenize(batch.stream().map(TrainingExample::text).toList());
-      Trainer.Gradients gradients = trainer.gradients(grown, batch, tokens);
+      long[][] ids = base.tokenize(batch.stream().map(TrainingExample::text).toList());
+      Trainer.Gradients gradients = trainer.gradients(grown, batch, ids);
       state = trainer.step(state, batch).state();
       return gradients;
     }

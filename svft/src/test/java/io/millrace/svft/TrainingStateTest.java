@@ -8,15 +8,22 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class TrainingStateTest {
-  private static final TrainingSettings.Method SVFT = TrainingSettings.Method.SVFT;
+  private static final AdapterMethod SVFT = AdapterMethod.parse("svft:plain");
+  private static final float[] NONE = {};
 
   @Test
-  void aNewStateIsTheBaseModel() {
-    TrainingState state = TrainingState.initial(SVFT, TinyModel.CONFIG);
+  void aNewStateHasMomentsOfZeroAndKnowsNoLabel() {
+    int[] positions = {0, 3};
+    TrainingState state = TrainingState.initial(SVFT, positions, NONE, new float[] {1, 2});
 
-    assertThat(state.values()).hasSize(TinyModel.CONFIG.plainValues()).containsOnly(0);
+    assertThat(state.positions()).containsExactly(0, 3);
+    assertThat(state.values()).containsExactly(1, 2);
+    assertThat(state.valuesFirstMoment()).containsExactly(0, 0);
+    assertThat(state.valuesSecondMoment()).containsExactly(0, 0);
     assertThat(state.labels()).isEmpty();
+    assertThat(state.head()).isEmpty();
     assertThat(state.steps()).isZero();
+    assertThat(state.examples()).isZero();
   }
 
   @Test
@@ -56,14 +63,16 @@ class TrainingStateTest {
     states.add(state(1, List.of("x", "z"), new float[] {1, 2, 3}, 4));
     states.add(state(1, List.of("x", "y"), new float[] {1, 2, 3}, 5));
     states.add(state(2, List.of("x", "y"), new float[] {1, 2, 3}, 4));
-    for (int array = 0; array <= 6; array++) {
-      float[][] arrays = new float[7][3];
+    for (int array = 0; array <= 7; array++) {
+      float[][] arrays = new float[8][3];
       arrays[array][1] = -0f;
       states.add(
           new TrainingState(
               SVFT,
               List.of(),
               new long[0],
+              new int[3],
+              arrays[7],
               arrays[0],
               arrays[1],
               arrays[2],
@@ -73,8 +82,13 @@ class TrainingStateTest {
               0,
               0));
     }
-    states.add(TrainingState.initial(SVFT, TinyModel.CONFIG));
-    states.add(TrainingState.initial(TrainingSettings.Method.HEAD, TinyModel.CONFIG));
+    for (String method : List.of("svft:plain", "svft:banded:1", "svft:plain;rank=2", "lora:8")) {
+      states.add(TrainingState.initial(AdapterMethod.parse(method), new int[0], NONE, NONE));
+    }
+    states.add(TrainingState.initial(SVFT, new int[] {1}, NONE, NONE));
+    states.add(TrainingState.initial(SVFT, new int[] {2}, NONE, NONE));
+    states.add(TrainingState.initial(SVFT, new int[0], new float[1], NONE));
+    states.add(TrainingState.initial(SVFT, new int[0], NONE, new float[1]));
 
     assertThat(new HashSet<>(states.stream().map(TrainingState::sha256).toList()))
         .hasSameSizeAs(states);
@@ -85,6 +99,8 @@ class TrainingStateTest {
         SVFT,
         labels,
         new long[labels.size()],
+        new int[0],
+        NONE,
         new float[] {m},
         new float[1],
         new float[1],

@@ -3,6 +3,7 @@ package io.millrace.pipeline.demo;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.job.JobSettings;
 import io.millrace.schemas.LabeledExample;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelFiles;
 import io.millrace.svft.StepResult;
@@ -33,13 +34,10 @@ final class FrozenBaseline {
       LongPredicate goOn)
       throws InterruptedException {
     List<Boolean> correct = new ArrayList<>();
-    try (BaseModel base = BaseModel.load(model, Torch.device("cpu"))) {
-      Torch.setThreads(settings.get(JobSettings.THREADS));
-      Trainer trainer =
-          new Trainer(
-              base,
-              JobSettings.training(
-                  settings.with(JobSettings.METHOD, TrainingSettings.Method.HEAD.id())));
+    AdapterMethod head = new AdapterMethod.HeadOnly();
+    TrainingSettings training = JobSettings.training(settings, head);
+    try (BaseModel base = BaseModel.load(model, Torch.device("cpu"), Trainer.factored(head));
+        Trainer trainer = new Trainer(base, training, settings.get(JobSettings.THREADS))) {
       TrainingState state = trainer.initialState();
       int at = 0;
       for (int size : batches) {

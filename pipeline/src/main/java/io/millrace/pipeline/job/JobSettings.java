@@ -2,31 +2,76 @@ package io.millrace.pipeline.job;
 
 import io.millrace.client.Setting;
 import io.millrace.client.Settings;
+import io.millrace.client.UsageException;
 import io.millrace.operators.AdaptSettings;
 import io.millrace.pipeline.Home;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.ModelStore;
+import io.millrace.svft.PlainPattern;
 import io.millrace.svft.TrainingSettings;
+import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The settings of the job, each declared once with its default and its meaning. */
 public final class JobSettings {
   private static final TrainingSettings TRAINING =
-      TrainingSettings.defaults(TrainingSettings.Method.SVFT);
+      TrainingSettings.defaults(new AdapterMethod.Svft(new PlainPattern()));
 
   public static final Setting<String> METHOD =
       Setting.choice(
           "adapter.method",
-          TrainingSettings.Method.SVFT.id(),
-          List.of(TrainingSettings.Method.SVFT.id(), TrainingSettings.Method.HEAD.id()),
-          "What is trained: svft, M and the head; head, the head on the frozen encoder.");
+          "svft",
+          List.of("svft", "lora", "full", "head"),
+          "What is trained beside the head: svft, a sparse M among the singular vectors; lora, two"
+              + " low-rank factors; full, the weights themselves; head, nothing.");
+  public static final Setting<String> WEIGHTS =
+      Setting.text(
+          "adapter.weights",
+          "",
+          "The weights that are adapted, joined by +: query, key, value, attention-output,"
+              + " intermediate, output; all six unless set, for top-k the four square ones.");
+  public static final Setting<String> PATTERN =
+      Setting.text(
+          "svft.pattern",
+          "plain",
+          "Which values of M are trained: plain, banded:D, random:D or random:D:SEED, top-k:D,"
+              + " gradient:D; all but plain have as many as a band of D diagonals on either side.");
+  public static final Setting<Integer> SVFT_RANK =
+      Setting.integer(
+          "svft.rank",
+          0,
+          0,
+          1 << 20,
+          "Leading singular directions kept of every adapted weight; the others are cut off, which"
+              + " changes the base model. 0 keeps all.");
+  public static final Setting<Integer> SCORING_STEPS =
+      Setting.integer(
+          "svft.scoringSteps",
+          TRAINING.scoringSteps(),
+          1,
+          1_000_000,
+          "Steps over which the pattern gradient sums gradients before it chooses its positions.");
+  public static final Setting<Integer> LORA_RANK =
+      Setting.integer("lora.rank", 8, 1, 1 << 20, "LoRA's rank.");
+  public static final Setting<Double> LORA_ALPHA =
+      Setting.decimal(
+          "lora.alpha",
+          0,
+          0,
+          1e6,
+          "LoRA's alpha: its product is scaled by alpha over rank. 0 is twice the rank.");
   public static final Setting<Double> LEARNING_RATE =
       Setting.decimal(
           "training.learningRate",
-          TRAINING.learningRate(),
+          0,
           0,
           10,
-          "AdamW's learning rate for M's values.");
+          "AdamW's learning rate for the adapter's values. 0 is the method's own: "
+              + learningRates()
+              + ".");
   public static final Setting<Double> HEAD_LEARNING_RATE =
       Setting.decimal(
           "training.headLearningRate",
@@ -76,6 +121,13 @@ public final class JobSettings {
           Duration.ofSeconds(5),
           "How long a batch waits, when the stream pauses, before it trains as it is; none: for"
               + " good.");
+  public static final Setting<Boolean> ALLOW_CREATE_TIME =
+      Setting.flag(
+          "batch.allowCreateTime",
+          false,
+          "Whether submit takes a topic labeled-examples whose records its producers stamp"
+              + " (message.timestamp.type=CreateTime): where their times run backwards within a"
+              + " partition, batches close too early.");
   public static final Setting<Integer> PUBLISH_EVERY_STEPS =
       Setting.integer(
           "publish.everySteps", 10, 1, 1_000_000, "Training steps from one version to the next.");
@@ -86,7 +138,11 @@ public final class JobSettings {
           "Where base models lie: a path or the URI of a Flink file system; data/models in"
               + " Millrace's own directory unless set.");
   public static final Setting<String> MODEL_NAME =
-      Setting.text("model.name", ModelStore.MINILM, "The base model.");
+      Setting.text(
+          "model.name",
+          ModelStore.MINILM,
+          "The base model: minilm, bge-small, the name of one in the store, or the path of a Hugging"
+              + " Face directory, which is imported.");
   public static final Setting<String> DEVICE =
       Setting.choice(
           "training.device",
@@ -100,7 +156,7 @@ public final class JobSettings {
           Math.min(2, Runtime.getRuntime().availableProcessors()),
           1,
           1024,
-          "Threads of one PyTorch operator.");
+          "Threads that share a training step; its result does not depend on them.");
   public static final Setting<Integer> PARALLELISM =
       Setting.integer(
           "job.parallelism", 1, 1, 4096, "Parallel training operators; domains share them out.");
@@ -146,6 +202,12 @@ public final class JobSettings {
   public static final List<Setting<?>> ALL =
       List.of(
           METHOD,
+          WEIGHTS,
+          PATTERN,
+          SVFT_RANK,
+          SCORING_STEPS,
+          LORA_RANK,
+          LORA_ALPHA,
           LEARNING_RATE,
           HEAD_LEARNING_RATE,
           BETA1,
@@ -156,6 +218,7 @@ public final class JobSettings {
           MAX_GRADIENT_NORM,
           BATCH_SIZE,
           BATCH_TIMEOUT,
+          ALLOW_CREATE_TIME,
           PUBLISH_EVERY_STEPS,
           MODEL_STORE,
           MODEL_NAME,
@@ -172,18 +235,63 @@ public final class JobSettings {
 
   private JobSettings() {}
 
+  private static String learningRates() {
+    return Stream.of("svft", "lora", "full")
+        .map(id -> id + " " + TrainingSettings.defaults(AdapterMethod.parse(id)).learningRate())
+        .collect(Collectors.joining(", "));
+  }
+
+  /**
+   * What is trained beside the head.
+   *
+   * @throws UsageException where the settings do not go together
+   */
+  public static AdapterMethod method(Settings settings) {
+    String id = settings.get(METHOD);
+    StringBuilder spec = new StringBuilder(id);
+    switch (id) {
+      case "svft" -> {
+        spec.append(':').append(settings.get(PATTERN));
+        spec.append(";rank=").append(settings.get(SVFT_RANK));
+      }
+      case "lora" -> {
+        spec.append(':').append(settings.get(LORA_RANK));
+        double alpha = settings.get(LORA_ALPHA);
+        if (alpha > 0) {
+          spec.append(";alpha=").append(BigDecimal.valueOf(alpha).toPlainString());
+        }
+      }
+      default -> {}
+    }
+    if (!settings.get(WEIGHTS).isEmpty() && !id.equals("head")) {
+      spec.append(";weights=").append(settings.get(WEIGHTS));
+    }
+    try {
+      return AdapterMethod.parse(spec.toString());
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
   /** What a training step depends on. */
   public static TrainingSettings training(Settings settings) {
+    return training(settings, method(settings));
+  }
+
+  /** As {@link #training(Settings)}, for another method than the settings name. */
+  public static TrainingSettings training(Settings settings, AdapterMethod method) {
+    double rate = settings.get(LEARNING_RATE);
     return new TrainingSettings(
-        TrainingSettings.Method.of(settings.get(METHOD)),
-        settings.get(LEARNING_RATE),
+        method,
+        rate > 0 ? rate : TrainingSettings.defaults(method).learningRate(),
         settings.get(HEAD_LEARNING_RATE),
         settings.get(BETA1),
         settings.get(BETA2),
         settings.get(EPSILON),
         settings.get(WEIGHT_DECAY),
         settings.get(WARMUP_STEPS),
-        settings.get(MAX_GRADIENT_NORM));
+        settings.get(MAX_GRADIENT_NORM),
+        settings.get(SCORING_STEPS));
   }
 
   /** What the adapt operator is told. */

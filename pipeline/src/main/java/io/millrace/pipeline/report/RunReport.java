@@ -2,6 +2,7 @@ package io.millrace.pipeline.report;
 
 import io.millrace.schemas.TrainingStep;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -43,7 +44,18 @@ public record RunReport(
     Map<String, Domain> domains) {
 
   /** Median and 99th percentile. */
-  public record StepMillis(double p50, double p99) {}
+  public record StepMillis(double p50, double p99) {
+    /** Of steps that took that long, in any order; zeros where there are none. */
+    public static StepMillis of(double[] millis) {
+      double[] sorted = millis.clone();
+      Arrays.sort(sorted);
+      return new StepMillis(percentile(sorted, 0.5), percentile(sorted, 0.99));
+    }
+
+    private static double percentile(double[] sorted, double share) {
+      return sorted.length == 0 ? 0 : sorted[(int) Math.ceil(share * sorted.length) - 1];
+    }
+  }
 
   /** One domain of a run. */
   public record Domain(
@@ -83,7 +95,7 @@ public record RunReport(
             / Math.max(1, record.examples()),
         List.of(accuracy(domains, 0, 3), accuracy(domains, 1, 3), accuracy(domains, 2, 3)),
         examplesPerSecond(steps),
-        stepMillis(steps),
+        StepMillis.of(steps.stream().mapToDouble(TrainingStep::getStepMillis).toArray()),
         wallSeconds,
         peakRssMiB,
         byName);
@@ -103,17 +115,8 @@ public record RunReport(
 
   /** Accuracy over the given part of each domain's stream. */
   private static double accuracy(Collection<DomainRecord> domains, int part, int parts) {
-    long right = 0;
-    long all = 0;
-    for (DomainRecord domain : domains) {
-      boolean[] correct = domain.correct();
-      int to = (int) ((long) correct.length * (part + 1) / parts);
-      for (int i = (int) ((long) correct.length * part / parts); i < to; i++) {
-        right += correct[i] ? 1 : 0;
-        all++;
-      }
-    }
-    return all == 0 ? 0 : (double) right / all;
+    return PrequentialAccuracy.of(
+        domains.stream().map(DomainRecord::correct).toList(), part, parts);
   }
 
   private static double examplesPerSecond(List<TrainingStep> steps) {
@@ -125,15 +128,6 @@ public record RunReport(
     long millis = last.getFinishedAt().toEpochMilli() - first.getFinishedAt().toEpochMilli();
     long examples = steps.stream().skip(1).mapToLong(step -> step.getCorrect().size()).sum();
     return millis == 0 ? 0 : examples * 1000.0 / millis;
-  }
-
-  private static StepMillis stepMillis(List<TrainingStep> steps) {
-    double[] millis = steps.stream().mapToDouble(TrainingStep::getStepMillis).sorted().toArray();
-    return new StepMillis(percentile(millis, 0.5), percentile(millis, 0.99));
-  }
-
-  private static double percentile(double[] sorted, double share) {
-    return sorted.length == 0 ? 0 : sorted[(int) Math.ceil(share * sorted.length) - 1];
   }
 
   /** A few lines for people. */

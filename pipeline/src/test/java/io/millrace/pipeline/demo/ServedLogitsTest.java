@@ -10,11 +10,11 @@ import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.Main;
 import io.millrace.pipeline.embedded.EmbeddedStack;
-import io.millrace.pipeline.job.JobSettings;
 import io.millrace.pipeline.report.DomainRecord;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelStore;
 import io.millrace.svft.StepResult;
@@ -111,12 +111,12 @@ class ServedLogitsTest {
 
   /** Trains the stream again without Kafka or Flink, to the very bits the job had at its end. */
   private static StepResult trainersOwn(List<LabeledExample> stream, TrainingStep last) {
+    AdapterMethod svft = AdapterMethod.parse("svft:plain");
     try (BaseModel base =
-        BaseModel.load(
-            new ModelStore(Path.of(models())).prepare(ModelStore.MINILM, (m, d, t) -> {}),
-            Torch.device("cpu"))) {
-      Torch.setThreads(JobSettings.THREADS.defaultValue());
-      Trainer trainer = new Trainer(base, TrainingSettings.defaults(TrainingSettings.Method.SVFT));
+            BaseModel.load(
+                new ModelStore(Path.of(models())).prepare(ModelStore.MINILM, (m, d, t) -> {}),
+                Torch.device("cpu"));
+        Trainer trainer = new Trainer(base, TrainingSettings.defaults(svft), 1)) {
       TrainingState state = trainer.initialState();
       List<TrainingExample> examples =
           stream.stream().map(e -> new TrainingExample(e.getText(), e.getLabel(), 1)).toList();
