@@ -19,7 +19,10 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage(
-            "org.apache.flink..", "io.millrace.operators..", "io.millrace.pipeline..")
+            "org.apache.flink..",
+            "io.millrace.operators..",
+            "io.millrace.pipeline..",
+            "io.millrace.benchmarks..")
         .check(CLASSES);
   }
 

@@ -94,7 +94,7 @@ class ComposeFileTest {
     List<MatchResult> classes =
         matches("(?m)^ *main=(io\\.millrace\\.(\\w+)\\.Main)$", launcher).toList();
 
-    assertThat(classes).hasSize(2);
+    assertThat(classes).hasSize(3);
     assertThat(classes)
         .map(main -> HOME.resolve(main.group(2) + "/src/main/java/" + file(main.group(1))))
         .allMatch(Files::exists);

@@ -1,0 +1,98 @@
+package io.millrace.benchmarks;
+
+import io.millrace.client.CommandLines;
+import io.millrace.client.UsageException;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.NoBenchmarksException;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.CommandLineOptionException;
+import org.openjdk.jmh.runner.options.CommandLineOptions;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.Unmatched;
+
+/** The {@code benchmark} command line: JMH's own, and what prepares its input. */
+@Command(
+    name = "benchmark",
+    customSynopsis = {"benchmark [JMH OPTIONS] [REGEX...]", "benchmark COMMAND"},
+    description = {
+      "Run the benchmarks whose names match, all of them without a REGEX, or a command.",
+      "",
+      "JMH's options that matter most (-h lists them all):",
+      "  -l                     list the benchmarks, run none",
+      "  -f 1 -wi 2 -i 3        forks, warm-up iterations, measured iterations",
+      "  -w 1s -r 1s            how long an iteration of each takes",
+      "  -p NAME=VALUE,VALUE    run these values of a parameter only",
+      "  -rf json -rff FILE     write the results to a file, too",
+      ""
+    },
+    commandListHeading = "%nCommands:%n",
+    subcommands = StreamsCommand.class)
+public final class Main implements Callable<Integer> {
+  @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")
+  private boolean help;
+
+  @Spec private CommandSpec spec;
+
+  @Unmatched private List<String> jmh = new ArrayList<>();
+
+  public static void main(String[] args) {
+    System.exit(CommandLines.run(new Main(), args));
+  }
+
+  /** Without a command: JMH. */
+  @Override
+  public Integer call() throws Exception {
+    CommandLineOptions options = options();
+    Runner runner = new Runner(options);
+    if (options.shouldHelp()) {
+      options.showHelp();
+    } else if (options.shouldList()) {
+      runner.list();
+    } else if (options.shouldListWithParams()) {
+      runner.listWithParams(options);
+    } else if (options.shouldListProfilers()) {
+      options.listProfilers();
+    } else if (options.shouldListResultFormats()) {
+      options.listResultFormats();
+    } else {
+      run(runner);
+    }
+    return 0;
+  }
+
+  private CommandLineOptions options() {
+    try {
+      return new CommandLineOptions(jmh.toArray(String[]::new));
+    } catch (CommandLineOptionException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  private void run(Runner runner) throws RunnerException {
+    try {
+      Collection<RunResult> results = runner.run();
+      Map<String, String> tables = new LinkedHashMap<>();
+      MatrixProductRates products = MatrixProductRates.of(results);
+      if (!products.isEmpty()) {
+        tables.put("GFLOP/s, all threads together", products.toString());
+      }
+      tables.putAll(EngineRates.of(results).tables());
+      PrintWriter out = spec.commandLine().getOut();
+      tables.forEach((title, table) -> out.println("\n" + title + ":\n\n" + table));
+      out.flush();
+    } catch (NoBenchmarksException e) {
+      throw new UsageException("no benchmark matches " + String.join(" ", jmh), e);
+    }
+  }
+}
