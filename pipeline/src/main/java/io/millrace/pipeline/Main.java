@@ -17,11 +17,13 @@ import picocli.CommandLine.Spec;
     subcommands = {
       DemoCommand.class,
       TrainCommand.class,
+      CompareCommand.class,
       UpCommand.class,
       ProduceCommand.class,
       TopicsCommand.class,
       SubmitCommand.class,
-      ServeCommand.class
+      ServeCommand.class,
+      AdaptersCommand.class
     })
 public final class Main implements Runnable {
   /** System property with the directory of the logs; {@code bin/millrace} sets it. */

@@ -1,0 +1,150 @@
+package io.millrace.pipeline.compare;
+
+import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * A comparison in numbers; {@code --report} writes it as one JSON object with these names.
+ *
+ * @param input the file's name
+ * @param inputSha256 of its content
+ * @param examples examples in it
+ * @param skipped lines in it that cannot be trained on
+ * @param skippedByClass the same by error class
+ * @param batchSize examples in a full batch
+ * @param threads threads that shared a step's work
+ * @param model the base model's name in the store
+ * @param methods those that came to the end, in the order given
+ * @param failed the others
+ */
+public record ComparisonReport(
+    String input,
+    String inputSha256,
+    long examples,
+    long skipped,
+    Map<String, Long> skippedByClass,
+    int batchSize,
+    int threads,
+    String model,
+    List<MethodReport> methods,
+    List<Failure> failed) {
+
+  /** A method that came to no end, and why. */
+  public record Failure(String method, String spec, String error) {}
+
+  /** A longer method stands on a line of its own. */
+  private static final int WIDEST_METHOD = 19;
+
+  /** The closing tables, at most 100 columns wide, and what there is to say about them. */
+  public List<String> lines() {
+    List<String> lines = new ArrayList<>();
+    if (!methods.isEmpty()) {
+      lines.add(
+          format(
+              "%,d examples in batches of %d, %d %s, base model %s.",
+              examples, batchSize, threads, threads == 1 ? "thread" : "threads", model));
+      lines.add("Accuracy on each example before training on it, domains pooled:");
+      lines.add("");
+      addQuality(lines);
+      lines.add("");
+      addCost(lines);
+    }
+    for (MethodReport each : methods) {
+      if (each.deadLetters() > 0) {
+        lines.add(
+            format(
+                "%s: %,d examples trained nothing: their batch's loss or gradient was not finite",
+                each.method(), each.deadLetters()));
+      }
+    }
+    failed.forEach(each -> lines.add(each.method() + " failed: " + each.error()));
+    return lines;
+  }
+
+  private void addQuality(List<String> lines) {
+    String columns = "  %10s  %13s  %8s  %9s  %9s  %9s  %9s";
+    lines.add(
+        cell("method")
+            + format(
+                columns,
+                "trainables",
+                "adapter bytes",
+                "accuracy",
+                "1st third",
+                "2nd third",
+                "3rd third",
+                "mean loss"));
+    for (MethodReport each : methods) {
+      addRow(
+          lines,
+          each.method(),
+          format(
+              columns,
+              format("%,d", each.trainableParameters()),
+              format("%,d", each.adapterBytes()),
+              format("%.4f", each.prequentialAccuracy()),
+              format("%.3f", each.thirds().get(0)),
+              format("%.3f", each.thirds().get(1)),
+              format("%.3f", each.thirds().get(2)),
+              format("%.4f", each.meanLoss())));
+    }
+  }
+
+  private void addCost(List<String> lines) {
+    String columns = "  %13s  %10s  %11s  %11s  %8s  %8s";
+    lines.add(
+        cell("method")
+            + format(
+                columns,
+                "learning rate",
+                "examples/s",
+                "step p50 ms",
+                "step p99 ms",
+                "peak MiB",
+                "seconds"));
+    for (MethodReport each : methods) {
+      addRow(
+          lines,
+          each.method(),
+          format(
+              columns,
+              rate(each.learningRate()),
+              format("%,.1f", each.examplesPerSecond()),
+              format("%,.1f", each.trainStepMillis().p50()),
+              format("%,.1f", each.trainStepMillis().p99()),
+              format("%,d", each.peakRssMiB()),
+              format("%,.1f", each.wallSeconds())));
+    }
+  }
+
+  private static String rate(Double rate) {
+    return rate == null
+        ? "head only"
+        : BigDecimal.valueOf(rate).stripTrailingZeros().toPlainString();
+  }
+
+  private int width() {
+    int longest = methods.stream().mapToInt(each -> each.method().length()).max().orElse(0);
+    return Math.min(Math.max(longest, "method".length()), WIDEST_METHOD);
+  }
+
+  private String cell(String text) {
+    return format("%-" + width() + "s", text);
+  }
+
+  private void addRow(List<String> lines, String method, String numbers) {
+    if (method.length() > width()) {
+      lines.add(method);
+      lines.add(cell("") + numbers);
+    } else {
+      lines.add(cell(method) + numbers);
+    }
+  }
+
+  private static String format(String format, Object... arguments) {
+    return String.format(Locale.ROOT, format, arguments);
+  }
+}

@@ -1,0 +1,117 @@
+package io.millrace.pipeline.compare;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.client.CommandLines;
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.source.ExampleFile;
+import io.millrace.pipeline.source.ExampleLimits;
+import io.millrace.pipeline.source.ExampleReader;
+import io.millrace.svft.BaseModel;
+import io.millrace.svft.ModelFiles;
+import io.millrace.svft.ModelStore;
+import io.millrace.svft.Torch;
+import io.millrace.svft.Trainer;
+import io.millrace.svft.TrainingSettings;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * Trains one method in a process of its own, which {@link MethodProcess} starts. It says how far it
+ * has come on standard output and writes its {@link MethodReport} to a file.
+ */
+@Command(name = "compare")
+public final class TrainMethod implements Callable<Integer> {
+  /** The settings of a comparison: what a step depends on, and what an example may be. */
+  public static final List<Setting<?>> SETTINGS =
+      Stream.<Setting<?>>concat(
+              Stream.of(
+                  JobSettings.LEARNING_RATE,
+                  JobSettings.HEAD_LEARNING_RATE,
+                  JobSettings.BETA1,
+                  JobSettings.BETA2,
+                  JobSettings.EPSILON,
+                  JobSettings.WEIGHT_DECAY,
+                  JobSettings.WARMUP_STEPS,
+                  JobSettings.MAX_GRADIENT_NORM,
+                  JobSettings.SCORING_STEPS,
+                  JobSettings.BATCH_SIZE,
+                  JobSettings.MODEL_STORE,
+                  JobSettings.MODEL_NAME,
+                  JobSettings.DEVICE,
+                  JobSettings.THREADS),
+              ExampleLimits.SETTINGS.stream())
+          .toList();
+
+  /** Begins a line that says how many examples are done, and how many of them were right. */
+  static final String PROGRESS = "progress ";
+
+  private static final long BETWEEN_LINES_NANOS = 100_000_000;
+
+  @Option(names = "--input", required = true)
+  private Path input;
+
+  @Option(names = "--input-sha256", required = true)
+  private String inputSha256;
+
+  @Option(names = "--method", required = true)
+  private String method;
+
+  @Option(names = "--config", required = true)
+  private Path config;
+
+  @Option(names = "--result", required = true)
+  private Path result;
+
+  private long lastLine = System.nanoTime() - BETWEEN_LINES_NANOS;
+
+  public static void main(String[] args) {
+    System.exit(CommandLines.run(new TrainMethod(), args));
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    Settings settings = Settings.of(SETTINGS, config, List.of());
+    TrainingSettings training =
+        JobSettings.training(settings, ComparedMethod.parse(method).method());
+    ExampleFile file = ExampleFile.open(input);
+    if (!file.sha256().equals(inputSha256)) {
+      throw new IllegalStateException("file " + input + " has changed since the comparison began");
+    }
+    ModelFiles model =
+        new ModelStore(Path.of(JobSettings.modelStore(settings)))
+            .prepare(settings.get(JobSettings.MODEL_NAME), (name, done, total) -> {});
+    try (BaseModel base =
+            BaseModel.load(
+                model,
+                Torch.device(settings.get(JobSettings.DEVICE)),
+                Trainer.factored(training.method()));
+        ExampleReader stream = new ExampleReader(file, ExampleLimits.of(settings))) {
+      MethodReport report =
+          MethodTraining.run(
+              method,
+              base,
+              training,
+              settings.get(JobSettings.BATCH_SIZE),
+              settings.get(JobSettings.THREADS),
+              stream,
+              this::say);
+      new ObjectMapper().writeValue(result.toFile(), report);
+    }
+    return 0;
+  }
+
+  private void say(long examples, long right) {
+    long now = System.nanoTime();
+    if (now - lastLine >= BETWEEN_LINES_NANOS) {
+      lastLine = now;
+      System.out.println(PROGRESS + examples + " " + right);
+    }
+  }
+}
