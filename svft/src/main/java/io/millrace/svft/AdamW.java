@@ -16,6 +16,7 @@ final class AdamW {
    *
    * @param step which update of these values it is, from 1
    * @param rate learning rate
+   * @param shares the part of the rate that each value moves by; empty where all move by the whole
    */
   void update(
       float[] values,
@@ -25,7 +26,8 @@ final class AdamW {
       int from,
       int to,
       long step,
-      double rate) {
+      double rate,
+      float[] shares) {
     double beta1 = settings.beta1();
     double beta2 = settings.beta2();
     double correction1 = 1 - StrictMath.pow(beta1, step);
@@ -36,9 +38,10 @@ final class AdamW {
       double v = beta2 * secondMoment[i] + (1 - beta2) * g * g;
       firstMoment[i] = (float) m;
       secondMoment[i] = (float) v;
-      double decayed = values[i] * (1 - rate * settings.weightDecay());
+      double own = shares.length == 0 ? rate : rate * shares[i];
+      double decayed = values[i] * (1 - own * settings.weightDecay());
       double denominator = StrictMath.sqrt(v) / correction2 + settings.epsilon();
-      values[i] = (float) (decayed - rate * (m / correction1) / denominator);
+      values[i] = (float) (decayed - own * (m / correction1) / denominator);
     }
   }
 }

@@ -123,6 +123,33 @@ record AdapterLayout(List<Part> parts, int size) {
     return recorded;
   }
 
+  /**
+   * By how much of the rate each value of a gradient pattern moves: AdamW moves every value by
+   * about the rate, whatever its gradient, and a place with ten times the gradient changes the loss
+   * ten times as much. Shares in inverse proportion to a place's score make all places tell alike.
+   *
+   * @param positions as {@link #chosenPositions} returned
+   * @param scores as it was given
+   * @return [size], at most 1: the mean score of the weight over the place's own
+   */
+  float[] shares(int[] positions, float[] scores) {
+    float[] shares = new float[size];
+    int at = 0;
+    for (Part part : parts) {
+      int places = part.n() * part.n();
+      double mean = 0;
+      for (int i = 0; i < places; i++) {
+        mean += scores[at + i] / (double) places;
+      }
+      for (int k = part.offset(); k < part.offset() + part.size(); k++) {
+        double score = scores[at + positions[k]];
+        shares[k] = (float) (score > mean ? mean / score : 1);
+      }
+      at += places;
+    }
+    return shares;
+  }
+
   private static void record(Positions positions, Part part, int[] recorded) {
     System.arraycopy(positions.flat(part.n()), 0, recorded, part.offset(), part.size());
   }

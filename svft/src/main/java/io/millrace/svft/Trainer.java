@@ -16,6 +16,9 @@ import java.util.concurrent.Callable;
  * threads may take steps, each with its own states, on one {@link BaseModel}.
  */
 public final class Trainer implements AutoCloseable {
+  private static final float[] NO_SHARES = {};
+  private static final int VALUES_PER_TASK = 1 << 18;
+
   private final BaseModel base;
   private final TrainingSettings settings;
   private final AdapterLayout layout;
@@ -197,7 +200,7 @@ public final class Trainer implements AutoCloseable {
     float[] values = state.values().clone();
     float[] valuesFirst = state.valuesFirstMoment().clone();
     float[] valuesSecond = state.valuesSecondMoment().clone();
-    if (scores.length > 0) {
+    if (choosesPositions(state)) {
       scores = scores.clone();
       for (int i = 0; i < scores.length; i++) {
         scores[i] += Math.abs(gradients.values()[i]);
@@ -205,7 +208,7 @@ public final class Trainer implements AutoCloseable {
       if (step == settings.scoringSteps()) {
         AdapterMethod.Svft svft = (AdapterMethod.Svft) state.method();
         positions = layout.chosenPositions((GradientPattern) svft.pattern(), scores);
-        scores = new float[0];
+        scores = layout.shares(positions, scores);
         values = new float[layout.size()];
         valuesFirst = new float[layout.size()];
         valuesSecond = new float[layout.size()];
@@ -217,15 +220,7 @@ public final class Trainer implements AutoCloseable {
           state.method() instanceof AdapterMethod.Svft svft && svft.pattern().needsGradients()
               ? step - settings.scoringSteps()
               : step;
-      optimizer.update(
-          values,
-          gradients.values(),
-          valuesFirst,
-          valuesSecond,
-          0,
-          values.length,
-          updates,
-          settings.learningRate() * warmup(updates));
+      updateValues(values, gradients.values(), valuesFirst, valuesSecond, updates, scores);
     }
     float[] head = state.head().clone();
     float[] headFirst = state.headFirstMoment().clone();
@@ -241,7 +236,8 @@ public final class Trainer implements AutoCloseable {
           label * row,
           (label + 1) * row,
           step - state.labelBornAtStep()[label],
-          settings.headLearningRate() * warmup(step));
+          settings.headLearningRate() * warmup(step),
+          NO_SHARES);
     }
     for (float[] updated :
         List.of(scores, values, valuesFirst, valuesSecond, head, headFirst, headSecond)) {
@@ -265,8 +261,44 @@ public final class Trainer implements AutoCloseable {
         state.examples() + examples);
   }
 
+  /** Every value is updated by itself, so many of them may be shared out. */
+  private void updateValues(
+      float[] values,
+      float[] gradient,
+      float[] firstMoment,
+      float[] secondMoment,
+      long step,
+      float[] shares) {
+    double rate = settings.learningRate() * warmup(step) * decay(step);
+    List<Callable<Void>> tasks = new ArrayList<>();
+    for (int from = 0; from < values.length; from += VALUES_PER_TASK) {
+      int start = from;
+      int end = Math.min(values.length - start, VALUES_PER_TASK) + start;
+      tasks.add(
+          () -> {
+            optimizer.update(
+                values, gradient, firstMoment, secondMoment, start, end, step, rate, shares);
+            return null;
+          });
+    }
+    threads.run(tasks);
+  }
+
+  /** Whether a gradient pattern still sums scores. */
+  private static boolean choosesPositions(TrainingState state) {
+    return state.values().length == 0 && state.scores().length > 0;
+  }
+
   private double warmup(long step) {
     return settings.warmupSteps() == 0 ? 1 : Math.min(1.0, (double) step / settings.warmupSteps());
+  }
+
+  private double decay(long step) {
+    return settings.decaySteps() == 0
+        ? 1
+        : Math.max(
+            settings.decayFloor(),
+            1 / StrictMath.sqrt(1 + (step - 1) / (double) settings.decaySteps()));
   }
 
   private void clip(float[] gradient) {

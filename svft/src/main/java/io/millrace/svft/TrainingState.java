@@ -18,8 +18,9 @@ import java.util.Set;
  * @param labelBornAtStep per label, how many steps had been taken when its row was added
  * @param positions where M's values lie, as flat row-major places, for a pattern that cannot tell
  *     from its settings: random, top-k, gradient; else empty
- * @param scores per adapted weight [n, n], the magnitudes of ∂L/∂M summed so far, while a gradient
- *     pattern's positions are still to be chosen; else empty
+ * @param scores of a gradient pattern: while positions are still to be chosen, per adapted weight
+ *     [n, n], the magnitudes of ∂L/∂M summed so far; then, per value, the share of the rate that it
+ *     moves by. Of other patterns empty
  * @param values the adapter's trainable values, weight after weight; empty while positions are to
  *     be chosen
  * @param valuesFirstMoment AdamW's, of {@code values}

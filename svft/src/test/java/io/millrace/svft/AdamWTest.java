@@ -7,9 +7,11 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class AdamWTest {
+  private static final float[] ALL = {};
+
   private static final TrainingSettings SETTINGS =
       new TrainingSettings(
-          AdapterMethod.parse("svft:plain"), 3e-2, 1e-2, 0.9, 0.999, 1e-8, 0.01, 0, 0, 10);
+          AdapterMethod.parse("svft:plain"), 3e-2, 1e-2, 0.9, 0.999, 1e-8, 0.01, 0, 0, 0, 0, 10);
 
   private final AdamW optimizer = new AdamW(SETTINGS);
 
@@ -29,7 +31,7 @@ class AdamWTest {
       for (int i = 0; i < 4; i++) {
         gradient[i] = (float) (Math.pow(10, -i) * random.nextGaussian());
       }
-      optimizer.update(values, gradient, first, second, 0, 4, step, 3e-2);
+      optimizer.update(values, gradient, first, second, 0, 4, step, 3e-2, ALL);
       for (int i = 0; i < 4; i++) {
         double expected = reference[i].update(gradient[i], 3e-2);
         assertThat((double) values[i])
@@ -43,7 +45,8 @@ class AdamWTest {
   void theFirstUpdateIsAsLongAsTheRateWhateverTheGradient() {
     float[] values = new float[2];
 
-    optimizer.update(values, new float[] {1e-3f, -50}, new float[2], new float[2], 0, 2, 1, 0.1);
+    optimizer.update(
+        values, new float[] {1e-3f, -50}, new float[2], new float[2], 0, 2, 1, 0.1, ALL);
 
     assertThat(values).containsExactly(new float[] {-0.1f, 0.1f}, within(1e-5f));
   }
@@ -52,7 +55,7 @@ class AdamWTest {
   void withoutGradientAValueOnlyDecaysTowardsZero() {
     float[] values = {2};
 
-    optimizer.update(values, new float[1], new float[1], new float[1], 0, 1, 1, 0.5);
+    optimizer.update(values, new float[1], new float[1], new float[1], 0, 1, 1, 0.5, ALL);
 
     assertThat(values[0]).isCloseTo(2 * (1 - 0.5f * 0.01f), within(1e-6f));
   }
@@ -63,7 +66,7 @@ class AdamWTest {
     float[] first = new float[3];
     float[] second = new float[3];
 
-    optimizer.update(values, new float[] {1, 1, 1}, first, second, 1, 2, 1, 0.1);
+    optimizer.update(values, new float[] {1, 1, 1}, first, second, 1, 2, 1, 0.1, ALL);
 
     assertThat(values[0]).isEqualTo(1).isEqualTo(values[2]).isNotEqualTo(values[1]);
     assertThat(first).startsWith(0).endsWith(0);

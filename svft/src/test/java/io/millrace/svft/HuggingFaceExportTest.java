@@ -322,7 +322,7 @@ class HuggingFaceExportTest {
     TrainingSettings defaults = TrainingSettings.defaults(AdapterMethod.parse(method));
     return new Trainer(
         base,
-        new TrainingSettings(defaults.method(), 2e-2, 5e-2, 0.9, 0.999, 1e-8, 0.01, 0, 0, 2),
+        new TrainingSettings(defaults.method(), 2e-2, 5e-2, 0.9, 0.999, 1e-8, 0.01, 0, 0, 0, 0, 2),
         1);
   }
 

@@ -194,6 +194,8 @@ final class ReferenceRun {
         number(optimizer, "weightDecay"),
         0,
         0,
+        0,
+        0,
         1);
   }
 

@@ -177,7 +177,8 @@ class TrainerTest {
   @Test
   void anUpdateThatLeavesTheRangeOfFloatsIsAnExceptionToo() {
     Trainer reckless =
-        new Trainer(base, new TrainingSettings(SVFT, 1e39, 1e-2, 0.9, 0.999, 1e-8, 0, 0, 0, 10), 1);
+        new Trainer(
+            base, new TrainingSettings(SVFT, 1e39, 1e-2, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0, 10), 1);
     TrainingState before = trained(Sentences.batch(3, 4));
 
     assertThatThrownBy(() -> reckless.step(before, Sentences.batch(3, 4)))

@@ -90,6 +90,8 @@ class TrainerUpdateTest {
         1e-8,
         0.01,
         warmupSteps,
+        0,
+        0,
         maxGradientNorm,
         10);
   }

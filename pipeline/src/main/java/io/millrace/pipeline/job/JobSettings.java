@@ -106,6 +106,20 @@ public final class JobSettings {
           0,
           1_000_000,
           "Steps over which the rates rise from zero.");
+  public static final Setting<Integer> DECAY_STEPS =
+      Setting.integer(
+          "training.decaySteps",
+          TRAINING.decaySteps(),
+          0,
+          1_000_000_000,
+          "The adapter's rate falls by 1 / sqrt(1 + steps / this); 0 keeps it as it is.");
+  public static final Setting<Double> DECAY_FLOOR =
+      Setting.decimal(
+          "training.decayFloor",
+          TRAINING.decayFloor(),
+          0,
+          1,
+          "The part of the rate that it never falls below.");
   public static final Setting<Double> MAX_GRADIENT_NORM =
       Setting.decimal(
           "training.maxGradientNorm",
@@ -215,6 +229,8 @@ public final class JobSettings {
           EPSILON,
           WEIGHT_DECAY,
           WARMUP_STEPS,
+          DECAY_STEPS,
+          DECAY_FLOOR,
           MAX_GRADIENT_NORM,
           BATCH_SIZE,
           BATCH_TIMEOUT,
@@ -290,6 +306,8 @@ public final class JobSettings {
         settings.get(EPSILON),
         settings.get(WEIGHT_DECAY),
         settings.get(WARMUP_STEPS),
+        settings.get(DECAY_STEPS),
+        settings.get(DECAY_FLOOR),
         settings.get(MAX_GRADIENT_NORM),
         settings.get(SCORING_STEPS));
   }
