@@ -30,23 +30,16 @@ import picocli.CommandLine.Option;
 public final class TrainMethod implements Callable<Integer> {
   /** The settings of a comparison: what a step depends on, and what an example may be. */
   public static final List<Setting<?>> SETTINGS =
-      Stream.<Setting<?>>concat(
-              Stream.of(
-                  JobSettings.LEARNING_RATE,
-                  JobSettings.HEAD_LEARNING_RATE,
-                  JobSettings.BETA1,
-                  JobSettings.BETA2,
-                  JobSettings.EPSILON,
-                  JobSettings.WEIGHT_DECAY,
-                  JobSettings.WARMUP_STEPS,
-                  JobSettings.MAX_GRADIENT_NORM,
-                  JobSettings.SCORING_STEPS,
+      Stream.of(
+              JobSettings.STEP,
+              List.of(
                   JobSettings.BATCH_SIZE,
                   JobSettings.MODEL_STORE,
                   JobSettings.MODEL_NAME,
                   JobSettings.DEVICE,
                   JobSettings.THREADS),
-              ExampleLimits.SETTINGS.stream())
+              ExampleLimits.SETTINGS)
+          .<Setting<?>>flatMap(List::stream)
           .toList();
 
   /** Begins a line that says how many examples are done, and how many of them were right. */

@@ -212,16 +212,9 @@ public final class JobSettings {
           "Names the job, its consumer group and its transactions; two jobs on one Kafka need two"
               + " names.");
 
-  /** All of them. */
-  public static final List<Setting<?>> ALL =
+  /** What a step depends on besides its method. */
+  public static final List<Setting<?>> STEP =
       List.of(
-          METHOD,
-          WEIGHTS,
-          PATTERN,
-          SVFT_RANK,
-          SCORING_STEPS,
-          LORA_RANK,
-          LORA_ALPHA,
           LEARNING_RATE,
           HEAD_LEARNING_RATE,
           BETA1,
@@ -232,22 +225,32 @@ public final class JobSettings {
           DECAY_STEPS,
           DECAY_FLOOR,
           MAX_GRADIENT_NORM,
-          BATCH_SIZE,
-          BATCH_TIMEOUT,
-          ALLOW_CREATE_TIME,
-          PUBLISH_EVERY_STEPS,
-          MODEL_STORE,
-          MODEL_NAME,
-          DEVICE,
-          THREADS,
-          PARALLELISM,
-          SLOT_CPU_CORES,
-          SLOT_HEAP_MIB,
-          SLOT_OFF_HEAP_MIB,
-          SLOT_MANAGED_MIB,
-          CHECKPOINT_INTERVAL,
-          CHECKPOINT_DIRECTORY,
-          GROUP);
+          SCORING_STEPS);
+
+  /** All of them. */
+  public static final List<Setting<?>> ALL =
+      Stream.of(
+              List.of(METHOD, WEIGHTS, PATTERN, SVFT_RANK, LORA_RANK, LORA_ALPHA),
+              STEP,
+              List.of(
+                  BATCH_SIZE,
+                  BATCH_TIMEOUT,
+                  ALLOW_CREATE_TIME,
+                  PUBLISH_EVERY_STEPS,
+                  MODEL_STORE,
+                  MODEL_NAME,
+                  DEVICE,
+                  THREADS,
+                  PARALLELISM,
+                  SLOT_CPU_CORES,
+                  SLOT_HEAP_MIB,
+                  SLOT_OFF_HEAP_MIB,
+                  SLOT_MANAGED_MIB,
+                  CHECKPOINT_INTERVAL,
+                  CHECKPOINT_DIRECTORY,
+                  GROUP))
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
 
   private JobSettings() {}
 
