@@ -103,7 +103,7 @@ class CompareCommandTest {
     }
     JsonNode lora = numbers.path("methods").get(1);
     assertThat(lora.path("spec").asText()).isEqualTo("lora:2;alpha=4");
-    assertThat(lora.path("learningRate").asDouble()).isEqualTo(1e-3);
+    assertThat(lora.path("learningRate").asDouble()).isEqualTo(5e-4);
     assertThat(numbers.path("methods").get(2).path("learningRate").isNull()).isTrue();
     assertThat(said).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(100));
   }

@@ -27,12 +27,12 @@ class TrainCommandTest {
 
   @Test
   void aRunThatIsKilledTwiceEndsAsOneThatIsNot() throws Exception {
-    Path file = Files.write(directory.resolve("stream.jsonl"), lines(640));
+    Path file = Files.write(directory.resolve("stream.jsonl"), lines(960));
 
     JsonNode undisturbed = train(file, "undisturbed");
 
     Path data = directory.resolve("killed");
-    for (int checkpoint : List.of(3, 12)) {
+    for (int checkpoint : List.of(3, 7)) {
       try (ChildJvm child = start(file, "killed")) {
         awaitCheckpoint(data, checkpoint, child);
         child.kill();
@@ -40,7 +40,7 @@ class TrainCommandTest {
     }
     JsonNode killed = train(file, "killed");
 
-    assertThat(undisturbed.path("examples").asInt()).isEqualTo(640);
+    assertThat(undisturbed.path("examples").asInt()).isEqualTo(960);
     assertThat(undisturbed.path("domains").size()).isEqualTo(3);
     assertThat(killed.path("domains")).isEqualTo(undisturbed.path("domains"));
     for (String field : List.of("examples", "steps", "versions", "deadLetters", "meanLoss")) {

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.compare;
 
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -123,7 +124,7 @@ public record ComparisonReport(
   private static String rate(Double rate) {
     return rate == null
         ? "head only"
-        : BigDecimal.valueOf(rate).stripTrailingZeros().toPlainString();
+        : BigDecimal.valueOf(rate).round(new MathContext(3)).stripTrailingZeros().toPlainString();
   }
 
   private int width() {
