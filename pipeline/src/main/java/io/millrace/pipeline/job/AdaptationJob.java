@@ -97,6 +97,9 @@ public final class AdaptationJob {
     properties.put(
         ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, Integer.toString(TRANSACTION_TIMEOUT_MILLIS));
     properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(LARGEST_RECORD_BYTES));
+    properties.put(
+        ProducerConfig.BUFFER_MEMORY_CONFIG,
+        Long.toString(32L * 1024 * 1024 + LARGEST_RECORD_BYTES));
     return KafkaSink.<OutgoingRecord>builder()
         .setKafkaProducerConfig(properties)
         .setBootstrapServers(connection.bootstrapServers())
