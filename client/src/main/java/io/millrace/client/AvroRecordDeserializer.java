@@ -5,6 +5,7 @@ import static java.util.stream.Collectors.toMap;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.SchemaRegistry;
+import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.WireFormat;
 import java.io.IOException;
@@ -22,7 +23,11 @@ import org.apache.kafka.common.serialization.Deserializer;
  */
 public final class AvroRecordDeserializer implements Deserializer<Object> {
   private static final Map<String, Class<? extends SpecificRecord>> RECORDS =
-      Stream.of(LabeledExample.class, AdapterVersion.class, TrainingStep.class)
+      Stream.of(
+              LabeledExample.class,
+              AdapterVersion.class,
+              TrainingStep.class,
+              TrainingSnapshot.class)
           .collect(toMap(Class::getName, type -> type));
 
   private SchemaRegistry registry;

@@ -2,9 +2,13 @@ package io.millrace.client;
 
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
+import io.millrace.schemas.DomainState;
 import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.Manifest;
 import io.millrace.schemas.OffsetRun;
 import io.millrace.schemas.StreamPosition;
+import io.millrace.schemas.TrainingRun;
+import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import java.nio.ByteBuffer;
 import java.time.Instant;
@@ -34,10 +38,14 @@ final class Records {
           .setBatch(List.of(new OffsetRun(0, 100L, 2), new OffsetRun(1, 7L, 1)))
           .setCorrect(List.of(true, false, true))
           .setLoss(0.6931471805599453)
+          .setBatchSha256("89".repeat(32))
           .setStateSha256("ab".repeat(32))
           .setStepMillis(12.5)
           .setFinishedAt(Instant.ofEpochMilli(1_700_000_001_000L))
           .build();
+
+  private static final TrainingRun RUN =
+      new TrainingRun(31L, Map.of("training.beta1", "0.9"), Map.of("threads", "2"));
 
   static final AdapterVersion VERSION =
       AdapterVersion.newBuilder()
@@ -57,9 +65,48 @@ final class Records {
           .setTrainedThrough(List.of(new StreamPosition(0, 639L)))
           .setPayload(payload())
           .setCreatedAt(Instant.ofEpochMilli(1_700_000_002_000L))
+          .setManifest(
+              Manifest.newBuilder()
+                  .setStateSha256("ab".repeat(32))
+                  .setTokenizerSha256("45".repeat(32))
+                  .setPositionsSha256("67".repeat(32))
+                  .setFirstStep(31)
+                  .setRuns(List.of(RUN))
+                  .build())
           .build();
 
-  static final List<SpecificRecordBase> ALL = List.of(EXAMPLE, STEP, VERSION);
+  static final TrainingSnapshot SNAPSHOT =
+      TrainingSnapshot.newBuilder()
+          .setDomain("sport")
+          .setVersion(2)
+          .setStep(40)
+          .setStateSha256("ab".repeat(32))
+          .setState(
+              DomainState.newBuilder()
+                  .setBaseSha256("01".repeat(32))
+                  .setBasisSha256("23".repeat(32))
+                  .setMethod("svft:random:1:7")
+                  .setLabels(List.of("noun", "verb"))
+                  .setLabelBornAtStep(List.of(0L, 3L))
+                  .setPositions(payload())
+                  .setScores(payload())
+                  .setValues(payload())
+                  .setValuesFirstMoment(payload())
+                  .setValuesSecondMoment(payload())
+                  .setHead(payload())
+                  .setHeadFirstMoment(payload())
+                  .setHeadSecondMoment(payload())
+                  .setSteps(40)
+                  .setExamples(640)
+                  .setVersion(2)
+                  .setVersionSha256("cd".repeat(32))
+                  .setPublishedAtStep(40)
+                  .setTrainedThrough(List.of(new StreamPosition(0, 639L)))
+                  .setRuns(List.of(RUN))
+                  .build())
+          .build();
+
+  static final List<SpecificRecordBase> ALL = List.of(EXAMPLE, STEP, VERSION, SNAPSHOT);
 
   private Records() {}
 

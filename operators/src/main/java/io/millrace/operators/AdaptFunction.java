@@ -1,26 +1,15 @@
 package io.millrace.operators;
 
-import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.PendingBatch;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;
-import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.TrainingStep;
-import io.millrace.svft.Adapter;
-import io.millrace.svft.AdapterMethod;
-import io.millrace.svft.BaseModel;
 import io.millrace.svft.NonFiniteStepException;
-import io.millrace.svft.Sha256;
-import io.millrace.svft.StepResult;
 import io.millrace.svft.Torch;
 import io.millrace.svft.Trainer;
-import io.millrace.svft.TrainingExample;
-import io.millrace.svft.TrainingState;
-import java.nio.ByteBuffer;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -34,6 +23,8 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Adapts one model per domain: gathers a domain's examples into batches, takes a training step for
@@ -64,6 +55,11 @@ public final class AdaptFunction
   /** Name of the external resource that task managers with a GPU declare. */
   static final String GPU_RESOURCE = "gpu";
 
+  /** A record holds 64 MiB, and more than numbers stands in it. */
+  private static final long LARGEST_SNAPSHOT_BYTES = 60L * 1024 * 1024;
+
+  private static final Logger LOG = LoggerFactory.getLogger(AdaptFunction.class);
+
   /** Timers at the end of time fire when a bounded input, or a drained job, ends. */
   private static final long END_OF_INPUT = Long.MAX_VALUE;
 
@@ -73,7 +69,7 @@ public final class AdaptFunction
   private transient ValueState<PendingBatch> pendingBatch;
   private transient ListState<ReceivedExample> pendingExamples;
   private transient SharedModel.Lease model;
-  private transient Trainer trainer;
+  private transient DomainTrainer trainer;
   private transient DomainMetrics metrics;
   private transient Map<Integer, Long> streamTime;
   private transient StreamPause pause;
@@ -104,7 +100,9 @@ public final class AdaptFunction
             settings.modelName(),
             Torch.device(device()),
             Trainer.factored(settings.training().method()));
-    trainer = new Trainer(model.base(), settings.training(), settings.threads());
+    trainer =
+        new DomainTrainer(
+            model.base(), settings.training(), settings.recorded(), settings.threads());
     metrics = new DomainMetrics(getRuntimeContext().getMetricGroup());
     streamTime = new HashMap<>();
     pause = new StreamPause(getRuntimeContext());
@@ -219,103 +217,49 @@ public final class AdaptFunction
       BatchClosedBy closedBy,
       Collector<OutgoingRecord> out)
       throws Exception {
-    BaseModel base = model.base();
-    DomainState record = domainState.value();
-    TrainingState before =
-        record == null ? trainer.initialState() : DomainStates.read(record, base);
-    List<TrainingExample> examples =
-        batch.stream()
-            .map(ReceivedExample::getExample)
-            .map(e -> new TrainingExample(e.getText(), e.getLabel(), e.getWeight()))
-            .toList();
-    StepResult result;
-    long started = System.nanoTime();
+    DomainState state = domainState.value();
+    if (state == null) {
+      state = trainer.initialState();
+    }
+    TrainingStep step;
     try {
-      result = trainer.step(before, examples);
+      step = trainer.step(domain, state, batch, closedBy);
     } catch (NonFiniteStepException e) {
       RecordError error = new RecordError("NonFiniteStep", e.getMessage());
       batch.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
       return;
     }
-    double millis = (System.nanoTime() - started) / 1e6;
-    if (record == null) {
-      record = DomainStates.initial(base, before);
+    out.collect(OutgoingRecords.step(step));
+    metrics.step(domain, step.getCorrect(), step.getLoss(), step.getStepMillis());
+    if (state.getSteps() - state.getPublishedAtStep() >= settings.publishEverySteps()) {
+      publish(domain, state, out);
     }
-    DomainStates.write(result.state(), record);
-    List<StreamPosition> through = record.getTrainedThrough();
-    for (ReceivedExample example : batch) {
-      through = DomainStates.advance(through, example.getPartition(), example.getOffset());
-    }
-    record.setTrainedThrough(through);
-    out.collect(OutgoingRecords.step(stepRecord(domain, batch, closedBy, result, millis)));
-    metrics.step(domain, result.correct(), result.loss(), millis);
-    if (record.getSteps() - record.getPublishedAtStep() >= settings.publishEverySteps()) {
-      publish(domain, record, out);
-    }
-    domainState.update(record);
+    domainState.update(state);
   }
 
-  private static TrainingStep stepRecord(
-      String domain,
-      List<ReceivedExample> batch,
-      BatchClosedBy closedBy,
-      StepResult result,
-      double millis) {
-    List<Boolean> correct = new ArrayList<>();
-    for (boolean each : result.correct()) {
-      correct.add(each);
+  /**
+   * Emits the state as the domain's next version, and where one is due, a snapshot of all of it.
+   */
+  private void publish(String domain, DomainState state, Collector<OutgoingRecord> out) {
+    out.collect(OutgoingRecords.version(trainer.publish(domain, state)));
+    int every = settings.snapshotEveryVersions();
+    if (every > 0 && state.getVersion() % every == 0) {
+      snapshot(domain, state, out);
     }
-    return TrainingStep.newBuilder()
-        .setDomain(domain)
-        .setStep(result.state().steps())
-        .setClosedBy(closedBy)
-        .setBatch(Batches.runs(batch))
-        .setCorrect(correct)
-        .setLoss(result.loss())
-        .setStateSha256(result.state().sha256())
-        .setStepMillis(millis)
-        .setFinishedAt(Instant.now())
-        .build();
+    metrics.version(domain, state.getVersion());
   }
 
-  /** M's sparsity pattern; empty where there is no M. */
-  private static String pattern(AdapterMethod method) {
-    return method instanceof AdapterMethod.Svft svft ? svft.pattern().id() : "";
-  }
-
-  /** Emits the state as the domain's next version and notes so in the record. */
-  private void publish(String domain, DomainState record, Collector<OutgoingRecord> out) {
-    BaseModel base = model.base();
-    long version = record.getVersion() + 1;
-    String parent = record.getVersionSha256();
-    Adapter adapter =
-        Adapter.of(
-            base, DomainStates.read(record, base), domain, version, parent == null ? "" : parent);
-    byte[] payload = adapter.toPayload();
-    String sha256 = Sha256.of(payload);
-    out.collect(
-        OutgoingRecords.version(
-            AdapterVersion.newBuilder()
-                .setDomain(domain)
-                .setVersion(version)
-                .setSha256(sha256)
-                .setParentSha256(parent)
-                .setBaseModel(adapter.baseModel())
-                .setBaseSha256(adapter.baseSha256())
-                .setBasisSha256(adapter.basisSha256())
-                .setMethod(adapter.method().id())
-                .setPattern(pattern(adapter.method()))
-                .setTrainableParameters(adapter.trainableParameters())
-                .setLabels(adapter.labels())
-                .setSteps(adapter.steps())
-                .setExamples(adapter.examples())
-                .setTrainedThrough(record.getTrainedThrough())
-                .setPayload(ByteBuffer.wrap(payload))
-                .setCreatedAt(Instant.now())
-                .build()));
-    record.setVersion(version);
-    record.setVersionSha256(sha256);
-    record.setPublishedAtStep(record.getSteps());
-    metrics.version(domain, version);
+  private void snapshot(String domain, DomainState state, Collector<OutgoingRecord> out) {
+    long bytes = DomainStates.bytes(state);
+    if (bytes > LARGEST_SNAPSHOT_BYTES) {
+      LOG.warn(
+          "{}@{}: no snapshot: the state is {} bytes, a record holds {}",
+          domain,
+          state.getVersion(),
+          bytes,
+          LARGEST_SNAPSHOT_BYTES);
+    } else {
+      out.collect(OutgoingRecords.snapshot(trainer.snapshot(domain, state)));
+    }
   }
 }

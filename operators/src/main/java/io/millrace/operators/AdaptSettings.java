@@ -3,6 +3,7 @@ package io.millrace.operators;
 import io.millrace.svft.TrainingSettings;
 import java.io.Serializable;
 import java.time.Duration;
+import java.util.TreeMap;
 
 /**
  * What the adapt operator is told.
@@ -12,6 +13,10 @@ import java.time.Duration;
  * @param batchTimeout a batch that has waited this long when the stream pauses is closed as it is;
  *     zero waits without limit
  * @param publishEverySteps steps from one version to the next
+ * @param snapshotEveryVersions versions from one snapshot of the whole state to the next; 0 for
+ *     none
+ * @param recorded every setting that training depends on, by its key, as a version's manifest names
+ *     it
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
  * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
@@ -22,6 +27,8 @@ public record AdaptSettings(
     int batchSize,
     Duration batchTimeout,
     int publishEverySteps,
+    int snapshotEveryVersions,
+    TreeMap<String, String> recorded,
     String modelStore,
     String modelName,
     String device,

@@ -2,6 +2,7 @@ package io.millrace.operators;
 
 import java.util.ArrayDeque;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
@@ -33,7 +34,7 @@ final class DomainMetrics {
     this.root = root;
   }
 
-  void step(String name, boolean[] correct, double loss, double millis) {
+  void step(String name, List<Boolean> correct, double loss, double millis) {
     Domain domain = domains.computeIfAbsent(name, this::register);
     for (boolean each : correct) {
       domain.window.addLast(each);
@@ -42,7 +43,7 @@ final class DomainMetrics {
         domain.correct -= domain.window.removeFirst() ? 1 : 0;
       }
     }
-    domain.examples.inc(correct.length);
+    domain.examples.inc(correct.size());
     domain.accuracy = (double) domain.correct / domain.window.size();
     domain.loss = loss;
     domain.stepMillis = millis;

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** Between the state a step computes with and the Avro record that keyed state holds. */
 final class DomainStates {
@@ -93,6 +94,21 @@ final class DomainStates {
 
   private static ByteBuffer bytes(float[] values) {
     return ByteBuffer.wrap(Floats.toBytes(values));
+  }
+
+  /** Bytes of a state's numbers. */
+  static long bytes(DomainState record) {
+    return Stream.of(
+            record.getPositions(),
+            record.getScores(),
+            record.getValues(),
+            record.getValuesFirstMoment(),
+            record.getValuesSecondMoment(),
+            record.getHead(),
+            record.getHeadFirstMoment(),
+            record.getHeadSecondMoment())
+        .mapToLong(ByteBuffer::remaining)
+        .sum();
   }
 
   /** Per partition the last offset, with one more example; in the order of partitions. */

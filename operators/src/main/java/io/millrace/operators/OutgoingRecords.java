@@ -5,6 +5,7 @@ import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -30,6 +31,17 @@ public final class OutgoingRecords {
         .setKey(ByteBuffer.wrap(Topics.adapterKey(version.getDomain(), version.getVersion())))
         .setPartitionBy(utf8(version.getDomain()))
         .setValue(version)
+        .build();
+  }
+
+  static OutgoingRecord snapshot(TrainingSnapshot snapshot) {
+    String domain = snapshot.getDomain();
+    return OutgoingRecord.newBuilder()
+        .setTopic(Topics.TRAINING_SNAPSHOTS)
+        .setRoute(domain)
+        .setKey(ByteBuffer.wrap(Topics.adapterKey(domain, snapshot.getVersion())))
+        .setPartitionBy(utf8(domain))
+        .setValue(snapshot)
         .build();
   }
 

@@ -5,6 +5,7 @@ import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import java.util.List;
 import java.util.concurrent.ScheduledFuture;
@@ -155,6 +156,10 @@ final class AdaptHarness implements AutoCloseable {
 
   List<AdapterVersion> versions() {
     return values(AdapterVersion.class);
+  }
+
+  List<TrainingSnapshot> snapshots() {
+    return values(TrainingSnapshot.class);
   }
 
   List<OutgoingRecord> deadLetters() {

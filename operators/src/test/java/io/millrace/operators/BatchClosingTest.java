@@ -214,6 +214,8 @@ class BatchClosingTest {
         settings.batchSize(),
         timeout,
         settings.publishEverySteps(),
+        settings.snapshotEveryVersions(),
+        settings.recorded(),
         settings.modelStore(),
         settings.modelName(),
         settings.device(),

@@ -2,7 +2,8 @@ package io.millrace.operators;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.testutils.MetricListener;
 import org.junit.jupiter.api.Test;
@@ -13,8 +14,8 @@ class DomainMetricsTest {
 
   @Test
   void aStepShowsUnderItsDomain() {
-    metrics.step("reviews", new boolean[] {true, false, true, true}, 0.5, 12.5);
-    metrics.step("mail", new boolean[] {false}, 3, 8);
+    metrics.step("reviews", List.of(true, false, true, true), 0.5, 12.5);
+    metrics.step("mail", List.of(false), 3, 8);
 
     assertThat(examples("reviews")).isEqualTo(4);
     assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(0.75);
@@ -26,13 +27,13 @@ class DomainMetricsTest {
 
   @Test
   void accuracyForgetsWhatIsOlderThanTheWindow() {
-    metrics.step("reviews", new boolean[DomainMetrics.WINDOW], 1, 1);
+    metrics.step("reviews", Collections.nCopies(DomainMetrics.WINDOW, false), 1, 1);
     assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(0.0);
 
-    metrics.step("reviews", allTrue(DomainMetrics.WINDOW / 2), 1, 1);
+    metrics.step("reviews", Collections.nCopies(DomainMetrics.WINDOW / 2, true), 1, 1);
     assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(0.5);
 
-    metrics.step("reviews", allTrue(DomainMetrics.WINDOW), 1, 1);
+    metrics.step("reviews", Collections.nCopies(DomainMetrics.WINDOW, true), 1, 1);
     assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(1.0);
     assertThat(examples("reviews")).isEqualTo(1250);
   }
@@ -43,12 +44,6 @@ class DomainMetricsTest {
 
     assertThat(gauge("reviews", "version")).isEqualTo(7L);
     assertThat(gauge("reviews", "loss")).isEqualTo(Double.NaN);
-  }
-
-  private static boolean[] allTrue(int size) {
-    boolean[] correct = new boolean[size];
-    Arrays.fill(correct, true);
-    return correct;
   }
 
   private long examples(String domain) {

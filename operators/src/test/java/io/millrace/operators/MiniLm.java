@@ -10,6 +10,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.EnumSet;
+import java.util.Map;
+import java.util.TreeMap;
 
 /** The real base model, loaded once per JVM: this lease is held to its end. */
 final class MiniLm {
@@ -30,7 +32,16 @@ final class MiniLm {
 
   static AdaptSettings settings(TrainingSettings training, String store) {
     return new AdaptSettings(
-        training, 4, Duration.ofSeconds(5), 2, store, ModelStore.MINILM, "cpu", 1);
+        training,
+        4,
+        Duration.ofSeconds(5),
+        2,
+        2,
+        new TreeMap<>(Map.of("batch.size", "4")),
+        store,
+        ModelStore.MINILM,
+        "cpu",
+        1);
   }
 
   private static SharedModel.Lease lease() {

@@ -32,7 +32,7 @@ class PublishingTest {
   }
 
   @Test
-  void aVersionFollowsEverySecondStep() throws Exception {
+  void aVersionFollowsEverySecondStepAndASnapshotEverySecondVersion() throws Exception {
     adapt.receive("a", 0, 20);
 
     assertThat(adapt.output())
@@ -44,6 +44,7 @@ class PublishingTest {
             Topics.TRAINING_STEPS,
             Topics.TRAINING_STEPS,
             Topics.ADAPTERS,
+            Topics.TRAINING_SNAPSHOTS,
             Topics.TRAINING_STEPS);
   }
 

@@ -1,12 +1,10 @@
 package io.millrace.pipeline;
 
-import io.millrace.client.Connection;
 import io.millrace.client.Settings;
 import io.millrace.client.UsageException;
 import io.millrace.pipeline.adapters.AdapterLog;
 import io.millrace.pipeline.adapters.LoggedVersion;
 import io.millrace.pipeline.adapters.PublishedVersions;
-import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.svft.Adapter;
 import io.millrace.svft.AdapterException;
@@ -19,16 +17,11 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 
 /** Where the commands on adapters read versions from, as a picocli mixin. */
 final class AdapterSource {
-  @Option(
-      names = "--data",
-      paramLabel = "DIR",
-      description =
-          "Read the data directory of an earlier train, demo or up instead of a running Kafka.")
-  private Path data;
+  @Mixin private final RecordSource records = new RecordSource();
 
   /**
    * One version.
@@ -43,24 +36,14 @@ final class AdapterSource {
 
   /** Reads the log, from a stack that is started for that where a directory was named. */
   <T> T read(Settings settings, PrintWriter err, Function<AdapterLog, T> reader) {
-    if (data == null) {
-      return read(new Connection(settings), reader);
-    }
-    if (!Files.exists(data.resolve("kafka").resolve("meta.properties"))) {
-      throw new UsageException("--data: " + data + " holds no data of a train, demo or up");
-    }
-    err.println("Starting Kafka and the schema registry of " + data + " ...");
-    err.flush();
-    Settings defaults = Settings.of(EmbeddedStack.SETTINGS, null, List.of());
-    try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, defaults)) {
-      return read(new Connection(stack.connect(settings)), reader);
-    }
-  }
-
-  private static <T> T read(Connection connection, Function<AdapterLog, T> reader) {
-    try (AdapterLog log = new AdapterLog(connection)) {
-      return reader.apply(log);
-    }
+    return records.read(
+        settings,
+        err,
+        connection -> {
+          try (AdapterLog log = new AdapterLog(connection)) {
+            return reader.apply(log);
+          }
+        });
   }
 
   /**
@@ -83,7 +66,7 @@ final class AdapterSource {
    * @throws UsageException where a payload's file was named together with what chooses another
    */
   void requireAlone(Path payload, String domain, Long number) {
-    if (data != null || domain != null || number != null) {
+    if (records.named() || domain != null || number != null) {
       throw new UsageException(
           "--payload: " + payload + " is one version: leave --data, --domain and --version out");
     }

@@ -23,7 +23,8 @@ import picocli.CommandLine.Spec;
       TopicsCommand.class,
       SubmitCommand.class,
       ServeCommand.class,
-      AdaptersCommand.class
+      AdaptersCommand.class,
+      ReplayCommand.class
     })
 public final class Main implements Runnable {
   /** System property with the directory of the logs; {@code bin/millrace} sets it. */

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.millrace.client.CommandLines;
 import io.millrace.client.Connection;
 import io.millrace.client.Setting;
 import io.millrace.client.Settings;
@@ -15,9 +14,6 @@ import io.millrace.svft.ModelFiles;
 import io.millrace.svft.ModelStore;
 import io.millrace.svft.Safetensors;
 import io.millrace.svft.Sha256;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -40,13 +36,6 @@ class AdaptersCommandTest {
   private static EmbeddedStack stack;
   private static Settings settings;
   private static List<AdapterVersion> chain;
-
-  private record Said(int exitCode, List<String> out, List<String> err) {
-    String line() {
-      assertThat(err).as("%s", this).hasSize(1);
-      return err.get(0);
-    }
-  }
 
   @BeforeAll
   static void publish() {
@@ -173,12 +162,12 @@ class AdaptersCommandTest {
     assertThat(said.exitCode()).as("%s", said).isZero();
     assertThat(Sha256.of(file)).isEqualTo(chain.get(1).getSha256());
     assertThat(said.out()).contains("sha256 " + chain.get(1).getSha256());
-    Said shown = run("adapters", "show", "--payload", file.toString());
+    Said shown = Said.run("adapters", "show", "--payload", file.toString());
     assertThat(shown.out()).contains("version              2", "labels");
-    Said verified = run("adapters", "verify", "--payload", file.toString(), "--set", STORE);
+    Said verified = Said.run("adapters", "verify", "--payload", file.toString(), "--set", STORE);
     assertThat(verified.out().get(0)).endsWith(": sound");
     Said foreign =
-        run(
+        Said.run(
             "adapters",
             "export",
             "--payload",
@@ -258,7 +247,7 @@ class AdaptersCommandTest {
   @Test
   void aDirectoryThatIsInUseIsRefusedAndOneThatIsNotIsRead() throws Exception {
     Path data = root.resolve("data");
-    Said busy = run("adapters", "list", "--data", data.toString());
+    Said busy = Said.run("adapters", "list", "--data", data.toString());
     assertThat(busy.exitCode()).isEqualTo(2);
     assertThat(busy.err()).last().asString().contains("is in use by process");
 
@@ -269,7 +258,7 @@ class AdaptersCommandTest {
       TestVersions.publish(new Connection(there), TestVersions.chain("d", 2));
     }
 
-    Said said = run("adapters", "list", "--data", own.toString());
+    Said said = Said.run("adapters", "list", "--data", own.toString());
 
     assertThat(said.exitCode()).as("%s", said).isZero();
     assertThat(said.out()).hasSize(3);
@@ -296,26 +285,6 @@ class AdaptersCommandTest {
         all.addAll(List.of("--set", key + "=" + settings.explicit().get(key)));
       }
     }
-    return run(all.toArray(String[]::new));
-  }
-
-  private static Said run(String... arguments) {
-    PrintStream out = System.out;
-    PrintStream err = System.err;
-    ByteArrayOutputStream toOut = new ByteArrayOutputStream();
-    ByteArrayOutputStream toErr = new ByteArrayOutputStream();
-    System.setOut(new PrintStream(toOut, true, StandardCharsets.UTF_8));
-    System.setErr(new PrintStream(toErr, true, StandardCharsets.UTF_8));
-    try {
-      int exitCode = CommandLines.run(new Main(), arguments);
-      return new Said(exitCode, lines(toOut), lines(toErr));
-    } finally {
-      System.setOut(out);
-      System.setErr(err);
-    }
-  }
-
-  private static List<String> lines(ByteArrayOutputStream bytes) {
-    return bytes.toString(StandardCharsets.UTF_8).lines().toList();
+    return Said.run(all.toArray(String[]::new));
   }
 }

@@ -13,6 +13,9 @@ public final class Topics {
   /** {@link TrainingStep}, keyed by domain. */
   public static final String TRAINING_STEPS = "training-steps";
 
+  /** {@link TrainingSnapshot}, keyed by {@link #adapterKey}, partitioned by domain. */
+  public static final String TRAINING_SNAPSHOTS = "training-snapshots";
+
   /** Original bytes, with the {@code DEAD_LETTER_*} headers. */
   public static final String DEAD_LETTERS = "dead-letters";
 
@@ -39,7 +42,7 @@ public final class Topics {
 
   private Topics() {}
 
-  /** Key of a version on {@link #ADAPTERS}: {@code domain@version}, in UTF-8. */
+  /** Key of what belongs to one version: {@code domain@version}, in UTF-8. */
   public static byte[] adapterKey(String domain, long version) {
     return (domain + "@" + version).getBytes(StandardCharsets.UTF_8);
   }

@@ -100,6 +100,24 @@ public record Adapter(
     return layout().size();
   }
 
+  /**
+   * SHA-256 of where M's values lie: their flat row-major places as little-endian int32, weight
+   * after weight. Empty where there is no M, or its places are still to be chosen.
+   */
+  public String positionsSha256() {
+    if (!(method instanceof AdapterMethod.Svft) || values.length == 0) {
+      return "";
+    }
+    AdapterLayout layout = layout();
+    int[] places = new int[layout.size()];
+    List<Positions> where = layout.positions(method, positions);
+    for (int i = 0; i < where.size(); i++) {
+      AdapterLayout.Part part = layout.parts().get(i);
+      System.arraycopy(where.get(i).flat(part.n()), 0, places, part.offset(), part.size());
+    }
+    return Sha256.of(Floats.toBytes(places));
+  }
+
   AdapterLayout layout() {
     return AdapterLayout.of(config, method);
   }

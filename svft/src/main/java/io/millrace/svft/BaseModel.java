@@ -184,6 +184,11 @@ public final class BaseModel implements AutoCloseable {
     return files.basisSha256();
   }
 
+  /** SHA-256 of its tokenizer's file. */
+  public String tokenizerSha256() {
+    return files.tokenizerSha256();
+  }
+
   /** The device it lies on. */
   public Device device() {
     return manager.getDevice();

@@ -3,21 +3,11 @@ package io.millrace.pipeline.adapters;
 import io.millrace.client.Connection;
 import io.millrace.client.UnreadableRecordException;
 import io.millrace.client.UsageException;
+import io.millrace.pipeline.log.CommittedTopic;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
-import java.time.Duration;
-import java.util.HashSet;
-import java.util.List;
-import java.util.Map;
-import java.util.Properties;
-import java.util.Set;
 import java.util.function.Consumer;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.common.KafkaException;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,16 +17,10 @@ import org.slf4j.LoggerFactory;
  * there. For one thread.
  */
 public final class AdapterLog implements AutoCloseable {
-  /** Kafka's own patience of a minute is long for somebody who waits at a terminal. */
-  private static final String PATIENCE_MILLIS = "15000";
-
   private static final Logger LOG = LoggerFactory.getLogger(AdapterLog.class);
-  private static final Duration WAIT = Duration.ofMillis(200);
 
-  private final Connection connection;
-  private final KafkaConsumer<byte[], byte[]> consumer;
+  private final CommittedTopic topic;
   private final Deserializer<AdapterVersion> reader;
-  private final List<TopicPartition> partitions;
 
   /**
    * Connects.
@@ -45,61 +29,13 @@ public final class AdapterLog implements AutoCloseable {
    * @throws IllegalStateException where Kafka does not answer
    */
   public AdapterLog(Connection connection) {
-    this.connection = connection;
     this.reader = connection.deserializer(AdapterVersion.class);
-    Properties properties = new Properties();
-    properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, PATIENCE_MILLIS);
-    properties.putAll(connection.properties());
-    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
-    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
-    properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, "false");
-    consumer =
-        new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-    try {
-      partitions =
-          consumer.partitionsFor(Topics.ADAPTERS).stream()
-              .map(partition -> new TopicPartition(Topics.ADAPTERS, partition.partition()))
-              .toList();
-      if (partitions.isEmpty()) {
-        throw new UsageException(
-            "there is no topic %s at %s".formatted(Topics.ADAPTERS, connection.bootstrapServers()));
-      }
-    } catch (KafkaException e) {
-      consumer.close();
-      throw failed(e);
-    } catch (RuntimeException e) {
-      consumer.close();
-      throw e;
-    }
-  }
-
-  private IllegalStateException failed(KafkaException e) {
-    return new IllegalStateException(
-        "cannot read the topic %s at %s; --data DIR reads that of an earlier train, demo or up"
-            .formatted(Topics.ADAPTERS, connection.bootstrapServers()),
-        e);
+    this.topic = new CommittedTopic(connection, Topics.ADAPTERS);
   }
 
   /** Every record that is committed now: a partition's in their order, and so a domain's. */
   public void forEach(Consumer<LoggedVersion> reader) {
-    try {
-      consumer.assign(partitions);
-      consumer.seekToBeginning(partitions);
-      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-      Set<TopicPartition> open = new HashSet<>(partitions);
-      while (true) {
-        open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
-        if (open.isEmpty()) {
-          return;
-        }
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
-          reader.accept(read(record));
-        }
-      }
-    } catch (KafkaException e) {
-      throw failed(e);
-    }
+    topic.forEach(record -> reader.accept(read(record)));
   }
 
   /**
@@ -108,22 +44,14 @@ public final class AdapterLog implements AutoCloseable {
    * @throws IllegalStateException where it has been compacted away since
    */
   public LoggedVersion at(int partition, long offset) {
-    try {
-      TopicPartition only = new TopicPartition(Topics.ADAPTERS, partition);
-      consumer.assign(List.of(only));
-      consumer.seek(only, offset);
-      while (consumer.position(only) <= offset) {
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
-          if (record.offset() == offset) {
-            return read(record);
-          }
-        }
-      }
-    } catch (KafkaException e) {
-      throw failed(e);
-    }
-    throw new IllegalStateException(
-        "the record at offset %d of adapters-%d is gone; try again".formatted(offset, partition));
+    return topic
+        .at(partition, offset)
+        .map(this::read)
+        .orElseThrow(
+            () ->
+                new IllegalStateException(
+                    "the record at offset %d of adapters-%d is gone; try again"
+                        .formatted(offset, partition)));
   }
 
   private LoggedVersion read(ConsumerRecord<byte[], byte[]> record) {
@@ -155,6 +83,6 @@ public final class AdapterLog implements AutoCloseable {
 
   @Override
   public void close() {
-    consumer.close();
+    topic.close();
   }
 }

@@ -9,6 +9,7 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.SchemaRegistry;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -161,6 +162,7 @@ public final class EmbeddedStack implements AutoCloseable {
       schemas.idOf(Topics.LABELED_EXAMPLES + "-value", LabeledExample.getClassSchema());
       schemas.idOf(Topics.ADAPTERS + "-value", AdapterVersion.getClassSchema());
       schemas.idOf(Topics.TRAINING_STEPS + "-value", TrainingStep.getClassSchema());
+      schemas.idOf(Topics.TRAINING_SNAPSHOTS + "-value", TrainingSnapshot.getClassSchema());
     } catch (IOException e) {
       throw new UncheckedIOException("cannot register the schemas", e);
     }

@@ -44,6 +44,13 @@ public final class TopicLayout {
   private static final Map<String, String> BY_TIME_OF_ARRIVAL =
       with(BY_TIME, TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, "LogAppendTime");
 
+  /** As long as the examples that a replay goes on with. */
+  private static final Map<String, String> SNAPSHOTS =
+      with(
+          BY_TIME_OF_ARRIVAL,
+          TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
+          String.valueOf(EmbeddedKafka.LARGEST_RECORD));
+
   private static final Map<String, String> COMPACTED =
       Map.of(
           TopicConfig.CLEANUP_POLICY_CONFIG,
@@ -118,6 +125,7 @@ public final class TopicLayout {
     configurations.put(Topics.LABELED_EXAMPLES, BY_TIME_OF_ARRIVAL);
     configurations.put(Topics.ADAPTERS, COMPACTED);
     configurations.put(Topics.TRAINING_STEPS, BY_TIME_OF_ARRIVAL);
+    configurations.put(Topics.TRAINING_SNAPSHOTS, SNAPSHOTS);
     configurations.put(Topics.DEAD_LETTERS, BY_TIME);
     return configurations;
   }

@@ -145,6 +145,14 @@ public final class JobSettings {
   public static final Setting<Integer> PUBLISH_EVERY_STEPS =
       Setting.integer(
           "publish.everySteps", 10, 1, 1_000_000, "Training steps from one version to the next.");
+  public static final Setting<Integer> SNAPSHOT_EVERY_VERSIONS =
+      Setting.integer(
+          "snapshot.everyVersions",
+          10,
+          0,
+          1_000_000,
+          "Versions from one snapshot of the whole training state to the next; a replay can start"
+              + " there. 0 publishes none.");
   public static final Setting<String> MODEL_STORE =
       Setting.text(
           "model.store",
@@ -237,6 +245,7 @@ public final class JobSettings {
                   BATCH_TIMEOUT,
                   ALLOW_CREATE_TIME,
                   PUBLISH_EVERY_STEPS,
+                  SNAPSHOT_EVERY_VERSIONS,
                   MODEL_STORE,
                   MODEL_NAME,
                   DEVICE,
@@ -322,6 +331,8 @@ public final class JobSettings {
         settings.get(BATCH_SIZE),
         settings.get(BATCH_TIMEOUT),
         settings.get(PUBLISH_EVERY_STEPS),
+        settings.get(SNAPSHOT_EVERY_VERSIONS),
+        RecordedSettings.of(settings),
         modelStore(settings),
         settings.get(MODEL_NAME),
         settings.get(DEVICE),

@@ -24,7 +24,8 @@ final class OutgoingRecordWriter
     implements KafkaRecordSerializationSchema<OutgoingRecord>, KafkaDatasetFacetProvider {
   private static final long serialVersionUID = 1;
   private static final List<String> TOPICS =
-      List.of(Topics.ADAPTERS, Topics.TRAINING_STEPS, Topics.DEAD_LETTERS);
+      List.of(
+          Topics.ADAPTERS, Topics.TRAINING_STEPS, Topics.TRAINING_SNAPSHOTS, Topics.DEAD_LETTERS);
 
   private final Connection connection;
   private transient Serializer<Object> serializer;

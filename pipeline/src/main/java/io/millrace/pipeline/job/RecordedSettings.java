@@ -1,0 +1,158 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.client.UsageException;
+import io.millrace.svft.AdapterMethod;
+import io.millrace.svft.TrainingSettings;
+import io.millrace.svft.WeightRole;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * The settings that training depends on, as a version's manifest holds them: each by its key, with
+ * the value that was in force, so that another release's defaults do not reach what is recorded.
+ */
+public final class RecordedSettings {
+  /** What decides a step. */
+  private static final List<Setting<?>> STEP =
+      Stream.of(
+              List.of(
+                  JobSettings.METHOD,
+                  JobSettings.WEIGHTS,
+                  JobSettings.PATTERN,
+                  JobSettings.SVFT_RANK,
+                  JobSettings.LORA_RANK,
+                  JobSettings.LORA_ALPHA),
+              JobSettings.STEP)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  /** What decides which examples form a batch, and when a version is published. */
+  private static final List<Setting<?>> BATCHES =
+      List.of(
+          JobSettings.BATCH_SIZE,
+          JobSettings.BATCH_TIMEOUT,
+          JobSettings.PUBLISH_EVERY_STEPS,
+          JobSettings.MODEL_NAME);
+
+  /** All of them. */
+  public static final List<Setting<?>> ALL =
+      Stream.concat(STEP.stream(), BATCHES.stream()).<Setting<?>>map(each -> each).toList();
+
+  /** These depend on the method: where it changes, they do, unless they were chosen by hand. */
+  private static final List<Setting<?>> OF_THE_METHOD =
+      List.of(JobSettings.WEIGHTS, JobSettings.LORA_ALPHA, JobSettings.LEARNING_RATE);
+
+  private static final Set<String> CHOOSE_THE_METHOD =
+      Stream.of(
+              JobSettings.METHOD, JobSettings.PATTERN, JobSettings.SVFT_RANK, JobSettings.LORA_RANK)
+          .map(Setting::key)
+          .collect(Collectors.toUnmodifiableSet());
+
+  private RecordedSettings() {}
+
+  /** What a manifest says of a job with these settings. */
+  static TreeMap<String, String> of(Settings settings) {
+    AdapterMethod method = JobSettings.method(settings);
+    TrainingSettings training = JobSettings.training(settings, method);
+    Settings inForce =
+        settings
+            .with(JobSettings.LEARNING_RATE, training.learningRate())
+            .with(JobSettings.WEIGHTS, weights(method));
+    List<Setting<?>> recorded = new ArrayList<>(List.of(JobSettings.METHOD));
+    recorded.addAll(JobSettings.STEP);
+    recorded.addAll(BATCHES);
+    if (!(method instanceof AdapterMethod.HeadOnly)) {
+      recorded.add(JobSettings.WEIGHTS);
+    }
+    if (method instanceof AdapterMethod.Svft svft) {
+      inForce = inForce.with(JobSettings.PATTERN, svft.pattern().id());
+      recorded.addAll(List.of(JobSettings.PATTERN, JobSettings.SVFT_RANK));
+    } else if (method instanceof AdapterMethod.Lora lora) {
+      inForce = inForce.with(JobSettings.LORA_ALPHA, lora.alpha());
+      recorded.addAll(List.of(JobSettings.LORA_RANK, JobSettings.LORA_ALPHA));
+    }
+    TreeMap<String, String> texts = new TreeMap<>();
+    for (Setting<?> setting : recorded) {
+      texts.put(setting.key(), text(inForce, setting));
+    }
+    return texts;
+  }
+
+  private static <T> String text(Settings settings, Setting<T> setting) {
+    return settings.with(setting, settings.get(setting)).explicit().get(setting.key());
+  }
+
+  private static String weights(AdapterMethod method) {
+    return method.weights().stream().map(WeightRole::id).collect(Collectors.joining("+"));
+  }
+
+  /**
+   * What a step depended on, by its manifest.
+   *
+   * @throws UsageException where a setting is not known, or its value not allowed any more
+   */
+  public static TrainingSettings training(Map<String, String> recorded) {
+    return JobSettings.training(settings(recorded));
+  }
+
+  private static Settings settings(Map<String, String> recorded) {
+    return Settings.of(
+        ALL,
+        null,
+        new TreeMap<>(recorded)
+            .entrySet().stream().map(each -> each.getKey() + "=" + each.getValue()).toList());
+  }
+
+  /**
+   * Those of a process's settings that somebody has set.
+   *
+   * @throws UsageException where one of them decides the batches, which are on record
+   */
+  public static Map<String, String> within(Settings settings) {
+    Map<String, String> explicit = settings.explicit();
+    for (Setting<?> setting : BATCHES) {
+      if (explicit.containsKey(setting.key())) {
+        throw new UsageException(
+            setting.key() + ": a replay takes batches, versions and base model from the record");
+      }
+    }
+    Map<String, String> set = new TreeMap<>();
+    for (Setting<?> setting : STEP) {
+      if (explicit.containsKey(setting.key())) {
+        set.put(setting.key(), explicit.get(setting.key()));
+      }
+    }
+    return set;
+  }
+
+  /**
+   * Recorded settings with some of them changed. Where another method or pattern is asked for, what
+   * the recorded one had by default (its learning rate, say) becomes what the other has by default.
+   *
+   * @param changes by key, as {@link #within} gives them
+   */
+  public static TreeMap<String, String> changed(
+      Map<String, String> recorded, Map<String, String> changes) {
+    TreeMap<String, String> changed = new TreeMap<>(recorded);
+    if (changes.keySet().stream().anyMatch(CHOOSE_THE_METHOD::contains)) {
+      TreeMap<String, String> byDefault = new TreeMap<>(recorded);
+      OF_THE_METHOD.forEach(setting -> byDefault.remove(setting.key()));
+      of(settings(byDefault))
+          .forEach(
+              (key, value) -> {
+                if (!byDefault.containsKey(key)) {
+                  changed.remove(key, value);
+                }
+              });
+    }
+    changed.putAll(changes);
+    return of(settings(changed));
+  }
+}

@@ -1,0 +1,128 @@
+package io.millrace.pipeline.log;
+
+import io.millrace.client.Connection;
+import io.millrace.client.UsageException;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * A topic read as a log, committed records only. It changes nothing there, and belongs to no
+ * consumer group. For one thread.
+ */
+public final class CommittedTopic implements AutoCloseable {
+  /** Kafka's own patience of a minute is long for somebody who waits at a terminal. */
+  private static final String PATIENCE_MILLIS = "15000";
+
+  private static final Duration WAIT = Duration.ofMillis(200);
+
+  private final String name;
+  private final String bootstrapServers;
+  private final KafkaConsumer<byte[], byte[]> consumer;
+  private final List<TopicPartition> partitions;
+
+  /**
+   * Connects.
+   *
+   * @throws UsageException where there is no such topic
+   * @throws IllegalStateException where Kafka does not answer
+   */
+  public CommittedTopic(Connection connection, String name) {
+    this.name = name;
+    this.bootstrapServers = connection.bootstrapServers();
+    this.consumer = consumer(connection, "earliest");
+    try {
+      partitions =
+          consumer.partitionsFor(name).stream()
+              .map(partition -> new TopicPartition(name, partition.partition()))
+              .toList();
+      if (partitions.isEmpty()) {
+        throw new UsageException("there is no topic %s at %s".formatted(name, bootstrapServers));
+      }
+    } catch (KafkaException e) {
+      consumer.close();
+      throw failed(e);
+    } catch (RuntimeException e) {
+      consumer.close();
+      throw e;
+    }
+  }
+
+  /**
+   * A consumer of committed records that belongs to no group.
+   *
+   * @param reset where it goes on when its place is gone: Kafka's {@code auto.offset.reset}
+   */
+  static KafkaConsumer<byte[], byte[]> consumer(Connection connection, String reset) {
+    Properties properties = new Properties();
+    properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, PATIENCE_MILLIS);
+    properties.putAll(connection.properties());
+    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
+    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, reset);
+    properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, "false");
+    return new KafkaConsumer<>(
+        properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+
+  private IllegalStateException failed(KafkaException e) {
+    return new IllegalStateException(
+        "cannot read the topic %s at %s; --data DIR reads that of an earlier train, demo or up"
+            .formatted(name, bootstrapServers),
+        e);
+  }
+
+  /** Every record that is committed now, a partition's in their order. */
+  public void forEach(Consumer<ConsumerRecord<byte[], byte[]>> reader) {
+    try {
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      Set<TopicPartition> open = new HashSet<>(partitions);
+      while (true) {
+        open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
+        if (open.isEmpty()) {
+          return;
+        }
+        consumer.poll(WAIT).forEach(reader);
+      }
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  /** The record at a place that {@link #forEach} gave; empty where it is gone since. */
+  public Optional<ConsumerRecord<byte[], byte[]>> at(int partition, long offset) {
+    try {
+      TopicPartition only = new TopicPartition(name, partition);
+      consumer.assign(List.of(only));
+      consumer.seek(only, offset);
+      while (consumer.position(only) <= offset) {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
+          if (record.offset() == offset) {
+            return Optional.of(record);
+          }
+        }
+      }
+      return Optional.empty();
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    consumer.close();
+  }
+}

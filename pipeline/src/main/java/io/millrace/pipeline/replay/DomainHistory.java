@@ -1,0 +1,177 @@
+package io.millrace.pipeline.replay;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Manifest;
+import io.millrace.schemas.TrainingRun;
+import io.millrace.schemas.TrainingStep;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * What the topics hold of one domain's training. A domain that was started anew without its state
+ * counts from step 1 again: then only its last training is its history.
+ */
+public final class DomainHistory {
+  /**
+   * A version, without its payload.
+   *
+   * @param record as it was published, the payload left out
+   * @param payloadSha256 of the payload that the record held
+   */
+  record Version(AdapterVersion record, String payloadSha256) {
+    long number() {
+      return record.getVersion();
+    }
+
+    Optional<Manifest> manifest() {
+      return Optional.ofNullable(record.getManifest());
+    }
+  }
+
+  /**
+   * Where a snapshot lies.
+   *
+   * @param version that was published from it
+   */
+  record SnapshotPlace(long version, int partition, long offset) {}
+
+  private final String domain;
+  private final List<TrainingStep> steps = new ArrayList<>();
+  private final TreeMap<Long, Version> versions = new TreeMap<>();
+  private final TreeMap<Long, SnapshotPlace> snapshots = new TreeMap<>();
+
+  DomainHistory(String domain) {
+    this.domain = domain;
+  }
+
+  /**
+   * @throws IllegalStateException where a step is missing or comes twice: exactly once is broken
+   */
+  void add(TrainingStep step) {
+    if (step.getStep() == 1) {
+      steps.clear();
+    } else if (!steps.isEmpty() && step.getStep() != lastStep() + 1) {
+      throw new IllegalStateException(
+          "the record of %s is broken: step %d follows step %d"
+              .formatted(domain, step.getStep(), lastStep()));
+    }
+    steps.add(step);
+  }
+
+  void add(Version version) {
+    if (version.number() == 1) {
+      versions.clear();
+    }
+    versions.put(version.number(), version);
+  }
+
+  /** A version that was pruned. */
+  void remove(long version) {
+    versions.remove(version);
+  }
+
+  void add(SnapshotPlace snapshot) {
+    if (!snapshots.isEmpty() && snapshot.version() <= snapshots.lastKey()) {
+      snapshots.clear();
+    }
+    snapshots.put(snapshot.version(), snapshot);
+  }
+
+  public String domain() {
+    return domain;
+  }
+
+  /** Whether a version of it is there. */
+  public boolean hasVersions() {
+    return !versions.isEmpty();
+  }
+
+  /** Whether a replay can start later than at the base model. */
+  public boolean hasSnapshots() {
+    return !snapshots.isEmpty();
+  }
+
+  /** Name of the base model; the domain has a version. */
+  String baseModel() {
+    return versions.firstEntry().getValue().record().getBaseModel();
+  }
+
+  /** Those the topic still holds, in order and without gap. */
+  List<TrainingStep> steps() {
+    return steps;
+  }
+
+  /** The first step that the topic still holds; 1 unless the first ones are gone. */
+  long firstStep() {
+    return steps.isEmpty() ? 1 : steps.get(0).getStep();
+  }
+
+  long lastStep() {
+    return steps.isEmpty() ? 0 : steps.get(steps.size() - 1).getStep();
+  }
+
+  /** The record of a step from {@link #firstStep} to {@link #lastStep}. */
+  TrainingStep step(long number) {
+    return steps.get(Math.toIntExact(number - firstStep()));
+  }
+
+  /** By number. */
+  SortedMap<Long, Version> versions() {
+    return versions;
+  }
+
+  /** By the version that was published from it. */
+  SortedMap<Long, SnapshotPlace> snapshots() {
+    return snapshots;
+  }
+
+  /** The first version with that step in it; 0 where there is none yet. */
+  long versionOf(long step) {
+    return versions.values().stream()
+        .filter(version -> version.record().getSteps() >= step)
+        .mapToLong(Version::number)
+        .findFirst()
+        .orElse(0);
+  }
+
+  /**
+   * Steps taken up to a version.
+   *
+   * @throws IllegalStateException where there is no such version
+   */
+  long stepsOf(long version) {
+    Version found = versions.get(version);
+    if (found == null) {
+      throw new IllegalStateException(
+          "%s has a snapshot of version %d, and no such version".formatted(domain, version));
+    }
+    return found.record().getSteps();
+  }
+
+  /**
+   * The run that a step belonged to, by the manifest of the version it led to.
+   *
+   * @throws IllegalStateException where no manifest tells
+   */
+  TrainingRun run(long step) {
+    return versions.values().stream()
+        .filter(version -> version.record().getSteps() >= step)
+        .findFirst()
+        .flatMap(Version::manifest)
+        .flatMap(
+            manifest ->
+                manifest.getRuns().stream()
+                    .filter(run -> run.getFirstStep() <= step)
+                    .max(Comparator.comparingLong(TrainingRun::getFirstStep)))
+        .orElseThrow(
+            () ->
+                new IllegalStateException(
+                    "no manifest says how step %d of %s was trained: its version was pruned, or"
+                            .formatted(step, domain)
+                        + " published before there were manifests"));
+  }
+}

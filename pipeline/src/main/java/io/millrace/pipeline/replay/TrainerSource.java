@@ -1,0 +1,90 @@
+package io.millrace.pipeline.replay;
+
+import ai.djl.Device;
+import io.millrace.operators.DomainTrainer;
+import io.millrace.svft.BaseModel;
+import io.millrace.svft.ModelFiles;
+import io.millrace.svft.Trainer;
+import io.millrace.svft.TrainingSettings;
+import io.millrace.svft.WeightRole;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+
+/**
+ * Trainers for the settings that a record names, one at a time: as long as they stay the same, so
+ * do trainer and base model. For one thread.
+ */
+public final class TrainerSource implements AutoCloseable {
+  private final Function<String, ModelFiles> models;
+  private final Device device;
+  private final int threads;
+
+  private ModelFiles files;
+  private Set<WeightRole> factored;
+  private BaseModel base;
+  private Map<String, String> settings;
+  private DomainTrainer trainer;
+
+  /**
+   * @param models the base model of a name
+   * @param threads threads that share a step's work
+   */
+  public TrainerSource(Function<String, ModelFiles> models, Device device, int threads) {
+    this.models = models;
+    this.device = device;
+    this.threads = threads;
+  }
+
+  /** A base model as it is here. */
+  ModelFiles model(String name) {
+    if (files == null || !files.name().equals(name)) {
+      close();
+      files = models.apply(name);
+    }
+    return files;
+  }
+
+  /**
+   * What trains with these settings. It is valid until the next call.
+   *
+   * @param recorded as a manifest holds them
+   */
+  DomainTrainer trainer(String model, TrainingSettings training, Map<String, String> recorded) {
+    ModelFiles wanted = model(model);
+    if (trainer != null && recorded.equals(settings)) {
+      return trainer;
+    }
+    closeTrainer();
+    Set<WeightRole> needed = Trainer.factored(training.method());
+    if (base == null || !needed.equals(factored)) {
+      closeBase();
+      base = BaseModel.load(wanted, device, needed);
+      factored = needed;
+    }
+    trainer = new DomainTrainer(base, training, recorded, threads);
+    settings = Map.copyOf(recorded);
+    return trainer;
+  }
+
+  private void closeTrainer() {
+    if (trainer != null) {
+      trainer.close();
+      trainer = null;
+    }
+  }
+
+  private void closeBase() {
+    if (base != null) {
+      base.close();
+      base = null;
+    }
+  }
+
+  @Override
+  public void close() {
+    closeTrainer();
+    closeBase();
+    files = null;
+  }
+}

@@ -1,0 +1,147 @@
+package io.millrace.pipeline.replay;
+
+import io.millrace.client.Connection;
+import io.millrace.client.UsageException;
+import io.millrace.pipeline.adapters.AdapterLog;
+import io.millrace.pipeline.adapters.LoggedVersion;
+import io.millrace.pipeline.log.CommittedTopic;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingSnapshot;
+import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.Sha256;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.Predicate;
+import org.apache.kafka.common.serialization.Deserializer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What a job has recorded of its training: steps, versions and snapshots. */
+public final class TrainingLog {
+  private static final Logger LOG = LoggerFactory.getLogger(TrainingLog.class);
+
+  private final Connection connection;
+  private final Predicate<String> wanted;
+  private final SortedMap<String, DomainHistory> domains = new TreeMap<>();
+
+  private TrainingLog(Connection connection, Predicate<String> wanted) {
+    this.connection = connection;
+    this.wanted = wanted;
+  }
+
+  /**
+   * Reads what is committed now.
+   *
+   * @param wanted the domains to read of
+   * @throws UsageException where a topic is missing
+   * @throws IllegalStateException where the record has gaps
+   */
+  public static TrainingLog read(Connection connection, Predicate<String> wanted) {
+    TrainingLog log = new TrainingLog(connection, wanted);
+    log.readVersions();
+    log.readSteps();
+    log.readSnapshots();
+    return log;
+  }
+
+  /** Histories by the domains' names. */
+  public SortedMap<String, DomainHistory> domains() {
+    return domains;
+  }
+
+  private DomainHistory history(String domain) {
+    return domains.computeIfAbsent(domain, DomainHistory::new);
+  }
+
+  private void readVersions() {
+    try (AdapterLog log = new AdapterLog(connection)) {
+      log.forEach(
+          logged -> {
+            if (!logged.domain().isEmpty() && wanted.test(logged.domain())) {
+              add(logged);
+            }
+          });
+    }
+  }
+
+  private void add(LoggedVersion logged) {
+    if (logged.content() instanceof LoggedVersion.Unreadable broken) {
+      throw new IllegalStateException(
+          "%s: version %d of %s cannot be read: %s"
+              .formatted(logged.place(), logged.version(), logged.domain(), broken.why()));
+    }
+    DomainHistory history = history(logged.domain());
+    if (logged.published().isEmpty()) {
+      history.remove(logged.version());
+      return;
+    }
+    AdapterVersion record = logged.published().get();
+    byte[] payload = new byte[record.getPayload().remaining()];
+    record.getPayload().duplicate().get(payload);
+    record.setPayload(ByteBuffer.allocate(0));
+    history.add(new DomainHistory.Version(record, Sha256.of(payload)));
+  }
+
+  private void readSteps() {
+    Deserializer<TrainingStep> reader = connection.deserializer(TrainingStep.class);
+    try (CommittedTopic topic = new CommittedTopic(connection, Topics.TRAINING_STEPS)) {
+      topic.forEach(
+          record -> {
+            // By its key, so that other domains' records need not be decoded.
+            String domain = new String(record.key(), StandardCharsets.UTF_8);
+            if (wanted.test(domain)) {
+              history(domain).add(reader.deserialize(record.topic(), record.value()));
+            }
+          });
+    }
+  }
+
+  private void readSnapshots() {
+    try (CommittedTopic topic = new CommittedTopic(connection, Topics.TRAINING_SNAPSHOTS)) {
+      topic.forEach(
+          record -> {
+            String domain = Topics.domainOfAdapterKey(record.key());
+            if (wanted.test(domain)) {
+              history(domain)
+                  .add(
+                      new DomainHistory.SnapshotPlace(
+                          Topics.versionOfAdapterKey(record.key()),
+                          record.partition(),
+                          record.offset()));
+            }
+          });
+    } catch (UsageException e) {
+      // The topics were made before there were snapshots.
+      LOG.info("No snapshots: {}", e.getMessage());
+    }
+  }
+
+  /**
+   * A snapshot that a history names.
+   *
+   * @throws IllegalStateException where it is gone
+   */
+  TrainingSnapshot snapshot(DomainHistory.SnapshotPlace place) {
+    try (CommittedTopic topic = new CommittedTopic(connection, Topics.TRAINING_SNAPSHOTS)) {
+      return topic
+          .at(place.partition(), place.offset())
+          .map(
+              record ->
+                  connection
+                      .deserializer(TrainingSnapshot.class)
+                      .deserialize(record.topic(), record.value()))
+          .orElseThrow(
+              () ->
+                  new IllegalStateException(
+                      "the snapshot of version %d at offset %d of %s-%d is gone; try again"
+                          .formatted(
+                              place.version(),
+                              place.offset(),
+                              Topics.TRAINING_SNAPSHOTS,
+                              place.partition())));
+    }
+  }
+}

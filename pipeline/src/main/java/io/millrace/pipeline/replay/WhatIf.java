@@ -1,0 +1,140 @@
+package io.millrace.pipeline.replay;
+
+import io.millrace.client.UsageException;
+import io.millrace.operators.DomainTrainer;
+import io.millrace.pipeline.job.RecordedSettings;
+import io.millrace.schemas.DomainState;
+import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.NonFiniteStepException;
+import io.millrace.svft.TrainingSettings;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Trains over a domain's recorded batches with other settings. Nothing is published. */
+public final class WhatIf {
+  /**
+   * What came of it, over the same batches.
+   *
+   * @param domain whose batches
+   * @param settings that differ from those on record, by key
+   * @param instead of what: the recorded settings under the same keys
+   * @param recorded how the record did
+   * @param replayed how the other settings did
+   * @param trainableParameters of the other settings' adapter, without the head
+   * @param firstDifferentStep the first step with another state than on record; 0 where none has
+   * @param examplesPerSecond from the end of the first step to that of the last
+   */
+  public record Result(
+      String domain,
+      Map<String, String> settings,
+      Map<String, String> instead,
+      Score recorded,
+      Score replayed,
+      long trainableParameters,
+      long firstDifferentStep,
+      double examplesPerSecond) {}
+
+  private WhatIf() {}
+
+  /**
+   * Whether these changes change anything in a part of a history.
+   *
+   * @param changes by key, as {@link RecordedSettings#within} gives them
+   */
+  public static boolean changes(ReplayRange range, Map<String, String> changes) {
+    return range.steps().stream()
+        .map(step -> range.history().run(step.getStep()).getSettings())
+        .distinct()
+        .anyMatch(settings -> !RecordedSettings.changed(settings, changes).equals(settings));
+  }
+
+  /**
+   * Trains with them.
+   *
+   * @throws UsageException where another adapter is to go on from a snapshot
+   * @throws MissingExamplesException where examples are missing
+   */
+  public static Result run(
+      TrainingLog log,
+      ReplayRange range,
+      Map<String, String> changes,
+      RecordedExamples examples,
+      TrainerSource trainers,
+      DomainReplay.Listener listener) {
+    MissingExamples missing = examples.missing(range.steps());
+    if (missing.count() > 0) {
+      throw new MissingExamplesException(missing);
+    }
+    DomainHistory history = range.history();
+    DomainState state = null;
+    DomainTrainer trainer = null;
+    Map<String, String> changed = new TreeMap<>();
+    Map<String, String> instead = new TreeMap<>();
+    List<Boolean> correct = new ArrayList<>();
+    double loss = 0;
+    long firstDifferent = 0;
+    StepRate rate = new StepRate();
+    for (TrainingStep recorded : range.steps()) {
+      Map<String, String> settings = history.run(recorded.getStep()).getSettings();
+      TreeMap<String, String> others = RecordedSettings.changed(settings, changes);
+      others.forEach(
+          (key, value) -> {
+            if (!value.equals(settings.get(key))) {
+              changed.put(key, value);
+              instead.put(key, settings.getOrDefault(key, "none"));
+            }
+          });
+      TrainingSettings training = RecordedSettings.training(others);
+      trainer = trainers.trainer(history.baseModel(), training, others);
+      if (state == null) {
+        state = start(log, range, trainer, training);
+      }
+      int count = recorded.getCorrect().size();
+      try {
+        TrainingStep step =
+            trainer.step(
+                history.domain(),
+                state,
+                examples.read(recorded.getBatch()),
+                recorded.getClosedBy());
+        correct.addAll(step.getCorrect());
+        loss += step.getLoss() * count;
+        if (firstDifferent == 0 && !step.getStateSha256().equals(recorded.getStateSha256())) {
+          firstDifferent = recorded.getStep();
+        }
+      } catch (NonFiniteStepException e) {
+        throw new IllegalStateException(
+            "with these settings step %d of %s fails: %s"
+                .formatted(recorded.getStep(), history.domain(), e.getMessage()),
+            e);
+      }
+      rate.step(count);
+      listener.trained(rate.examples());
+    }
+    return new Result(
+        history.domain(),
+        changed,
+        instead,
+        Score.of(range.steps()),
+        Score.of(correct, loss),
+        trainer == null ? 0 : trainer.publish(history.domain(), state).getTrainableParameters(),
+        firstDifferent,
+        rate.perSecond());
+  }
+
+  private static DomainState start(
+      TrainingLog log, ReplayRange range, DomainTrainer trainer, TrainingSettings training) {
+    if (range.snapshot().isEmpty()) {
+      return trainer.initialState();
+    }
+    DomainState state = log.snapshot(range.snapshot().get()).getState();
+    if (!state.getMethod().equals(training.method().spec())) {
+      throw new UsageException(
+          "the snapshot holds a state of %s, which %s cannot go on with: leave --from out"
+              .formatted(state.getMethod(), training.method().spec()));
+    }
+    return state;
+  }
+}
