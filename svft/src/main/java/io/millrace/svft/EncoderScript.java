@@ -35,20 +35,37 @@ final class EncoderScript implements AutoCloseable {
 
   EncoderScript(NDManager manager) {
     this.manager = (PtNDManager) manager;
-    try (InputStream source = EncoderScript.class.getResourceAsStream(SOURCE)) {
-      byte[] archive = archive(source.readAllBytes());
-      this.module =
-          JniUtils.loadModule(this.manager, new ByteArrayInputStream(archive), false, false);
+    this.module = load(this.manager, SOURCE, CLASS);
+  }
+
+  /** Its source text. */
+  static byte[] source() {
+    return read(SOURCE);
+  }
+
+  /** Loads the program in that resource, which is one class without attributes. */
+  static PtSymbolBlock load(PtNDManager manager, String resource, String className) {
+    try {
+      byte[] archive = archive(read(resource), className);
+      return JniUtils.loadModule(manager, new ByteArrayInputStream(archive), false, false);
     } catch (IOException e) {
-      throw new ModelException(SOURCE + ": " + e.getMessage(), e);
+      throw new ModelException(resource + ": " + e.getMessage(), e);
     }
   }
 
-  private static byte[] archive(byte[] source) throws IOException {
+  private static byte[] read(String resource) {
+    try (InputStream in = EncoderScript.class.getResourceAsStream(resource)) {
+      return in.readAllBytes();
+    } catch (IOException e) {
+      throw new ModelException(resource + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static byte[] archive(byte[] source, String className) throws IOException {
     ByteArrayOutputStream pickle = new ByteArrayOutputStream();
     // Protocol 2: an object of the class, made without arguments, with the state {training: True}.
     pickle.write(new byte[] {(byte) 0x80, 2});
-    pickle.writeBytes(("c__torch__\n" + CLASS + "\n").getBytes(StandardCharsets.US_ASCII));
+    pickle.writeBytes(("c__torch__\n" + className + "\n").getBytes(StandardCharsets.US_ASCII));
     pickle.write(new byte[] {')', (byte) 0x81, '}', 'X', 8, 0, 0, 0});
     pickle.writeBytes("training".getBytes(StandardCharsets.US_ASCII));
     pickle.write(new byte[] {(byte) 0x88, 's', 'b', '.'});

@@ -1,38 +1,210 @@
 package io.millrace.svft;
 
 import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.util.Platform;
+import ai.djl.util.cuda.CudaUtils;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Properties;
+import java.util.Set;
 import java.util.SortedMap;
-import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
-/** What training runs on, as text for a record. */
+/**
+ * What the bits of a training step may depend on besides stream, settings and base model: programs,
+ * processor, and what tells kernels which code to choose.
+ *
+ * <table>
+ * <caption>Keys</caption>
+ * <tr><td>{@code millrace}, {@code djl}, {@code libtorch}, {@code tokenizers}
+ *     <td>their versions; libtorch's with the build's date and flavor
+ * <tr><td>{@code program} <td>the start of the SHA-256 of the TorchScript program of a step
+ * <tr><td>{@code java} <td>vendor, virtual machine, version
+ * <tr><td>{@code os}, {@code glibc} <td>name, architecture, version; glibc only where it is found
+ * <tr><td>{@code processor}, {@code processorFeatures}
+ *     <td>the first processor, and which of its features kernels choose by; empty where no {@code
+ *     /proc/cpuinfo} tells
+ * <tr><td>{@code cpuCapability} <td>the instruction set that PyTorch's own kernels run with
+ * <tr><td>{@code kernel.*}
+ *     <td>per group of kernels on the device, the start of a hash of what they give for fixed
+ *     inputs: different digits, different bits
+ * <tr><td>{@code env.*}
+ *     <td>environment variables that change kernels; of a value that holds a path, a hash
+ * <tr><td>{@code device} <td>cpu, or gpu with its compute capability
+ * <tr><td>{@code threads} <td>that share a step
+ * </table>
+ */
 public final class TrainingEnvironment {
+  private static final Pattern KERNEL_VARIABLES =
+      Pattern.compile(
+          "(ATEN|MKL|ONEDNN|DNNL|OMP|GOMP|KMP|PYTORCH|TORCH|CUDA|CUDNN|CUBLAS|NVIDIA)_.*"
+              + "|GLIBC_TUNABLES|LD_PRELOAD");
+
+  // docs/training.md says how each was tested.
+  private static final Set<String> HARMLESS =
+      Set.of("java", "os", "threads", "env.OMP_NUM_THREADS");
+
+  private static final Map<Device, SortedMap<String, String>> KNOWN = new ConcurrentHashMap<>();
+
   private TrainingEnvironment() {}
 
-  /** Name and value of everything that a step's bits may depend on besides its input. */
+  /**
+   * This process's, of steps on that device shared by so many threads. The first call for a device
+   * takes a moment, later ones nothing.
+   *
+   * @return by key, one line of text each; names no host, user or path
+   */
   public static SortedMap<String, String> describe(Device device, int threads) {
-    SortedMap<String, String> environment = new TreeMap<>();
-    environment.put("device", device.toString());
-    environment.put("threads", Integer.toString(threads));
-    return environment;
+    SortedMap<String, String> entries =
+        new TreeMap<>(KNOWN.computeIfAbsent(device, TrainingEnvironment::describe));
+    entries.put("threads", String.valueOf(threads));
+    return Collections.unmodifiableSortedMap(entries);
   }
 
-  /** What differs between two environments, one line each. */
+  private static SortedMap<String, String> describe(Device device) {
+    SortedMap<String, String> entries = new TreeMap<>();
+    entries.put("millrace", property("/io/millrace/svft/build.properties", "version"));
+    entries.put("djl", Engine.getDjlVersion());
+    Platform torch = Platform.detectPlatform("pytorch");
+    entries.put("libtorch", torch.getVersion() + "-" + torch.getFlavor());
+    entries.put("tokenizers", Platform.detectPlatform("tokenizers").getVersion());
+    entries.put("program", Sha256.of(EncoderScript.source()).substring(0, 8));
+    entries.put("java", system("java.vendor", "java.vm.name", "java.vm.version"));
+    entries.put("os", system("os.name", "os.arch", "os.version"));
+    String glibc = glibc();
+    if (!glibc.isEmpty()) {
+      entries.put("glibc", glibc);
+    }
+    Processor processor = Processor.of(lines(Path.of("/proc/cpuinfo")));
+    entries.put("processor", processor.model());
+    entries.put("processorFeatures", processor.features());
+    KernelProbe probe = KernelProbe.on(device);
+    entries.put("cpuCapability", probe.capability());
+    probe.bits().forEach((group, hash) -> entries.put("kernel." + group, hash));
+    variables(System.getenv()).forEach((name, value) -> entries.put("env." + name, value));
+    entries.put("device", device(device));
+    return entries;
+  }
+
+  /** Those of a process's environment variables that change kernels. */
+  static SortedMap<String, String> variables(Map<String, String> environment) {
+    SortedMap<String, String> found = new TreeMap<>();
+    environment.forEach(
+        (name, value) -> {
+          if (KERNEL_VARIABLES.matcher(name).matches()) {
+            found.put(name, value.contains("/") ? hash(value) : value);
+          }
+        });
+    return found;
+  }
+
+  private static String hash(String value) {
+    return "sha256:" + Sha256.of(value.getBytes(StandardCharsets.UTF_8)).substring(0, 8);
+  }
+
+  /**
+   * The entries that two environments do not share, in the order of their keys, as {@code
+   * "cpuCapability: recorded AVX512, here AVX2"}. Of those that {@linkplain #reachesBits cannot
+   * change bits} the line says so.
+   */
   public static List<String> differences(Map<String, String> recorded, Map<String, String> here) {
-    SortedSet<String> keys = new TreeSet<>(recorded.keySet());
+    Set<String> keys = new TreeSet<>(recorded.keySet());
     keys.addAll(here.keySet());
     List<String> lines = new ArrayList<>();
     for (String key : keys) {
-      String there = recorded.getOrDefault(key, "(none)");
-      String now = here.getOrDefault(key, "(none)");
-      if (!there.equals(now)) {
-        lines.add("%s: recorded %s, here %s".formatted(key, there, now));
+      String before = recorded.get(key);
+      String now = here.get(key);
+      if (!Objects.equals(before, now)) {
+        lines.add(
+            "%s: recorded %s, here %s%s"
+                .formatted(
+                    key, shown(before), shown(now), reachesBits(key) ? "" : " (changes no bits)"));
       }
     }
     return lines;
+  }
+
+  private static String shown(String value) {
+    if (value == null) {
+      return "nothing";
+    }
+    return value.isEmpty() ? "empty" : value;
+  }
+
+  /** Whether a difference in that entry may change a step's bits. */
+  public static boolean reachesBits(String key) {
+    return !HARMLESS.contains(key);
+  }
+
+  private static String device(Device device) {
+    if (!device.isGpu()) {
+      return "cpu";
+    }
+    return "gpu, compute capability %s, CUDA %s"
+        .formatted(
+            CudaUtils.getComputeCapability(device.getDeviceId()), CudaUtils.getCudaVersionString());
+  }
+
+  private static String system(String... properties) {
+    List<String> values = new ArrayList<>();
+    for (String property : properties) {
+      values.add(System.getProperty(property, ""));
+    }
+    return String.join(" ", values);
+  }
+
+  private static String property(String resource, String name) {
+    Properties properties = new Properties();
+    try (InputStream in = TrainingEnvironment.class.getResourceAsStream(resource)) {
+      properties.load(in);
+    } catch (IOException e) {
+      throw new ModelException(resource + ": " + e.getMessage(), e);
+    }
+    return properties.getProperty(name);
+  }
+
+  /** What the C library that this process runs on says of itself; empty where it is another. */
+  private static String glibc() {
+    for (String line : lines(Path.of("/proc/self/maps"))) {
+      int path = line.indexOf('/');
+      if (path >= 0 && line.substring(path).matches(".*/libc(\\.so\\.6|-[\\d.]+\\.so)")) {
+        return glibcVersion(line.substring(path));
+      }
+    }
+    return "";
+  }
+
+  private static String glibcVersion(String library) {
+    try {
+      String text = Files.readString(Path.of(library), StandardCharsets.ISO_8859_1);
+      Matcher version =
+          Pattern.compile(
+                  "GNU C Library \\(([\\x20-\\x7e&&[^)]]{1,60})\\)[^\\n]{0,20} version ([\\d.]*\\d)")
+              .matcher(text);
+      return version.find() ? version.group(2) + " (" + version.group(1) + ")" : "";
+    } catch (IOException e) {
+      return "";
+    }
+  }
+
+  private static List<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file, StandardCharsets.ISO_8859_1);
+    } catch (IOException e) {
+      return List.of();
+    }
   }
 }

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** Another Java process on the tests' class path. */
@@ -18,6 +19,15 @@ final class ChildJvm implements AutoCloseable {
 
   static ChildJvm start(List<String> options, Class<?> main, String... arguments)
       throws IOException {
+    return start(options, Map.of(), main, arguments);
+  }
+
+  /**
+   * @param variables of its environment, beside this process's
+   */
+  static ChildJvm start(
+      List<String> options, Map<String, String> variables, Class<?> main, String... arguments)
+      throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of("-XX:+UseSerialGC", "-Dai.djl.offline=true"));
@@ -25,8 +35,10 @@ final class ChildJvm implements AutoCloseable {
     command.addAll(options);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
     command.addAll(List.of(arguments));
-    return new ChildJvm(
-        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start());
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+    builder.environment().putAll(variables);
+    return new ChildJvm(builder.start());
   }
 
   /** Waits for its end, which must be a good one; returns the lines it printed. */

@@ -1,0 +1,39 @@
+# What PyTorch's kernels make of fixed inputs, as KernelProbe.java asks it: in the form that encoder.py is in.
+class Kernels(Module):
+  __parameters__ = []
+  __buffers__ = []
+  training : bool
+
+  # The instruction set that PyTorch has chosen for its own kernels: NO AVX, AVX2, AVX512, ...
+  def capability(self: __torch__.Kernels) -> str:
+    return torch._get_cpu_capability()
+
+  # x, dy [T, H]; w [H, H]; b [H]. Groups of results, in the order of KernelProbe's names.
+  def results(self: __torch__.Kernels, x: Tensor, dy: Tensor, w: Tensor, b: Tensor) -> List[Tensor]:
+    T = torch.size(x, 0)
+    H = torch.size(x, 1)
+    out = annotate(List[Tensor], [])
+    # Products: with a transposed factor, with a plain one, over rows; wide and narrow ones.
+    _0 = torch.append(out, torch.addmm(b, x, torch.t(w)))
+    _1 = torch.append(out, torch.mm(x, w))
+    _2 = torch.append(out, torch.mm(torch.t(dy), x))
+    _3 = torch.append(out, torch.mm(torch.slice(x, 0, 0, 8), torch.t(torch.slice(w, 0, 0, 3))))
+    # Attention's products: eight sequences of T / 8 places.
+    q = torch.view(x, [8, -1, H])
+    k = torch.view(dy, [8, -1, H])
+    _4 = torch.append(out, torch.bmm(q, torch.transpose(k, 1, 2)))
+    s = torch.softmax(x, -1)
+    _5 = torch.append(out, s)
+    _6 = torch.append(out, torch._softmax_backward_data(dy, s, -1, 6))
+    _7 = torch.append(out, torch.log_softmax(torch.slice(x, 1, 0, 3), -1))
+    y, mean, rstd = torch.native_layer_norm(x, [H], b, b, 9.9999999999999998e-13)
+    _8 = torch.append(out, y)
+    dx, _9, _10 = torch.native_layer_norm_backward(dy, x, [H], mean, rstd, b, b, [True, False, False])
+    _11 = torch.append(out, dx)
+    _12 = torch.append(out, torch.gelu(x))
+    _13 = torch.append(out, torch.gelu_backward(dy, x))
+    _14 = torch.append(out, torch.exp(x))
+    _15 = torch.append(out, torch.sum(x, [0]))
+    _16 = torch.append(out, torch.sum(x))
+    _17 = torch.append(out, torch.mul(x, dy))
+    return out
