@@ -3,10 +3,13 @@ package io.millrace.pipeline;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.Connection;
 import io.millrace.client.SettingsOptions;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Manifest;
+import io.millrace.schemas.TrainingRun;
 import io.millrace.svft.Adapter;
 import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.Safetensors;
@@ -14,6 +17,9 @@ import java.io.PrintWriter;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -25,6 +31,8 @@ import picocli.CommandLine.Spec;
 @Command(name = "show", description = "Show one version: what it is, its labels and its tensors.")
 final class AdaptersShowCommand implements Callable<Integer> {
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  private static final int NAME_WIDTH = 20;
 
   @Option(
       names = "--domain",
@@ -69,7 +77,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
     if (json) {
       out.println(JSON.writerWithDefaultPrettyPrinter().writeValueAsString(fields));
     } else {
-      print(fields, out);
+      print(fields, "", NAME_WIDTH, out);
     }
     out.flush();
     return 0;
@@ -96,6 +104,25 @@ final class AdaptersShowCommand implements Callable<Integer> {
         .getTrainedThrough()
         .forEach(position -> through.put("" + position.getPartition(), position.getOffset()));
     record.getLabels().forEach(fields.putArray("labels")::add);
+    if (record.getManifest() != null) {
+      fields.set("manifest", json(record.getManifest()));
+    }
+    return fields;
+  }
+
+  private static ObjectNode json(Manifest manifest) {
+    ObjectNode fields = JSON.createObjectNode();
+    fields.put("stateSha256", manifest.getStateSha256());
+    fields.put("tokenizerSha256", manifest.getTokenizerSha256());
+    fields.put("positionsSha256", manifest.getPositionsSha256());
+    fields.put("firstStep", manifest.getFirstStep());
+    ArrayNode runs = fields.putArray("runs");
+    for (TrainingRun run : manifest.getRuns()) {
+      ObjectNode each = runs.addObject();
+      each.put("firstStep", run.getFirstStep());
+      each.set("settings", JSON.valueToTree(new TreeMap<>(run.getSettings())));
+      each.set("environment", JSON.valueToTree(new TreeMap<>(run.getEnvironment())));
+    }
     return fields;
   }
 
@@ -121,31 +148,32 @@ final class AdaptersShowCommand implements Callable<Integer> {
   }
 
   /** One field a line; what a field holds several of, one a line below it. */
-  private static void print(ObjectNode fields, PrintWriter out) {
-    fields
-        .properties()
-        .forEach(
-            field -> {
-              JsonNode value = field.getValue();
-              if (value.isObject()) {
-                out.println(field.getKey());
-                int width =
-                    value.properties().stream().mapToInt(e -> e.getKey().length()).max().orElse(1);
-                value
-                    .properties()
-                    .forEach(
-                        each ->
-                            out.printf(
-                                "  %-" + width + "s  %s%n",
-                                AdapterSource.shown(each.getKey()),
-                                shown(each.getValue())));
-              } else if (value.isArray()) {
-                out.println(field.getKey());
-                value.forEach(each -> out.println("  " + shown(each)));
-              } else {
-                out.printf("%-20s %s%n", field.getKey(), shown(value));
-              }
-            });
+  private static void print(JsonNode fields, String indent, int width, PrintWriter out) {
+    for (Map.Entry<String, JsonNode> field : fields.properties()) {
+      String name = AdapterSource.shown(field.getKey());
+      JsonNode value = field.getValue();
+      if (!value.isContainerNode()) {
+        out.printf("%s%-" + width + "s %s%n", indent, name, shown(value));
+        continue;
+      }
+      out.println(indent + name);
+      String deeper = indent + "  ";
+      if (value.isObject()) {
+        print(value, deeper, width(value), out);
+      }
+      for (JsonNode each : value.isArray() ? value : List.<JsonNode>of()) {
+        if (each.isObject()) {
+          print(each, deeper, width(each), out);
+        } else {
+          out.println(deeper + shown(each));
+        }
+      }
+    }
+  }
+
+  /** Of the longest name and a blank behind it. */
+  private static int width(JsonNode fields) {
+    return fields.properties().stream().mapToInt(e -> e.getKey().length()).max().orElse(0) + 1;
   }
 
   private static String shown(JsonNode value) {

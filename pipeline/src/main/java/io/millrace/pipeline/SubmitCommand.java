@@ -8,6 +8,7 @@ import io.millrace.client.UsageException;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.job.ExampleTimestamps;
 import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.JobOutput;
 import io.millrace.pipeline.job.JobSettings;
 import io.millrace.pipeline.job.StartingState;
 import io.millrace.pipeline.source.ExampleLimits;
@@ -54,8 +55,9 @@ final class SubmitCommand implements Callable<Integer> {
       paramLabel = "latest|none|PATH",
       defaultValue = "latest",
       description =
-          "Where state comes from: the newest checkpoint in checkpoint.directory, nothing, or a"
-              + " checkpoint or savepoint. Default: ${DEFAULT-VALUE}.")
+          "Where state comes from: the newest checkpoint in checkpoint.directory, nothing (which trains"
+              + " on all of the topic again, versions counting from 1), or a checkpoint or savepoint."
+              + " Default: ${DEFAULT-VALUE}.")
   private String from;
 
   @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
@@ -67,7 +69,8 @@ final class SubmitCommand implements Callable<Integer> {
     Settings settings = options.load();
     JobSettings.method(settings);
     // A class or an address that cannot be used shows here, not in a task.
-    new Connection(settings).serializer().close();
+    Connection connection = new Connection(settings);
+    connection.serializer().close();
     int colon = flink.lastIndexOf(':');
     String host = colon < 0 ? flink : flink.substring(0, colon);
     int port = port(colon);
@@ -80,7 +83,7 @@ final class SubmitCommand implements Callable<Integer> {
               .formatted(name, running.get(0)));
     }
     String checkpoints = JobSettings.checkpoints(settings);
-    Optional<StartingState> start = startingState(checkpoints);
+    Optional<StartingState> start = startingState(checkpoints, connection);
     FlinkJob job =
         FlinkJob.submit(host, port, settings, checkpoints, start, AdaptationJob.Input.UNBOUNDED);
     say("Job " + name + " is submitted as " + job.id());
@@ -98,7 +101,7 @@ final class SubmitCommand implements Callable<Integer> {
     }
   }
 
-  private Optional<StartingState> startingState(String checkpoints) {
+  private Optional<StartingState> startingState(String checkpoints, Connection connection) {
     if (from.equals("none")) {
       return Optional.empty();
     }
@@ -106,7 +109,14 @@ final class SubmitCommand implements Callable<Integer> {
       return Optional.of(StartingState.savepoint(from));
     }
     try {
-      return StartingState.latestCheckpoint(checkpoints);
+      Optional<StartingState> latest = StartingState.latestCheckpoint(checkpoints);
+      if (latest.isEmpty() && JobOutput.exists(connection)) {
+        throw new UsageException(
+            "%s holds no checkpoint, but a job has trained on this topic before: name its savepoint"
+                    .formatted(checkpoints)
+                + " with --from, or train everything again with --from none");
+      }
+      return latest;
     } catch (IOException e) {
       throw new UsageException(
           "cannot look for checkpoints in %s (%s); name one with --from"

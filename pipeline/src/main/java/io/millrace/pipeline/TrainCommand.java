@@ -9,6 +9,7 @@ import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.embedded.PeakMemory;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.JobOutput;
 import io.millrace.pipeline.job.JobSettings;
 import io.millrace.pipeline.job.StartingState;
 import io.millrace.pipeline.report.RunRecord;
@@ -71,7 +72,7 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    long start = System.nanoTime();
+    long began = System.nanoTime();
     Settings settings = forFiles(options.load());
     AdapterMethod method = JobSettings.method(settings);
     ExampleFile file = open();
@@ -87,15 +88,20 @@ final class TrainCommand implements Callable<Integer> {
           EmbeddedFlink flink = EmbeddedFlink.start(run.path().resolve("flink"), 0, 1)) {
         Settings connected = stack.connect(settings);
         Sent sent = send(file, connected);
-        FlinkJob job = submit(flink, connected, run.path());
-        try (RunRecord record = new RunRecord(new Connection(connected))) {
-          if (!follow(job, record, sent.examples(), stop)) {
-            say("Stopping; the same command goes on from here.");
-            return 130;
+        Connection connection = new Connection(connected);
+        Optional<StartingState> start = latestCheckpoint(run.path());
+        try (RunRecord record = new RunRecord(connection)) {
+          // Of a job that has ended there is output, and no checkpoint any more.
+          if (start.isPresent() || !JobOutput.exists(connection)) {
+            FlinkJob job = submit(flink, connected, run.path(), start);
+            if (!follow(job, record, sent.examples(), stop)) {
+              say("Stopping; the same command goes on from here.");
+              return 130;
+            }
           }
           record.readToEnd();
           RunReport done =
-              RunReport.of(record, (System.nanoTime() - start) / 1e9, PeakMemory.mib());
+              RunReport.of(record, (System.nanoTime() - began) / 1e9, PeakMemory.mib());
           report.write(done);
           run.finish();
           done.lines().forEach(this::say);
@@ -129,15 +135,28 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private FlinkJob submit(EmbeddedFlink flink, Settings settings, Path directory) {
-    String checkpoints = directory.resolve("checkpoints").toString();
+  private static Optional<StartingState> latestCheckpoint(Path directory) {
     try {
-      Optional<StartingState> start = StartingState.latestCheckpoint(checkpoints);
-      return FlinkJob.submit(
-          "127.0.0.1", flink.port(), settings, checkpoints, start, AdaptationJob.Input.BOUNDED);
+      return StartingState.latestCheckpoint(checkpoints(directory));
     } catch (IOException e) {
-      throw new IllegalStateException("cannot read " + checkpoints + ": " + e.getMessage(), e);
+      throw new IllegalStateException(
+          "cannot read " + checkpoints(directory) + ": " + e.getMessage(), e);
     }
+  }
+
+  private static FlinkJob submit(
+      EmbeddedFlink flink, Settings settings, Path directory, Optional<StartingState> start) {
+    return FlinkJob.submit(
+        "127.0.0.1",
+        flink.port(),
+        settings,
+        checkpoints(directory),
+        start,
+        AdaptationJob.Input.BOUNDED);
+  }
+
+  private static String checkpoints(Path directory) {
+    return directory.resolve("checkpoints").toString();
   }
 
   /** Until the job ends; false where somebody asked to stop before. */

@@ -62,7 +62,7 @@ class ReplayCommandTest {
     Path file = Files.write(root.resolve("stream.jsonl"), lines(480));
     Path data = root.resolve("data");
     try (ChildJvm killed = train(file, data)) {
-      killed.awaitLine(line -> line.contains("accuracy so far"));
+      Checkpoints.await(data, 2, killed);
       killed.kill();
     }
     try (ChildJvm resumed = train(file, data)) {

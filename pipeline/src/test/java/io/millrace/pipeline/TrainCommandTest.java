@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,7 +33,7 @@ class TrainCommandTest {
     Path data = directory.resolve("killed");
     for (int checkpoint : List.of(3, 7)) {
       try (ChildJvm child = start(file, "killed")) {
-        awaitCheckpoint(data, checkpoint, child);
+        Checkpoints.await(data, checkpoint, child);
         child.kill();
       }
     }
@@ -46,6 +45,21 @@ class TrainCommandTest {
     for (String field : List.of("examples", "steps", "versions", "deadLetters", "meanLoss")) {
       assertThat(killed.path(field)).as(field).isEqualTo(undisturbed.path(field));
     }
+  }
+
+  /** Flink deletes the checkpoints of a job that has ended, and the process may die just then. */
+  @Test
+  void aRunThatIsKilledWhenItsJobHasEndedTrainsNothingAgain() throws Exception {
+    Path file = Files.write(directory.resolve("stream.jsonl"), lines(96));
+    JsonNode ended = train(file, "ended");
+    Path description = directory.resolve("ended").resolve("run.json");
+    Files.writeString(description, Files.readString(description).replace("true", "false"));
+    assertThat(Checkpoints.reached(directory.resolve("ended"), 1)).isFalse();
+
+    JsonNode again = train(file, "ended");
+
+    assertThat(again.path("domains")).isEqualTo(ended.path("domains"));
+    assertThat(again.path("steps")).isEqualTo(ended.path("steps"));
   }
 
   @Test
@@ -168,26 +182,5 @@ class TrainCommandTest {
 
   private ChildJvm child(String... arguments) throws IOException {
     return new ChildJvm(directory.resolve("logs"), Main.class.getName(), arguments);
-  }
-
-  private static void awaitCheckpoint(Path data, int number, ChildJvm child) throws Exception {
-    while (!checkpointed(data.resolve("checkpoints"), number)) {
-      assertThat(child.handle().isAlive()).as("alive before checkpoint %s", number).isTrue();
-      Thread.onSpinWait();
-    }
-  }
-
-  private static boolean checkpointed(Path checkpoints, int atLeast) throws IOException {
-    if (!Files.isDirectory(checkpoints)) {
-      return false;
-    }
-    try (Stream<Path> tree = Files.walk(checkpoints, 2)) {
-      return tree.map(path -> path.getFileName().toString())
-          .filter(name -> name.startsWith("chk-"))
-          .anyMatch(name -> Integer.parseInt(name.substring(4)) >= atLeast);
-    } catch (java.io.UncheckedIOException e) {
-      // A directory went away while it was walked.
-      return false;
-    }
   }
 }

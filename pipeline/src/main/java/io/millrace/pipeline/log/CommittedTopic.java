@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -85,6 +86,15 @@ public final class CommittedTopic implements AutoCloseable {
 
   /** Every record that is committed now, a partition's in their order. */
   public void forEach(Consumer<ConsumerRecord<byte[], byte[]>> reader) {
+    anyMatch(
+        record -> {
+          reader.accept(record);
+          return false;
+        });
+  }
+
+  /** Whether a record that is committed now is wanted; reads no further than the first. */
+  public boolean anyMatch(Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
     try {
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
@@ -93,9 +103,13 @@ public final class CommittedTopic implements AutoCloseable {
       while (true) {
         open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
         if (open.isEmpty()) {
-          return;
+          return false;
         }
-        consumer.poll(WAIT).forEach(reader);
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
+          if (wanted.test(record)) {
+            return true;
+          }
+        }
       }
     } catch (KafkaException e) {
       throw failed(e);

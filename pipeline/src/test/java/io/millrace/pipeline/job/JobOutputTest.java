@@ -1,0 +1,67 @@
+package io.millrace.pipeline.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.pipeline.embedded.EmbeddedKafka;
+import io.millrace.pipeline.embedded.TopicLayout;
+import io.millrace.schemas.Topics;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Properties;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(120)
+class JobOutputTest {
+  @TempDir private Path directory;
+
+  @Test
+  void onlyWhatAJobHasCommittedCounts() throws Exception {
+    List<Setting<?>> known =
+        Stream.of(Connection.SETTINGS, List.of(TopicLayout.PARTITIONS))
+            .<Setting<?>>flatMap(List::stream)
+            .toList();
+    try (EmbeddedKafka kafka = EmbeddedKafka.start(directory, 0)) {
+      Settings settings =
+          Settings.of(known, null, List.of("kafka.bootstrap.servers=" + kafka.bootstrapServers()));
+      Connection connection = new Connection(settings);
+      try (Admin admin = Admin.create(connection.properties())) {
+        TopicLayout.create(admin, settings);
+      }
+      Properties properties = connection.properties();
+      properties.put("transactional.id", "writer");
+      try (KafkaProducer<byte[], byte[]> producer =
+          new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
+        producer.initTransactions();
+        assertThat(JobOutput.exists(connection)).isFalse();
+
+        producer.beginTransaction();
+        producer.send(new ProducerRecord<>(Topics.TRAINING_STEPS, new byte[1]));
+        producer.flush();
+        producer.abortTransaction();
+        send(producer, Topics.DEAD_LETTER_FILE);
+        assertThat(JobOutput.exists(connection)).isFalse();
+
+        send(producer, Topics.DEAD_LETTER_TOPIC);
+        assertThat(JobOutput.exists(connection)).isTrue();
+      }
+    }
+  }
+
+  private static void send(KafkaProducer<byte[], byte[]> producer, String header) {
+    ProducerRecord<byte[], byte[]> letter = new ProducerRecord<>(Topics.DEAD_LETTERS, new byte[1]);
+    letter.headers().add(header, new byte[1]);
+    producer.beginTransaction();
+    producer.send(letter);
+    producer.commitTransaction();
+  }
+}
