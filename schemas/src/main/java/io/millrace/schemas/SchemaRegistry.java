@@ -16,6 +16,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -30,10 +31,16 @@ import org.apache.avro.Schema;
  * A schema registry that speaks Confluent's REST interface. Remembers every answer, since neither
  * an id nor a schema ever changes its partner; safe for several threads. Tries once, for 10 s at
  * most: to try again is the caller's choice.
+ *
+ * <p>That an id is unknown is remembered for a second only, and of the last thousand ids: a stream
+ * of broken records must not turn into a stream of questions, but the next schema that somebody
+ * registers may get the very id that a broken record has made up.
  */
 public final class SchemaRegistry {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
   private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
+  private static final Duration UNKNOWN_FOR = Duration.ofSeconds(1);
+  private static final int UNKNOWN_IDS = 1000;
   private static final String MEDIA_TYPE = "application/vnd.schemaregistry.v1+json";
   private static final int SCHEMA_NOT_FOUND = 40403;
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -49,6 +56,19 @@ public final class SchemaRegistry {
   private final Duration answerTimeout;
   private final Map<Registration, Integer> ids = new ConcurrentHashMap<>();
   private final Map<Integer, Schema> schemas = new ConcurrentHashMap<>();
+  private final Map<Integer, String> unusable = new ConcurrentHashMap<>();
+  private final Duration unknownFor;
+
+  /** When the registry said so, in {@link System#nanoTime}, the first to be forgotten first. */
+  private final Map<Integer, Long> unknown =
+      new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Integer, Long> eldest) {
+          return size() > UNKNOWN_IDS;
+        }
+      };
 
   private record Registration(String subject, Schema schema) {}
 
@@ -59,10 +79,10 @@ public final class SchemaRegistry {
    * @throws IllegalArgumentException where this is no http or https URL
    */
   public SchemaRegistry(String url) {
-    this(url, ANSWER_TIMEOUT);
+    this(url, ANSWER_TIMEOUT, UNKNOWN_FOR);
   }
 
-  SchemaRegistry(String url, Duration answerTimeout) {
+  SchemaRegistry(String url, Duration answerTimeout, Duration unknownFor) {
     URI uri = URI.create(url.strip());
     boolean web = "http".equals(uri.getScheme()) || "https".equals(uri.getScheme());
     if (!web || uri.getHost() == null) {
@@ -75,6 +95,7 @@ public final class SchemaRegistry {
         Optional.ofNullable(uri.getUserInfo())
             .map(user -> Base64.getEncoder().encodeToString(user.getBytes(StandardCharsets.UTF_8)));
     this.answerTimeout = answerTimeout;
+    this.unknownFor = unknownFor;
   }
 
   /**
@@ -123,18 +144,45 @@ public final class SchemaRegistry {
     if (known != null) {
       return Optional.of(known);
     }
+    if (unusable.containsKey(id)) {
+      throw new AvroRuntimeException(unusable.get(id));
+    }
+    if (isUnknown(id)) {
+      return Optional.empty();
+    }
     HttpResponse<String> response = send(request("/schemas/ids/" + id).GET());
     JsonNode answer = json(response);
     // Only the registry's own code will do: a wrong path or a proxy answers 404 as well.
     if (answer.path("error_code").asInt() == SCHEMA_NOT_FOUND) {
+      noteUnknown(id);
       return Optional.empty();
     }
     if (response.statusCode() != 200 || !answer.path("schema").isTextual()) {
       throw unexpected(response);
     }
-    Schema schema = parse(id, answer);
-    schemas.put(id, schema);
-    return Optional.of(schema);
+    try {
+      Schema schema = parse(id, answer);
+      schemas.put(id, schema);
+      return Optional.of(schema);
+    } catch (AvroRuntimeException e) {
+      unusable.put(id, e.getMessage());
+      throw e;
+    }
+  }
+
+  private boolean isUnknown(int id) {
+    synchronized (unknown) {
+      Long since = unknown.get(id);
+      return since != null && System.nanoTime() - since < unknownFor.toNanos();
+    }
+  }
+
+  private void noteUnknown(int id) {
+    synchronized (unknown) {
+      // Put alone would leave it in its old place.
+      unknown.remove(id);
+      unknown.put(id, System.nanoTime());
+    }
   }
 
   /**

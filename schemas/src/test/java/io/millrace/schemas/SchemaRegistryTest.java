@@ -34,6 +34,8 @@ class SchemaRegistryTest {
 
   @BeforeEach
   void start() throws IOException {
+    // Else each answer waits 40 ms for the client's acknowledgement of its headers.
+    System.setProperty("sun.net.httpserver.nodelay", "true");
     server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     server.setExecutor(threads);
     server.createContext("/", this::answer);
@@ -84,11 +86,46 @@ class SchemaRegistryTest {
   }
 
   @Test
+  void anUnknownIdIsNotAskedForAgainAtOnceButALittleLater() throws IOException {
+    answers(404, "{\"error_code\": 40403, \"message\": \"Schema not found\"}");
+    SchemaRegistry patient = registry("");
+    for (int i = 0; i < 3; i++) {
+      assertThat(patient.schema(5)).isEmpty();
+    }
+    assertThat(requests).containsExactly("GET /r/schemas/ids/5");
+
+    SchemaRegistry forgetful = registry("", Duration.ZERO);
+    assertThat(forgetful.schema(5)).isEmpty();
+    answers(200, "{\"schema\": \"{\\\"type\\\": \\\"string\\\"}\"}");
+    assertThat(forgetful.schema(5)).isPresent();
+  }
+
+  @Test
+  void onlyTheLastThousandUnknownIdsAreRemembered() throws IOException {
+    answers(404, "{\"error_code\": 40403, \"message\": \"Schema not found\"}");
+    SchemaRegistry registry = registry("");
+    for (int id = 0; id <= 1000; id++) {
+      registry.schema(id);
+    }
+    requests.clear();
+
+    registry.schema(1000);
+    registry.schema(1);
+    registry.schema(0);
+
+    assertThat(requests).containsExactly("GET /r/schemas/ids/0");
+  }
+
+  @Test
   void aSchemaOfAnotherLanguageIsTheRecordsFault() {
     answers(200, "{\"schema\": \"{}\", \"schemaType\": \"JSON\"}");
-    assertThatThrownBy(() -> registry("").schema(5))
-        .isInstanceOf(AvroRuntimeException.class)
-        .hasMessage("schema 5 is a schema for JSON, not Avro");
+    SchemaRegistry registry = registry("");
+    for (int i = 0; i < 2; i++) {
+      assertThatThrownBy(() -> registry.schema(5))
+          .isInstanceOf(AvroRuntimeException.class)
+          .hasMessage("schema 5 is a schema for JSON, not Avro");
+    }
+    assertThat(requests).hasSize(1);
   }
 
   @Test
@@ -127,9 +164,13 @@ class SchemaRegistryTest {
   }
 
   private SchemaRegistry registry(String user) {
+    return registry(user, Duration.ofHours(1));
+  }
+
+  private SchemaRegistry registry(String user, Duration unknownFor) {
     int port = server.getAddress().getPort();
     return new SchemaRegistry(
-        "http://" + user + "127.0.0.1:" + port + "/r/", Duration.ofMillis(500));
+        "http://" + user + "127.0.0.1:" + port + "/r/", Duration.ofMillis(500), unknownFor);
   }
 
   private void answers(int status, String answer) {
