@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.TrainingSettings;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -83,6 +85,26 @@ class DomainsTest {
       assertThatCode(() -> adapt.receive("b", 0, 4)).doesNotThrowAnyException();
       assertThat(adapt.steps("b")).hasSize(1);
     }
+  }
+
+  /** Only shares of a batch's sum count, and that is no float. */
+  @Test
+  void weightsAtTheEdgesOfFloatsTrainAsAnyOthers() throws Exception {
+    List<String> states = new ArrayList<>();
+    for (float weight : new float[] {1f, Float.MAX_VALUE, Float.MIN_VALUE}) {
+      try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings())) {
+        for (int offset = 0; offset < 8; offset++) {
+          ReceivedExample example = Received.example("a", 0, offset, offset);
+          example.getExample().setWeight(weight);
+          adapt.receive(example);
+        }
+        assertThat(adapt.deadLetters()).isEmpty();
+        states.addAll(states(adapt, "a"));
+      }
+    }
+    assertThat(states).hasSize(6);
+    assertThat(states.subList(2, 4)).isEqualTo(states.subList(0, 2));
+    assertThat(states.subList(4, 6)).isEqualTo(states.subList(0, 2));
   }
 
   /** With this rate M leaves the range of float32 after the step that first moves it. */

@@ -101,7 +101,11 @@ public final class EmbeddedKafka implements AutoCloseable {
           "Kafka cannot keep data in a directory with a comma in its name: " + data);
     }
     int brokerPort = LoopbackPort.claim(port, "Kafka", "--kafka-port");
-    int controllerPort = LoopbackPort.claim(0, "Kafka", "--kafka-port");
+    int controllerPort;
+    do {
+      // Nothing holds the broker's port yet, so the same one may come again.
+      controllerPort = LoopbackPort.claim(0, "Kafka", "--kafka-port");
+    } while (controllerPort == brokerPort);
     format(data);
     KafkaRaftServer server =
         new KafkaRaftServer(

@@ -58,6 +58,13 @@ public final class TopicLayout {
           TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
           String.valueOf(EmbeddedKafka.LARGEST_RECORD));
 
+  /** An example may have come compressed, and goes on without; its letter has headers besides. */
+  private static final Map<String, String> DEAD_LETTERS =
+      with(
+          BY_TIME,
+          TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
+          String.valueOf(EmbeddedKafka.LARGEST_RECORD));
+
   private static final Map<String, Map<String, String>> CONFIGURATIONS = configurations();
 
   private TopicLayout() {}
@@ -126,7 +133,7 @@ public final class TopicLayout {
     configurations.put(Topics.ADAPTERS, COMPACTED);
     configurations.put(Topics.TRAINING_STEPS, BY_TIME_OF_ARRIVAL);
     configurations.put(Topics.TRAINING_SNAPSHOTS, SNAPSHOTS);
-    configurations.put(Topics.DEAD_LETTERS, BY_TIME);
+    configurations.put(Topics.DEAD_LETTERS, DEAD_LETTERS);
     return configurations;
   }
 

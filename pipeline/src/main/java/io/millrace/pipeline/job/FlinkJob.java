@@ -24,10 +24,14 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 /** The job on a Flink session, from its submission on. */
 public final class FlinkJob {
   private final JobClient client;
+  private final String host;
+  private final int port;
   private final CompletableFuture<Void> finished;
 
-  private FlinkJob(JobClient client) {
+  private FlinkJob(JobClient client, String host, int port) {
     this.client = client;
+    this.host = host;
+    this.port = port;
     this.finished = client.getJobExecutionResult().thenAccept(result -> {});
   }
 
@@ -52,7 +56,7 @@ public final class FlinkJob {
     AdaptationJob.define(
         environment, settings, new ExampleRules(ExampleLimits.example(settings)), input);
     try {
-      return new FlinkJob(environment.executeAsync(settings.get(JobSettings.GROUP)));
+      return new FlinkJob(environment.executeAsync(settings.get(JobSettings.GROUP)), host, port);
     } catch (Exception e) {
       throw new IllegalStateException(
           "Flink at %s:%d does not take the job: %s".formatted(host, port, rootMessage(e)), e);
@@ -92,6 +96,11 @@ public final class FlinkJob {
   /** Flink's name for it. */
   public JobID id() {
     return client.getJobID();
+  }
+
+  /** Its failures, for the caller to close. */
+  public JobHealth health() {
+    return JobHealth.of(host, port, id());
   }
 
   /** What Flink says of it. */

@@ -63,6 +63,7 @@ class EmbeddedStackTest {
       }
       assertThat(configuration(admin, Topics.DEAD_LETTERS))
           .containsEntry("cleanup.policy", "delete")
+          .containsEntry("max.message.bytes", "67108864")
           .containsEntry("retention.ms", month);
     }
   }

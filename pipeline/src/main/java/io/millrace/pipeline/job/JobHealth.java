@@ -1,0 +1,151 @@
+package io.millrace.pipeline.job;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.flink.api.common.JobID;
+import org.apache.flink.client.program.rest.RestClusterClient;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.RestOptions;
+import org.apache.flink.runtime.rest.messages.EmptyRequestBody;
+import org.apache.flink.runtime.rest.messages.JobExceptionsHeaders;
+import org.apache.flink.runtime.rest.messages.JobExceptionsInfoWithHistory.RootExceptionInfo;
+import org.apache.flink.runtime.rest.messages.JobMessageParameters;
+import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointStatistics;
+import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointingStatistics;
+import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointingStatisticsHeaders;
+import org.apache.flink.runtime.rest.messages.job.JobExceptionsMessageParameters;
+
+/** What Flink knows of a job's failures. An answer takes ten seconds at most. */
+public final class JobHealth implements AutoCloseable {
+  private static final int PATIENCE_SECONDS = 10;
+
+  private final RestClusterClient<String> client;
+  private final JobID job;
+
+  /**
+   * One end of an attempt to run the job.
+   *
+   * @param timestamp when, in milliseconds since 1970
+   * @param task what failed, such as {@code adapt}; empty where it was the job as a whole
+   * @param reason the innermost cause in one line
+   */
+  public record Failure(long timestamp, String task, String reason) {
+    @Override
+    public String toString() {
+      return task.isEmpty() ? reason : task + ": " + reason;
+    }
+  }
+
+  /**
+   * A job's checkpoints, since it was submitted.
+   *
+   * @param completed how many were completed
+   * @param failed how many were not; one that a restart cut off is among them
+   * @param lastFailure what Flink says of the last that failed, where it does
+   */
+  public record Checkpoints(long completed, long failed, Optional<String> lastFailure) {}
+
+  private JobHealth(RestClusterClient<String> client, JobID job) {
+    this.client = client;
+    this.job = job;
+  }
+
+  /** Of a job on the session whose REST interface is there; nothing is asked yet. */
+  static JobHealth of(String host, int port, JobID job) {
+    Configuration configuration = new Configuration();
+    configuration.set(RestOptions.ADDRESS, host);
+    configuration.set(RestOptions.PORT, port);
+    configuration.set(RestOptions.RETRY_MAX_ATTEMPTS, 3);
+    try {
+      return new JobHealth(new RestClusterClient<>(configuration, host + ":" + port), job);
+    } catch (Exception e) {
+      throw new IllegalStateException("no client for Flink at " + host + ":" + port, e);
+    }
+  }
+
+  /**
+   * The last failures, oldest first. Flink keeps 16 unless told otherwise.
+   *
+   * @throws TimeoutException where Flink does not answer
+   */
+  public List<Failure> failures() throws TimeoutException {
+    JobExceptionsMessageParameters parameters = new JobExceptionsMessageParameters();
+    parameters.jobPathParameter.resolve(job);
+    List<Failure> failures = new ArrayList<>();
+    answer(
+            client.sendRequest(
+                JobExceptionsHeaders.getInstance(), parameters, EmptyRequestBody.getInstance()))
+        .getExceptionHistory()
+        .getEntries()
+        .forEach(entry -> failures.add(failure(entry)));
+    Collections.reverse(failures);
+    return failures;
+  }
+
+  /**
+   * @throws TimeoutException where Flink does not answer
+   */
+  public Checkpoints checkpoints() throws TimeoutException {
+    JobMessageParameters parameters = new JobMessageParameters();
+    parameters.jobPathParameter.resolve(job);
+    CheckpointingStatistics statistics =
+        answer(
+            client.sendRequest(
+                CheckpointingStatisticsHeaders.getInstance(),
+                parameters,
+                EmptyRequestBody.getInstance()));
+    return new Checkpoints(
+        statistics.getCounts().getNumberCompletedCheckpoints(),
+        statistics.getCounts().getNumberFailedCheckpoints(),
+        Optional.ofNullable(statistics.getLatestCheckpoints().getFailedCheckpointStatistics())
+            .map(CheckpointStatistics.FailedCheckpointStatistics::getFailureMessage));
+  }
+
+  private static Failure failure(RootExceptionInfo entry) {
+    return new Failure(
+        entry.getTimestamp(), taskOf(entry.getTaskName()), rootOf(entry.getStacktrace()));
+  }
+
+  /** Without what Flink hangs on to it: {@code adapt (1/1) - execution #3}. */
+  static String taskOf(String taskName) {
+    return taskName == null ? "" : taskName.replaceAll(" \\(\\d+/\\d+\\).*", "");
+  }
+
+  /** The message of the last cause in a stack trace; the exception's name where it has none. */
+  static String rootOf(String stackTrace) {
+    String root =
+        stackTrace
+            .lines()
+            .filter(line -> line.startsWith("Caused by: "))
+            .reduce((outer, inner) -> inner)
+            .map(line -> line.substring("Caused by: ".length()))
+            .orElseGet(() -> stackTrace.lines().findFirst().orElse("no reason given"));
+    int colon = root.indexOf(": ");
+    String name = root.substring(root.lastIndexOf('.', colon < 0 ? root.length() : colon) + 1);
+    return colon < 0 ? name : root.substring(colon + 2);
+  }
+
+  private static <T> T answer(CompletableFuture<T> question) throws TimeoutException {
+    try {
+      return question.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      TimeoutException unanswered = new TimeoutException("Flink does not answer: " + e.getCause());
+      unanswered.initCause(e);
+      throw unanswered;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new TimeoutException("interrupted while Flink was asked");
+    }
+  }
+
+  @Override
+  public void close() {
+    client.close();
+  }
+}
