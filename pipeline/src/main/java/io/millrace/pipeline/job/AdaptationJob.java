@@ -85,11 +85,14 @@ public final class AdaptationJob {
             .setClientIdPrefix(settings.get(JobSettings.GROUP))
             // Where the job goes on after a stop is in its checkpoints, never in the group's
             // offsets: state and position belong together.
-            .setStartingOffsets(OffsetsInitializer.earliest())
+            .setStartingOffsets(
+                new BeginningOffsets(settings.get(JobSettings.LOST_EXAMPLES).equals("skip")))
             .setDeserializer(new ReceivedExampleReader(connection));
     return input == Input.BOUNDED
-        ? new BoundedKafkaSource<>(builder.setBounded(OffsetsInitializer.latest()).build())
-        : builder.build();
+        ? new BoundedKafkaSource<>(
+            new LosslessKafkaSource<>(
+                builder.setBounded(OffsetsInitializer.latest()).build(), connection))
+        : new LosslessKafkaSource<>(builder.build(), connection);
   }
 
   private static KafkaSink<OutgoingRecord> sink(Settings settings, Connection connection) {

@@ -28,9 +28,9 @@ final class BoundedKafkaSource<T>
     implements Source<T, KafkaPartitionSplit, KafkaSourceEnumState>, ResultTypeQueryable<T> {
   private static final long serialVersionUID = 1;
 
-  private final KafkaSource<T> source;
+  private final LosslessKafkaSource<T> source;
 
-  BoundedKafkaSource(KafkaSource<T> source) {
+  BoundedKafkaSource(LosslessKafkaSource<T> source) {
     if (source.getBoundedness() != Boundedness.BOUNDED) {
       throw new IllegalArgumentException("the source is not bounded");
     }

@@ -213,6 +213,13 @@ public final class JobSettings {
           "",
           "Where checkpoints go: a path or the URI of a Flink file system, the same for client and"
               + " cluster; data/stack/checkpoints in Millrace's own directory unless set.");
+  public static final Setting<String> LOST_EXAMPLES =
+      Setting.choice(
+          "examples.lost",
+          "fail",
+          List.of("fail", "skip"),
+          "What the job does where the topic no longer holds its next example: it fails, or skips to"
+              + " the first one that is there.");
   public static final Setting<String> GROUP =
       Setting.text(
           "job.name",
@@ -257,6 +264,7 @@ public final class JobSettings {
                   SLOT_MANAGED_MIB,
                   CHECKPOINT_INTERVAL,
                   CHECKPOINT_DIRECTORY,
+                  LOST_EXAMPLES,
                   GROUP))
           .<Setting<?>>flatMap(List::stream)
           .toList();

@@ -1,0 +1,164 @@
+package io.millrace.pipeline.job;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.pipeline.embedded.EmbeddedFlink;
+import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.embedded.TopicLayout;
+import io.millrace.pipeline.report.RunRecord;
+import io.millrace.pipeline.source.ExampleLimits;
+import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.OffsetRun;
+import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingStep;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.Serializer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A job that comes back to a topic which is no longer what it was. Batches hold four examples. */
+@Timeout(180)
+class LostExamplesTest {
+  private static final TopicPartition PARTITION = new TopicPartition(Topics.LABELED_EXAMPLES, 0);
+
+  @TempDir private Path directory;
+
+  private EmbeddedStack stack;
+  private Settings settings;
+  private Admin admin;
+
+  @BeforeEach
+  void trainOnEightExamplesAndStop() throws Exception {
+    Settings set = settings();
+    stack = EmbeddedStack.start(directory, EmbeddedStack.Ports.FREE, set);
+    settings = stack.connect(set);
+    admin = Admin.create(new Connection(settings).properties());
+    send(8);
+    goOn(settings, 2);
+  }
+
+  @AfterEach
+  void stop() {
+    admin.close();
+    stack.close();
+  }
+
+  @Test
+  void aJobThatKafkaDidNotWaitForFailsUnlessItMaySkip() throws Exception {
+    send(8);
+    admin.deleteRecords(Map.of(PARTITION, RecordsToDelete.beforeOffset(12))).all().get();
+
+    assertThatThrownBy(() -> goOn(settings, 3))
+        .hasMessage(
+            "the job failed: partition 0 of topic labeled-examples: the job is to go on at offset 8,"
+                + " but Kafka has deleted what lay before offset 12; restore the topic, or give"
+                + " these examples up with examples.lost=skip: training then goes on with the first"
+                + " example that the partition holds");
+
+    goOn(settings.with(JobSettings.LOST_EXAMPLES, "skip"), 3);
+    assertThat(steps().get(2).getBatch()).containsExactly(new OffsetRun(0, 12L, 4));
+    assertThat(steps().get(2).getStep()).isEqualTo(3);
+  }
+
+  @Test
+  void aJobOnAShorterTopicThanItsOwnFailsUnlessItMayBeginAgain() throws Exception {
+    admin.deleteTopics(List.of(Topics.LABELED_EXAMPLES)).all().get();
+    while (admin.listTopics().names().get().contains(Topics.LABELED_EXAMPLES)) {
+      Thread.onSpinWait();
+    }
+    TopicLayout.create(admin, settings);
+    send(5);
+
+    assertThatThrownBy(() -> goOn(settings, 3))
+        .hasMessageStartingWith(
+            "the job failed: partition 0 of topic labeled-examples: the job is to go on at offset 8,"
+                + " but the partition ends at offset 5: it has lost its end, or is not the one that"
+                + " was read; restore the topic, or");
+
+    goOn(settings.with(JobSettings.LOST_EXAMPLES, "skip"), 3);
+    assertThat(steps().get(2).getBatch()).containsExactly(new OffsetRun(0, 0L, 4));
+  }
+
+  /** The job from its newest checkpoint, if there is one, until so many steps are committed. */
+  private void goOn(Settings settings, int steps) throws Exception {
+    Path checkpoints = directory.resolve("checkpoints");
+    try (EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1);
+        RunRecord record = new RunRecord(new Connection(settings))) {
+      FlinkJob job =
+          FlinkJob.submit(
+              "127.0.0.1",
+              flink.port(),
+              settings,
+              checkpoints.toString(),
+              StartingState.latestCheckpoint(checkpoints.toString()),
+              AdaptationJob.Input.UNBOUNDED);
+      while (record.examples() < 4L * steps) {
+        job.requireAlive();
+        record.poll(Duration.ofMillis(100));
+      }
+    }
+  }
+
+  private List<TrainingStep> steps() {
+    try (RunRecord record = new RunRecord(new Connection(settings))) {
+      record.readToEnd();
+      return record.domains().get("reviews").steps();
+    }
+  }
+
+  private void send(int count) {
+    Connection connection = new Connection(settings);
+    try (Serializer<Object> serializer = connection.serializer();
+        KafkaProducer<byte[], byte[]> producer =
+            new KafkaProducer<>(
+                connection.properties(), new ByteArraySerializer(), new ByteArraySerializer())) {
+      for (int i = 0; i < count; i++) {
+        LabeledExample example =
+            new LabeledExample("e", "reviews", "It works.", "positive", null, 1f, Map.of());
+        producer.send(
+            new ProducerRecord<>(
+                Topics.LABELED_EXAMPLES,
+                "reviews".getBytes(UTF_8),
+                serializer.serialize(Topics.LABELED_EXAMPLES, example)));
+      }
+    }
+  }
+
+  private static Settings settings() {
+    List<Setting<?>> known =
+        Stream.of(
+                JobSettings.ALL,
+                EmbeddedStack.SETTINGS,
+                ExampleLimits.SETTINGS,
+                Connection.SETTINGS)
+            .<Setting<?>>flatMap(List::stream)
+            .toList();
+    return Settings.of(
+        known,
+        null,
+        List.of(
+            "batch.size=4",
+            "batch.timeout=none",
+            "checkpoint.interval=200ms",
+            "topics.partitions=1",
+            "model.store=" + System.getProperty("millrace.test.models")));
+  }
+}
