@@ -3,6 +3,8 @@ package io.millrace.pipeline.job;
 import io.millrace.client.Connection;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.Topics;
+import java.io.InterruptedIOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -19,7 +21,10 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.Serializer;
 import org.apache.kafka.common.utils.Utils;
 
-/** Turns what the operators emit into Kafka records: bytes as they are, Avro in wire format. */
+/**
+ * Turns what the operators emit into Kafka records: bytes as they are, Avro in wire format. A
+ * registry that is away is waited for.
+ */
 final class OutgoingRecordWriter
     implements KafkaRecordSerializationSchema<OutgoingRecord>, KafkaDatasetFacetProvider {
   private static final long serialVersionUID = 1;
@@ -68,7 +73,11 @@ final class OutgoingRecordWriter
   private byte[] value(OutgoingRecord record) {
     Object value = record.getValue();
     if (value instanceof SpecificRecord) {
-      return serializer.serialize(record.getTopic(), value);
+      try {
+        return RegistryPatience.patiently(() -> serializer.serialize(record.getTopic(), value));
+      } catch (InterruptedIOException e) {
+        throw new UncheckedIOException(e);
+      }
     }
     return bytes((ByteBuffer) value);
   }

@@ -1,14 +1,12 @@
 package io.millrace.pipeline.job;
 
 import io.millrace.client.Connection;
-import io.millrace.client.RegistryUnavailableException;
 import io.millrace.client.UnreadableRecordException;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.time.Duration;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
@@ -16,8 +14,6 @@ import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.util.Collector;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.serialization.Deserializer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Reads records of {@code labeled-examples}. It never fails on a record: what cannot be read comes
@@ -26,8 +22,6 @@ import org.slf4j.LoggerFactory;
  */
 final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<ReceivedExample> {
   private static final long serialVersionUID = 1;
-  private static final Logger LOG = LoggerFactory.getLogger(ReceivedExampleReader.class);
-  private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
 
   private final Connection connection;
   private transient Deserializer<LabeledExample> deserializer;
@@ -57,32 +51,14 @@ final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<Re
       received.setError(new RecordError("EmptyRecord", "the record has no value"));
     } else {
       try {
-        received.setExample(read(record));
+        received.setExample(
+            RegistryPatience.patiently(
+                () -> deserializer.deserialize(record.topic(), record.value())));
       } catch (UnreadableRecordException e) {
         received.setError(new RecordError("UnreadableRecord", e.getMessage()));
       }
     }
     out.collect(received);
-  }
-
-  private LabeledExample read(ConsumerRecord<byte[], byte[]> record) throws IOException {
-    while (true) {
-      try {
-        return deserializer.deserialize(record.topic(), record.value());
-      } catch (RegistryUnavailableException e) {
-        LOG.warn("Waiting for the schema registry: {}", e.getMessage());
-        pause();
-      }
-    }
-  }
-
-  private static void pause() throws IOException {
-    try {
-      Thread.sleep(RETRY_AFTER.toMillis());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IOException("cancelled while waiting for the schema registry", e);
-    }
   }
 
   private static ByteBuffer buffer(byte[] bytes) {

@@ -1,0 +1,53 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.client.RegistryUnavailableException;
+import java.io.InterruptedIOException;
+import java.time.Duration;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Waits, for as long as it takes, while the schema registry is away: no record is at fault, and to
+ * restart the job would help nobody.
+ */
+final class RegistryPatience {
+  private static final Logger LOG = LoggerFactory.getLogger(RegistryPatience.class);
+  private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
+
+  private RegistryPatience() {}
+
+  /**
+   * What {@code conversion} gives, once the registry answers.
+   *
+   * @throws InterruptedIOException where the thread is interrupted meanwhile, as a job's is when it
+   *     is cancelled
+   */
+  static <T> T patiently(Supplier<T> conversion) throws InterruptedIOException {
+    boolean waited = false;
+    while (true) {
+      try {
+        T converted = conversion.get();
+        if (waited) {
+          LOG.info("The schema registry answers again");
+        }
+        return converted;
+      } catch (RegistryUnavailableException e) {
+        if (!waited) {
+          LOG.warn("Waiting for the schema registry: {}", e.getMessage());
+          waited = true;
+        }
+        pause();
+      }
+    }
+  }
+
+  private static void pause() throws InterruptedIOException {
+    try {
+      Thread.sleep(RETRY_AFTER.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("cancelled while waiting for the schema registry");
+    }
+  }
+}
