@@ -7,6 +7,7 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
@@ -19,9 +20,17 @@ import org.apache.kafka.common.serialization.Deserializer;
  * Reads records of {@code labeled-examples}. It never fails on a record: what cannot be read comes
  * out with the reason, its bytes untouched. A registry that is away is waited for, since no record
  * is at fault.
+ *
+ * <p>One record cannot be kept whole: compressed, a few kilobytes can hold more than Kafka takes
+ * from the job. Of such a one the beginning is kept; the whole is where it came from.
  */
 final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<ReceivedExample> {
   private static final long serialVersionUID = 1;
+
+  /** As long as the longest line of a file may be; half of what the sink can send. */
+  static final int LARGEST_RECORD_BYTES = 32 * 1024 * 1024;
+
+  static final int KEPT_BYTES = 1024 * 1024;
 
   private final Connection connection;
   private transient Deserializer<LabeledExample> deserializer;
@@ -47,7 +56,16 @@ final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<Re
             .setKey(buffer(record.key()))
             .setValue(buffer(record.value()))
             .build();
-    if (record.value() == null) {
+    long bytes = (long) length(record.key()) + length(record.value());
+    if (bytes > LARGEST_RECORD_BYTES) {
+      received.setKey(beginning(record.key()));
+      received.setValue(beginning(record.value()));
+      received.setError(
+          new RecordError(
+              "RecordTooLarge",
+              "the record is %d bytes long, %d are allowed; a dead letter holds the first %d of its value"
+                  .formatted(bytes, LARGEST_RECORD_BYTES, KEPT_BYTES)));
+    } else if (record.value() == null) {
       received.setError(new RecordError("EmptyRecord", "the record has no value"));
     } else {
       try {
@@ -59,6 +77,15 @@ final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<Re
       }
     }
     out.collect(received);
+  }
+
+  private static int length(byte[] bytes) {
+    return bytes == null ? 0 : bytes.length;
+  }
+
+  private static ByteBuffer beginning(byte[] bytes) {
+    // A copy: the rest need not be carried along.
+    return length(bytes) > KEPT_BYTES ? buffer(Arrays.copyOf(bytes, KEPT_BYTES)) : buffer(bytes);
   }
 
   private static ByteBuffer buffer(byte[] bytes) {

@@ -22,6 +22,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -71,7 +72,7 @@ class GarbageTest {
               AdaptationJob.Input.UNBOUNDED);
       try (RunRecord record = new RunRecord(connection);
           JobHealth health = job.health()) {
-        while (record.examples() < GOOD || letters(record) < GARBAGE) {
+        while (record.examples() < GOOD || letters(record) < sent.size()) {
           job.requireAlive();
           assertThat(health.failures()).isEmpty();
           record.poll(Duration.ofMillis(200));
@@ -84,7 +85,7 @@ class GarbageTest {
         assertThat(record.examples()).isEqualTo(GOOD);
         assertThat(record.domains().keySet()).containsExactly("good");
         assertThat(record.domains().get("good").steps()).hasSize(GOOD / BATCH);
-        assertThat(letters(record)).isEqualTo(GARBAGE);
+        assertThat(letters(record)).isEqualTo(sent.size());
       }
       requireTheLettersSent(connection);
     }
@@ -120,7 +121,26 @@ class GarbageTest {
       RecordMetadata at = sending.get(i).get();
       sent.put(at.partition() + "@" + at.offset(), letters.get(i));
     }
-    assertThat(sent.size()).isEqualTo(GARBAGE);
+    sendCompressed(connection, ReceivedExampleReader.LARGEST_RECORD_BYTES, "UnreadableRecord");
+    sendCompressed(connection, ReceivedExampleReader.LARGEST_RECORD_BYTES + 1, "RecordTooLarge");
+    assertThat(sent.size()).isEqualTo(GARBAGE + 2);
+  }
+
+  /** A few kilobytes on their way, a great many in the job. */
+  private void sendCompressed(Connection connection, int bytes, String error) throws Exception {
+    Properties properties = connection.properties();
+    properties.put("compression.type", "zstd");
+    properties.put("max.request.size", Integer.toString(2 * bytes));
+    properties.put("buffer.memory", Integer.toString(2 * bytes));
+    byte[] value = new byte[bytes];
+    try (KafkaProducer<byte[], byte[]> producer =
+        new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
+      RecordMetadata at =
+          producer.send(new ProducerRecord<>(Topics.LABELED_EXAMPLES, null, value)).get();
+      boolean kept = bytes <= ReceivedExampleReader.LARGEST_RECORD_BYTES;
+      byte[] expected = kept ? value : Arrays.copyOf(value, ReceivedExampleReader.KEPT_BYTES);
+      sent.put(at.partition() + "@" + at.offset(), new Letter(null, expected, error));
+    }
   }
 
   private static LabeledExample good(int number) {
