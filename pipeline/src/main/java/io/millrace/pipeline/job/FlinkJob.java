@@ -118,16 +118,34 @@ public final class FlinkJob {
    * all is committed.
    */
   public void drain(Path savepoints) {
+    stop(savepoints, true);
+  }
+
+  /**
+   * Stops the job where it is; what it has published is committed. Another goes on from there, at
+   * whatever parallelism.
+   *
+   * @return the savepoint's URI, see {@link StartingState#savepoint}
+   */
+  public String stop(Path savepoints) {
+    return stop(savepoints, false);
+  }
+
+  private String stop(Path savepoints, boolean drain) {
     try {
-      client
-          .stopWithSavepoint(true, savepoints.toUri().toString(), SavepointFormatType.CANONICAL)
-          .get();
+      String savepoint =
+          client
+              .stopWithSavepoint(
+                  drain, savepoints.toUri().toString(), SavepointFormatType.CANONICAL)
+              .get();
       finished.join();
+      return savepoint;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted while the job drained", e);
+      throw new IllegalStateException("interrupted while the job stopped", e);
     } catch (ExecutionException | CompletionException e) {
-      throw new IllegalStateException("the job does not drain: " + rootMessage(e), e);
+      throw new IllegalStateException(
+          "the job does not %s: %s".formatted(drain ? "drain" : "stop", rootMessage(e)), e);
     }
   }
 
