@@ -119,7 +119,11 @@ class AdaptersCommandTest {
             "methodSettings       head",
             "pattern              -",
             "  yes",
-            "  head.weight  F32 [2, 2]");
+            "  head.weight  F32 [2, 2]",
+            "manifest",
+            "  firstStep        21",
+            "    settings",
+            "      adapter.method  head");
     JsonNode second =
         json(adapters("show", "--domain", chain.get(0).getDomain(), "--version", "2", "--json"));
     assertThat(second.path("version").asLong()).isEqualTo(2);

@@ -142,6 +142,9 @@ public final class AdapterAudit {
     fields.put("labels", List.copyOf(record.getLabels()));
     fields.put("steps", record.getSteps());
     fields.put("examples", record.getExamples());
+    if (record.getManifest() != null) {
+      fields.put("positionsSha256", record.getManifest().getPositionsSha256());
+    }
     return fields;
   }
 
@@ -159,6 +162,7 @@ public final class AdapterAudit {
     fields.put("labels", adapter.labels());
     fields.put("steps", adapter.steps());
     fields.put("examples", adapter.examples());
+    fields.put("positionsSha256", adapter.positionsSha256());
     return fields;
   }
 
@@ -218,10 +222,25 @@ public final class AdapterAudit {
                 + "its parent is %s, version %d is %s"
                     .formatted(parent, before.getVersion(), before.getSha256()));
       }
+      firstStepFault(before, version).ifPresent(fault -> faults.add(name + fault));
       expected = version.getVersion() + 1;
       before = version;
     }
     return faults;
+  }
+
+  /** A version's steps begin where its parent's end. */
+  private static Optional<String> firstStepFault(AdapterVersion before, AdapterVersion version) {
+    boolean first = version.getVersion() == 1;
+    boolean follows = before != null && before.getVersion() == version.getVersion() - 1;
+    if (version.getManifest() == null || !first && !follows) {
+      return Optional.empty();
+    }
+    long begins = first ? 1 : before.getSteps() + 1;
+    long named = version.getManifest().getFirstStep();
+    return named == begins
+        ? Optional.empty()
+        : Optional.of("its manifest begins at step %d, not %d".formatted(named, begins));
   }
 
   /** A version may have been pruned, which a tombstone says; otherwise it is lost. */

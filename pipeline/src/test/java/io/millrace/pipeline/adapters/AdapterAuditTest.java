@@ -137,6 +137,20 @@ class AdapterAuditTest {
   }
 
   @Test
+  void aManifestThatDoesNotFitIsFound() {
+    chain.get(0).getManifest().setPositionsSha256("ab".repeat(32));
+    chain.get(1).getManifest().setFirstStep(12);
+    add(chain.get(0));
+    add(chain.get(1));
+
+    assertThat(faults())
+        .containsExactly(
+            "version 1: positionsSha256 is %s in the record, (none) in the payload"
+                .formatted("ab".repeat(32)),
+            "version 2: its manifest begins at step 12, not 11");
+  }
+
+  @Test
   void aRecordUnderAnothersKeyAndOneThatIsUnreadableAreFound() {
     audit.add(logged("d", 7, new LoggedVersion.Published(chain.get(0))));
     audit.add(logged("d", 8, new LoggedVersion.Unreadable("no such schema")));

@@ -2,8 +2,10 @@ package io.millrace.pipeline.adapters;
 
 import io.millrace.client.Connection;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Manifest;
 import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingRun;
 import io.millrace.svft.Adapter;
 import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.Architecture;
@@ -15,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -113,6 +116,20 @@ public final class TestVersions {
         .setTrainedThrough(List.of(new StreamPosition(0, 160 * adapter.version() - 1)))
         .setPayload(ByteBuffer.wrap(payload))
         .setCreatedAt(Instant.parse("2026-01-02T03:04:05Z"))
+        .setManifest(manifest(adapter))
+        .build();
+  }
+
+  private static Manifest manifest(Adapter adapter) {
+    long firstStep = 10 * (adapter.version() - 1) + 1;
+    TrainingRun run =
+        new TrainingRun(firstStep, Map.of("adapter.method", "head"), Map.of("threads", "1"));
+    return Manifest.newBuilder()
+        .setStateSha256("5a".repeat(32))
+        .setTokenizerSha256("70".repeat(32))
+        .setPositionsSha256(adapter.positionsSha256())
+        .setFirstStep(firstStep)
+        .setRuns(List.of(run))
         .build();
   }
 
