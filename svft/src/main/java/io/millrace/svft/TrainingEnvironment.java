@@ -53,9 +53,15 @@ public final class TrainingEnvironment {
           "(ATEN|MKL|ONEDNN|DNNL|OMP|GOMP|KMP|PYTORCH|TORCH|CUDA|CUDNN|CUBLAS|NVIDIA)_.*"
               + "|GLIBC_TUNABLES|LD_PRELOAD");
 
-  // docs/training.md says how each was tested.
+  // TrainingEnvironmentTest and DeterminismTest hold it; Java's arithmetic is strict since 17.
   private static final Set<String> HARMLESS =
-      Set.of("java", "os", "threads", "env.OMP_NUM_THREADS");
+      Set.of(
+          "java",
+          "os",
+          "threads",
+          "env.OMP_NUM_THREADS",
+          "env.OMP_WAIT_POLICY",
+          "env.MKL_NUM_THREADS");
 
   private static final Map<Device, SortedMap<String, String>> KNOWN = new ConcurrentHashMap<>();
 

@@ -2,28 +2,41 @@ package io.millrace.svft;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
 import java.net.InetAddress;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class TrainingEnvironmentTest {
-  private static final String[] METHODS = {"svft:plain", "svft:banded:1", "lora:8"};
+  private static final List<String> METHODS = List.of("svft:plain", "svft:banded:1", "lora:8");
 
   private static Outcome here;
 
   /** What a process said of itself, and the hashes of its states. */
   private record Outcome(SortedMap<String, String> environment, List<String> states) {
     static Outcome of(List<String> options, Map<String, String> variables) throws Exception {
+      return of("minilm", options, variables);
+    }
+
+    static Outcome of(String model, List<String> options, Map<String, String> variables)
+        throws Exception {
       SortedMap<String, String> environment = new TreeMap<>();
-      try (ChildJvm child = ChildJvm.start(options, variables, EnvironmentProcess.class, METHODS)) {
+      List<String> arguments = new ArrayList<>(List.of(model));
+      arguments.addAll(METHODS);
+      try (ChildJvm child =
+          ChildJvm.start(
+              options, variables, EnvironmentProcess.class, arguments.toArray(String[]::new))) {
         List<String> lines = child.output();
         List<String> states =
             lines.stream().filter(l -> l.startsWith(EnvironmentProcess.STATE)).toList();
@@ -31,9 +44,16 @@ class TrainingEnvironmentTest {
           String[] entry = line.split("=", 2);
           environment.put(entry[0], entry[1]);
         }
-        assertThat(states).hasSize(4 * METHODS.length);
+        assertThat(states).hasSize(EnvironmentProcess.STEPS * METHODS.size());
         return new Outcome(environment, states);
       }
+    }
+
+    Map<String, String> kernels() {
+      Map<String, String> kernels = new TreeMap<>(environment);
+      kernels.keySet().removeIf(key -> !key.startsWith("kernel."));
+      assertThat(kernels).isNotEmpty();
+      return kernels;
     }
   }
 
@@ -116,12 +136,13 @@ class TrainingEnvironmentTest {
   @CsvSource({
     "the first compiler alone, -XX:TieredStopAtLevel=1, A=b",
     "the optimising compiler alone, -XX:-TieredCompilation, A=b",
-    "the interpreter, -Xint, A=b",
     "another locale and zone, -Duser.language=tr -Duser.country=TR -Duser.timezone=Asia/Tokyo, LC_ALL=C",
     "another heap and collector, -Xmx200m -XX:+UseParallelGC -XX:-UseSerialGC, A=b",
     "every array in pages of its own, -Da=b, MALLOC_MMAP_THRESHOLD_=4096",
     "memory that is never zero by chance, -Da=b, MALLOC_PERTURB_=85",
     "threads that OpenMP may use, -Da=b, OMP_NUM_THREADS=3",
+    "threads that MKL may use, -Da=b, MKL_NUM_THREADS=2",
+    "threads that spin while they wait, -Da=b, OMP_WAIT_POLICY=ACTIVE",
   })
   void theseReachNoBits(String what, String options, String variable) throws Exception {
     String[] entry = variable.split("=");
@@ -130,6 +151,15 @@ class TrainingEnvironmentTest {
     assertThat(there.states()).isEqualTo(here.states());
     assertThat(TrainingEnvironment.differences(here.environment(), there.environment()))
         .allSatisfy(line -> assertThat(line).endsWith(" (changes no bits)"));
+  }
+
+  @Test
+  void theInterpreterComputesWhatCompiledCodeDoes(@TempDir Path directory) throws Exception {
+    Outcome compiled = Outcome.of(directory.toString(), List.of(), Map.of());
+
+    Outcome interpreted = Outcome.of(directory.toString(), List.of("-Xint"), Map.of());
+
+    assertThat(interpreted.states()).isEqualTo(compiled.states());
   }
 
   /** The lines say why the states are others. */
@@ -146,5 +176,32 @@ class TrainingEnvironmentTest {
             "cpuCapability: recorded " + capability + ", here NO AVX",
             "env.ATEN_CPU_CAPABILITY: recorded nothing, here default")
         .anyMatch(line -> line.startsWith("kernel."));
+  }
+
+  /**
+   * What docs/training.md gives those who want the bits of an AVX2 processor from a newer one. The
+   * first process is as near to an AVX2 processor as this one gets.
+   */
+  @Test
+  void threeVariablesGiveTheBitsOfAnAvx2Processor() throws Exception {
+    assumeTrue(here.environment().get("processorFeatures").contains("avx2"));
+    Outcome limited =
+        Outcome.of(
+            List.of(),
+            Map.of(
+                "ATEN_CPU_CAPABILITY", "avx2",
+                "ONEDNN_MAX_CPU_ISA", "AVX2",
+                "MKL_ENABLE_INSTRUCTIONS", "AVX2"));
+
+    Outcome chosen =
+        Outcome.of(
+            List.of(),
+            Map.of(
+                "ATEN_CPU_CAPABILITY", "avx2",
+                "ONEDNN_MAX_CPU_ISA", "AVX2",
+                "MKL_CBWR", "AVX2"));
+
+    assertThat(chosen.states()).isEqualTo(limited.states());
+    assertThat(chosen.kernels()).isEqualTo(limited.kernels());
   }
 }
