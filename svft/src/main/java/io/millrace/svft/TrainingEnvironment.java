@@ -3,6 +3,7 @@ package io.millrace.svft;
 import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.util.Platform;
+import ai.djl.util.Utils;
 import ai.djl.util.cuda.CudaUtils;
 import java.io.IOException;
 import java.io.InputStream;
@@ -14,6 +15,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
 import java.util.SortedMap;
@@ -30,7 +32,8 @@ import java.util.regex.Pattern;
  * <table>
  * <caption>Keys</caption>
  * <tr><td>{@code millrace}, {@code djl}, {@code libtorch}, {@code tokenizers}
- *     <td>their versions; libtorch's with the build's date and flavor
+ *     <td>their versions; libtorch's with the build's
+ *     date and flavor, or the size of the one in PYTORCH_LIBRARY_PATH
  * <tr><td>{@code program} <td>the start of the SHA-256 of the TorchScript program of a step
  * <tr><td>{@code java} <td>vendor, virtual machine, version
  * <tr><td>{@code os}, {@code glibc} <td>name, architecture, version; glibc only where it is found
@@ -42,7 +45,8 @@ import java.util.regex.Pattern;
  *     <td>per group of kernels on the device, the start of a hash of what they give for fixed
  *     inputs: different digits, different bits
  * <tr><td>{@code env.*}
- *     <td>environment variables that change kernels; of a value that holds a path, a hash
+ *     <td>environment variables that change kernels; of a value that is long or holds a path,
+ * a hash
  * <tr><td>{@code device} <td>cpu, or gpu with its compute capability
  * <tr><td>{@code threads} <td>that share a step
  * </table>
@@ -50,8 +54,9 @@ import java.util.regex.Pattern;
 public final class TrainingEnvironment {
   private static final Pattern KERNEL_VARIABLES =
       Pattern.compile(
-          "(ATEN|MKL|ONEDNN|DNNL|OMP|GOMP|KMP|PYTORCH|TORCH|CUDA|CUDNN|CUBLAS|NVIDIA)_.*"
-              + "|GLIBC_TUNABLES|LD_PRELOAD");
+          "(ATEN|MKL|ONEDNN|DNNL|OMP|GOMP|KMP|TORCH|CUDNN|CUBLAS)_.*"
+              + "|NVIDIA_TF32_OVERRIDE|GLIBC_TUNABLES|LD_PRELOAD");
+  private static final int LONGEST_VALUE = 64;
 
   // TrainingEnvironmentTest and DeterminismTest hold it; Java's arithmetic is strict since 17.
   private static final Set<String> HARMLESS =
@@ -81,11 +86,12 @@ public final class TrainingEnvironment {
   }
 
   private static SortedMap<String, String> describe(Device device) {
+    // First of all, since it loads the libraries that the rest asks about.
+    KernelProbe probe = KernelProbe.on(device);
     SortedMap<String, String> entries = new TreeMap<>();
     entries.put("millrace", property("/io/millrace/svft/build.properties", "version"));
     entries.put("djl", Engine.getDjlVersion());
-    Platform torch = Platform.detectPlatform("pytorch");
-    entries.put("libtorch", torch.getVersion() + "-" + torch.getFlavor());
+    entries.put("libtorch", libtorch());
     entries.put("tokenizers", Platform.detectPlatform("tokenizers").getVersion());
     entries.put("program", Sha256.of(EncoderScript.source()).substring(0, 8));
     entries.put("java", system("java.vendor", "java.vm.name", "java.vm.version"));
@@ -97,7 +103,6 @@ public final class TrainingEnvironment {
     Processor processor = Processor.of(lines(Path.of("/proc/cpuinfo")));
     entries.put("processor", processor.model());
     entries.put("processorFeatures", processor.features());
-    KernelProbe probe = KernelProbe.on(device);
     entries.put("cpuCapability", probe.capability());
     probe.bits().forEach((group, hash) -> entries.put("kernel." + group, hash));
     variables(System.getenv()).forEach((name, value) -> entries.put("env." + name, value));
@@ -111,7 +116,8 @@ public final class TrainingEnvironment {
     environment.forEach(
         (name, value) -> {
           if (KERNEL_VARIABLES.matcher(name).matches()) {
-            found.put(name, value.contains("/") ? hash(value) : value);
+            boolean shown = !value.contains("/") && value.length() <= LONGEST_VALUE;
+            found.put(name, shown ? value : hash(value));
           }
         });
     return found;
@@ -155,6 +161,19 @@ public final class TrainingEnvironment {
     return !HARMLESS.contains(key);
   }
 
+  /** DJL loads the libtorch of its own jars, unless it is told of another. */
+  private static String libtorch() {
+    Platform bundled = Platform.detectPlatform("pytorch");
+    if (Utils.getEnvOrSystemProperty("PYTORCH_LIBRARY_PATH") == null) {
+      return bundled.getVersion() + "-" + bundled.getFlavor();
+    }
+    return "%s-%s, another build: %d bytes"
+        .formatted(
+            Utils.getEnvOrSystemProperty("PYTORCH_VERSION", bundled.getVersion()),
+            Utils.getEnvOrSystemProperty("PYTORCH_FLAVOR", bundled.getFlavor()),
+            mapped("libtorch_cpu\\.so").map(library -> library.toFile().length()).orElse(0L));
+  }
+
   private static String device(Device device) {
     if (!device.isGpu()) {
       return "cpu";
@@ -184,18 +203,22 @@ public final class TrainingEnvironment {
 
   /** What the C library that this process runs on says of itself; empty where it is another. */
   private static String glibc() {
-    for (String line : lines(Path.of("/proc/self/maps"))) {
-      int path = line.indexOf('/');
-      if (path >= 0 && line.substring(path).matches(".*/libc(\\.so\\.6|-[\\d.]+\\.so)")) {
-        return glibcVersion(line.substring(path));
-      }
-    }
-    return "";
+    return mapped("libc(\\.so\\.6|-[\\d.]+\\.so)")
+        .map(TrainingEnvironment::glibcVersion)
+        .orElse("");
   }
 
-  private static String glibcVersion(String library) {
+  /** The first library in this process's memory whose file is called so. */
+  private static Optional<Path> mapped(String name) {
+    return lines(Path.of("/proc/self/maps")).stream()
+        .filter(line -> line.matches("[^/]*/(.*/)?" + name))
+        .map(line -> Path.of(line.substring(line.indexOf('/'))))
+        .findFirst();
+  }
+
+  private static String glibcVersion(Path library) {
     try {
-      String text = Files.readString(Path.of(library), StandardCharsets.ISO_8859_1);
+      String text = Files.readString(library, StandardCharsets.ISO_8859_1);
       Matcher version =
           Pattern.compile(
                   "GNU C Library \\(([\\x20-\\x7e&&[^)]]{1,60})\\)[^\\n]{0,20} version ([\\d.]*\\d)")

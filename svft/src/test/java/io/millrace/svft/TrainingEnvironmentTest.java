@@ -98,13 +98,14 @@ class TrainingEnvironmentTest {
   }
 
   @Test
-  void ofTheVariablesItTakesThoseThatChangeKernelsAndOfPathsAHash() {
+  void ofTheVariablesItTakesThoseThatChangeKernelsAndOfLongOnesAndPathsAHash() {
     Map<String, String> variables =
         Map.of(
             "MKL_CBWR", "AVX2",
             "ATEN_CPU_CAPABILITY", "avx2",
             "GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2",
             "LD_PRELOAD", "/home/somebody/lib.so",
+            "OMP_PLACES", "{0},".repeat(30),
             "PATH", "/bin",
             "MKLX", "1",
             "AWS_SECRET", "x");
@@ -113,8 +114,9 @@ class TrainingEnvironmentTest {
         .containsEntry("MKL_CBWR", "AVX2")
         .containsEntry("ATEN_CPU_CAPABILITY", "avx2")
         .containsEntry("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2")
+        .hasEntrySatisfying("OMP_PLACES", v -> assertThat(v).matches("sha256:[0-9a-f]{8}"))
         .hasEntrySatisfying("LD_PRELOAD", v -> assertThat(v).matches("sha256:[0-9a-f]{8}"))
-        .hasSize(4);
+        .hasSize(5);
   }
 
   @Test
