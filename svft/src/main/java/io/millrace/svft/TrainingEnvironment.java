@@ -37,9 +37,9 @@ import java.util.regex.Pattern;
  * <tr><td>{@code program} <td>the start of the SHA-256 of the TorchScript program of a step
  * <tr><td>{@code java} <td>vendor, virtual machine, version
  * <tr><td>{@code os}, {@code glibc} <td>name, architecture, version; glibc only where it is found
- * <tr><td>{@code processor}, {@code processorFeatures}
- *     <td>the first processor, and which of its features kernels choose by; empty where no {@code
- *     /proc/cpuinfo} tells
+ * <tr><td>{@code processor}, {@code processorFeatures}, {@code processorCaches}
+ *     <td>the first processor, which of its features kernels choose by, and its caches; empty where
+ *     Linux tells nothing
  * <tr><td>{@code cpuCapability} <td>the instruction set that PyTorch's own kernels run with
  * <tr><td>{@code kernel.*}
  *     <td>per group of kernels on the device, the start of a hash of what they give for fixed
@@ -103,6 +103,7 @@ public final class TrainingEnvironment {
     Processor processor = Processor.of(lines(Path.of("/proc/cpuinfo")));
     entries.put("processor", processor.model());
     entries.put("processorFeatures", processor.features());
+    entries.put("processorCaches", caches(Path.of("/sys/devices/system/cpu/cpu0/cache")));
     entries.put("cpuCapability", probe.capability());
     probe.bits().forEach((group, hash) -> entries.put("kernel." + group, hash));
     variables(System.getenv()).forEach((name, value) -> entries.put("env." + name, value));
@@ -199,6 +200,21 @@ public final class TrainingEnvironment {
       throw new ModelException(resource + ": " + e.getMessage(), e);
     }
     return properties.getProperty(name);
+  }
+
+  /** The first processor's, as Linux tells them: MKL may cut products to their size. */
+  static String caches(Path directory) {
+    List<String> caches = new ArrayList<>();
+    for (int i = 0; Files.isDirectory(directory.resolve("index" + i)); i++) {
+      Path cache = directory.resolve("index" + i);
+      String level = String.join("", lines(cache.resolve("level")));
+      String type = String.join("", lines(cache.resolve("type")));
+      String size = String.join("", lines(cache.resolve("size")));
+      if (!type.equals("Instruction")) {
+        caches.add("L" + level + " " + size);
+      }
+    }
+    return String.join(" ", caches);
   }
 
   /** What the C library that this process runs on says of itself; empty where it is another. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
 import java.net.InetAddress;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -85,7 +86,13 @@ class TrainingEnvironmentTest {
             "java", v -> assertThat(v).endsWith(" " + System.getProperty("java.vm.version")))
         .hasEntrySatisfying("cpuCapability", v -> assertThat(v).matches("[A-Z0-9 ]+"))
         .containsEntry("device", "cpu")
-        .containsKeys("os", "processor", "processorFeatures", "kernel.product", "kernel.gelu");
+        .containsKeys(
+            "os",
+            "processor",
+            "processorFeatures",
+            "processorCaches",
+            "kernel.product",
+            "kernel.gelu");
   }
 
   @Test
@@ -117,6 +124,21 @@ class TrainingEnvironmentTest {
         .hasEntrySatisfying("OMP_PLACES", v -> assertThat(v).matches("sha256:[0-9a-f]{8}"))
         .hasEntrySatisfying("LD_PRELOAD", v -> assertThat(v).matches("sha256:[0-9a-f]{8}"))
         .hasSize(5);
+  }
+
+  @Test
+  void ofCachesItTakesThoseThatHoldData(@TempDir Path directory) throws Exception {
+    List<String> caches = List.of("1 Data 48K", "1 Instruction 32K", "2 Unified 2048K");
+    for (int i = 0; i < caches.size(); i++) {
+      Path cache = Files.createDirectory(directory.resolve("index" + i));
+      String[] fields = caches.get(i).split(" ");
+      Files.writeString(cache.resolve("level"), fields[0] + "\n");
+      Files.writeString(cache.resolve("type"), fields[1] + "\n");
+      Files.writeString(cache.resolve("size"), fields[2] + "\n");
+    }
+
+    assertThat(TrainingEnvironment.caches(directory)).isEqualTo("L1 48K L2 2048K");
+    assertThat(TrainingEnvironment.caches(directory.resolve("none"))).isEmpty();
   }
 
   @Test
