@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -96,12 +95,11 @@ class TrainingEnvironmentTest {
   }
 
   @Test
-  void itIsShortAndNamesNeitherHostNorUserNorPath() throws Exception {
-    String all = here.environment().toString();
-
-    assertThat(all).hasSizeLessThan(1500).doesNotContain("/", "\n");
-    assertThat(all)
-        .doesNotContain(InetAddress.getLocalHost().getHostName(), System.getProperty("user.home"));
+  void itIsShortAndNamesNoPath() {
+    assertThat(here.environment().toString())
+        .hasSizeLessThan(1500)
+        .doesNotContain("\n", System.getProperty("user.home"), System.getProperty("java.home"))
+        .doesNotContainPattern("/\\w+/");
   }
 
   @Test
