@@ -54,6 +54,9 @@ public abstract class Progress implements AutoCloseable {
   /** Says that {@code count} is reached, with a short note beside it. */
   public abstract void at(long count, String note);
 
+  /** Says something else meanwhile, on a line of its own. */
+  public abstract void say(String line);
+
   /** Ends the bar's line; whether all was reached shows in it. */
   @Override
   public abstract void close();
@@ -68,10 +71,12 @@ public abstract class Progress implements AutoCloseable {
   /** The bar. It appears only when the task has taken a moment: short tasks stay silent. */
   private static final class Bar extends Progress {
     private final ProgressBarBuilder builder;
+    private final int columns;
     private final long start = System.nanoTime();
     private ProgressBar bar;
 
     Bar(String task, long total, String unit, long unitSize, int columns) {
+      this.columns = columns;
       builder =
           new ProgressBarBuilder()
               .setTaskName(task)
@@ -93,6 +98,13 @@ public abstract class Progress implements AutoCloseable {
         bar.setExtraMessage(note);
         bar.stepTo(count);
       }
+    }
+
+    /** Over the bar, which is drawn again below. */
+    @Override
+    public void say(String line) {
+      System.err.println(
+          bar == null ? line : "\r" + line + " ".repeat(Math.max(0, columns - 1 - line.length())));
     }
 
     @Override
@@ -136,6 +148,11 @@ public abstract class Progress implements AutoCloseable {
                   Locale.ROOT, " of %,d %s (%d%%)", total / unitSize, unit, 100 * count / total)
               : " " + unit;
       out.println(reached + share + (note.isEmpty() ? "" : ", " + note));
+    }
+
+    @Override
+    public void say(String line) {
+      out.println(line);
     }
 
     @Override

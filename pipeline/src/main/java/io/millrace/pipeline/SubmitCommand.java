@@ -8,8 +8,10 @@ import io.millrace.client.UsageException;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.job.ExampleTimestamps;
 import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.JobHealth;
 import io.millrace.pipeline.job.JobOutput;
 import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.JobWatch;
 import io.millrace.pipeline.job.StartingState;
 import io.millrace.pipeline.source.ExampleLimits;
 import java.io.IOException;
@@ -17,9 +19,9 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
-import org.apache.flink.api.common.JobStatus;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -125,16 +127,32 @@ final class SubmitCommand implements Callable<Integer> {
     }
   }
 
-  private static void awaitRunning(FlinkJob job) throws InterruptedException {
-    for (int i = 0; i < START_SECONDS * 5; i++) {
-      job.requireAlive();
-      if (job.status() == JobStatus.RUNNING) {
-        return;
+  /** Until every task runs: a job that cannot be started is told from one that runs. */
+  private void awaitRunning(FlinkJob job) throws InterruptedException {
+    try (JobHealth health = job.health();
+        JobWatch watch = new JobWatch(job, this::say)) {
+      for (int i = 0; i < START_SECONDS * 5; i++) {
+        job.requireAlive();
+        if (health.allTasksRun()) {
+          return;
+        }
+        look(watch);
+        Thread.sleep(200);
       }
-      Thread.sleep(200);
+    } catch (TimeoutException e) {
+      throw new IllegalStateException(
+          "the job is submitted; whether it runs is not known: " + e.getMessage(), e);
     }
     throw new IllegalStateException(
         "the job does not run after %d s: Flink says %s".formatted(START_SECONDS, job.status()));
+  }
+
+  private static void look(JobWatch watch) {
+    try {
+      watch.look(0);
+    } catch (IllegalStateException e) {
+      throw new IllegalStateException(e.getMessage() + "; it stays submitted", e);
+    }
   }
 
   private void say(String line) {

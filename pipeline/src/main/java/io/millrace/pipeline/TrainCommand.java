@@ -11,6 +11,7 @@ import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.job.JobOutput;
 import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.JobWatch;
 import io.millrace.pipeline.job.StartingState;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.report.RunReport;
@@ -161,18 +162,22 @@ final class TrainCommand implements Callable<Integer> {
 
   /** Until the job ends; false where somebody asked to stop before. */
   private static boolean follow(FlinkJob job, RunRecord record, long total, StopSignal stop) {
-    try (Progress progress = Progress.start("Training", total, "examples")) {
+    try (Progress progress = Progress.start("Training", total, "examples");
+        JobWatch watch = new JobWatch(job, progress::say)) {
       while (!job.finished().isDone()) {
         if (stop.requested().isDone()) {
           return false;
         }
         record.poll(Duration.ofMillis(200));
+        watch.look(record.committed());
         progress.at(record.examples(), accuracySoFar(record));
       }
       job.requireAlive();
       record.readToEnd();
       progress.at(record.examples(), accuracySoFar(record));
       return true;
+    } catch (IllegalStateException e) {
+      throw new IllegalStateException(e.getMessage() + "; the same command goes on from here", e);
     }
   }
 

@@ -111,6 +111,37 @@ class TrainCommandTest {
   }
 
   @Test
+  void aJobThatOnlyRestartsIsGivenUpWithItsReason() throws Exception {
+    Path file = Files.write(directory.resolve("stream.jsonl"), lines(40));
+
+    try (ChildJvm child =
+        start(
+            file,
+            "hopeless",
+            "flink.state.backend.rocksdb.localdir=" + file,
+            "flink.restart-strategy.exponential-delay.max-backoff=500 ms")) {
+      List<String> said = child.awaitEnd();
+
+      // Whichever of the tasks with state comes first.
+      String reason =
+          ": No local storage directories available. Local DB files directory '%s' does not exist"
+                  .formatted(file)
+              + " and cannot be created.";
+      assertThat(said)
+          .filteredOn(line -> line.startsWith("the job restarts"))
+          .hasSize(10)
+          .allMatch(line -> line.endsWith(reason))
+          .first()
+          .asString()
+          .startsWith("the job restarts (1st time): ");
+      assertThat(said.get(said.size() - 1))
+          .startsWith("millrace: the job restarted 10 times and committed nothing in between")
+          .contains(reason + "; the same command goes on from here");
+      assertThat(child.exitCode()).isEqualTo(1);
+    }
+  }
+
+  @Test
   void aMistakeIsOneLineAndExitCodeTwo() throws Exception {
     Path file = Files.write(directory.resolve("stream.jsonl"), lines(1));
     Path occupied = Files.createDirectory(directory.resolve("occupied"));
@@ -163,21 +194,27 @@ class TrainCommandTest {
     return JSON.readTree(directory.resolve(data + ".json").toFile());
   }
 
-  private ChildJvm start(Path file, String data) throws IOException {
-    return child(
-        "train",
-        "--input",
-        file.toString(),
-        "--data",
-        directory.resolve(data).toString(),
-        "--report",
-        directory.resolve(data + ".json").toString(),
-        "--set",
-        "publish.everySteps=2",
-        "--set",
-        "checkpoint.interval=300ms",
-        "--set",
-        "model.store=" + System.getProperty("millrace.test.models"));
+  private ChildJvm start(Path file, String data, String... settings) throws IOException {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "train",
+                "--input",
+                file.toString(),
+                "--data",
+                directory.resolve(data).toString(),
+                "--report",
+                directory.resolve(data + ".json").toString(),
+                "--set",
+                "publish.everySteps=2",
+                "--set",
+                "checkpoint.interval=300ms",
+                "--set",
+                "model.store=" + System.getProperty("millrace.test.models")));
+    for (String setting : settings) {
+      arguments.addAll(List.of("--set", setting));
+    }
+    return child(arguments.toArray(String[]::new));
   }
 
   private ChildJvm child(String... arguments) throws IOException {

@@ -10,6 +10,7 @@ import io.millrace.pipeline.embedded.PeakMemory;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.JobWatch;
 import io.millrace.pipeline.report.DomainRecord;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.schemas.LabeledExample;
@@ -154,7 +155,8 @@ public final class Demo {
       PredictionLoad load,
       long total)
       throws InterruptedException {
-    try (Progress progress = Progress.start("Adapting", total, "examples")) {
+    try (Progress progress = Progress.start("Adapting", total, "examples");
+        JobWatch watch = new JobWatch(job, progress::say)) {
       // What stays in an unfinished batch trains when the job drains.
       long almost = total - settings.get(JobSettings.BATCH_SIZE);
       while (!feeding.isDone() || record.examples() <= almost) {
@@ -164,6 +166,7 @@ public final class Demo {
         job.requireAlive();
         requireSound(feeding);
         record.poll(Duration.ofMillis(200));
+        watch.look(record.committed());
         progress.at(record.examples(), note(record, load));
       }
       job.drain(data.resolve("savepoints"));

@@ -9,16 +9,21 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.client.program.rest.RestClusterClient;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.RestOptions;
+import org.apache.flink.runtime.execution.ExecutionState;
 import org.apache.flink.runtime.rest.messages.EmptyRequestBody;
 import org.apache.flink.runtime.rest.messages.JobExceptionsHeaders;
 import org.apache.flink.runtime.rest.messages.JobExceptionsInfoWithHistory.RootExceptionInfo;
 import org.apache.flink.runtime.rest.messages.JobMessageParameters;
-import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointStatistics;
+import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointStatistics.CompletedCheckpointStatistics;
+import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointStatistics.FailedCheckpointStatistics;
 import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointingStatistics;
+import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointingStatistics.LatestCheckpoints;
 import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointingStatisticsHeaders;
+import org.apache.flink.runtime.rest.messages.job.JobDetailsInfo.JobVertexDetailsInfo;
 import org.apache.flink.runtime.rest.messages.job.JobExceptionsMessageParameters;
 
 /** What Flink knows of a job's failures. An answer takes ten seconds at most. */
@@ -47,7 +52,8 @@ public final class JobHealth implements AutoCloseable {
    *
    * @param completed how many were completed
    * @param failed how many were not; one that a restart cut off is among them
-   * @param lastFailure what Flink says of the last that failed, where it does
+   * @param lastFailure what Flink says of the last, where that failed; of one that it could not
+   *     even begin it says nothing
    */
   public record Checkpoints(long completed, long failed, Optional<String> lastFailure) {}
 
@@ -61,7 +67,7 @@ public final class JobHealth implements AutoCloseable {
     Configuration configuration = new Configuration();
     configuration.set(RestOptions.ADDRESS, host);
     configuration.set(RestOptions.PORT, port);
-    configuration.set(RestOptions.RETRY_MAX_ATTEMPTS, 3);
+    configuration.set(RestOptions.RETRY_MAX_ATTEMPTS, 1);
     try {
       return new JobHealth(new RestClusterClient<>(configuration, host + ":" + port), job);
     } catch (Exception e) {
@@ -89,6 +95,25 @@ public final class JobHealth implements AutoCloseable {
   }
 
   /**
+   * Whether each of its tasks runs, or has come to its end; a job counts as running as soon as they
+   * are to be.
+   *
+   * @throws TimeoutException where Flink does not answer
+   */
+  public boolean allTasksRun() throws TimeoutException {
+    return answer(client.getJobDetails(job)).getJobVertexInfos().stream()
+        .map(JobVertexDetailsInfo::getExecutionState)
+        .allMatch(state -> state == ExecutionState.RUNNING || state == ExecutionState.FINISHED);
+  }
+
+  /**
+   * @throws TimeoutException where Flink does not answer
+   */
+  public JobStatus status() throws TimeoutException {
+    return answer(client.getJobStatus(job));
+  }
+
+  /**
    * @throws TimeoutException where Flink does not answer
    */
   public Checkpoints checkpoints() throws TimeoutException {
@@ -103,8 +128,14 @@ public final class JobHealth implements AutoCloseable {
     return new Checkpoints(
         statistics.getCounts().getNumberCompletedCheckpoints(),
         statistics.getCounts().getNumberFailedCheckpoints(),
-        Optional.ofNullable(statistics.getLatestCheckpoints().getFailedCheckpointStatistics())
-            .map(CheckpointStatistics.FailedCheckpointStatistics::getFailureMessage));
+        lastFailure(statistics.getLatestCheckpoints()));
+  }
+
+  private static Optional<String> lastFailure(LatestCheckpoints latest) {
+    CompletedCheckpointStatistics completed = latest.getCompletedCheckpointStatistics();
+    return Optional.ofNullable(latest.getFailedCheckpointStatistics())
+        .filter(failed -> completed == null || failed.getId() > completed.getId())
+        .map(FailedCheckpointStatistics::getFailureMessage);
   }
 
   private static Failure failure(RootExceptionInfo entry) {
@@ -117,7 +148,10 @@ public final class JobHealth implements AutoCloseable {
     return taskName == null ? "" : taskName.replaceAll(" \\(\\d+/\\d+\\).*", "");
   }
 
-  /** The message of the last cause in a stack trace; the exception's name where it has none. */
+  /**
+   * The message of the last cause in a stack trace, after the exception's name where it is none or
+   * a single word, as a bare path is.
+   */
   static String rootOf(String stackTrace) {
     String root =
         stackTrace
@@ -128,7 +162,8 @@ public final class JobHealth implements AutoCloseable {
             .orElseGet(() -> stackTrace.lines().findFirst().orElse("no reason given"));
     int colon = root.indexOf(": ");
     String name = root.substring(root.lastIndexOf('.', colon < 0 ? root.length() : colon) + 1);
-    return colon < 0 ? name : root.substring(colon + 2);
+    String message = colon < 0 ? "" : root.substring(colon + 2).strip();
+    return message.contains(" ") ? message : name;
   }
 
   private static <T> T answer(CompletableFuture<T> question) throws TimeoutException {

@@ -37,6 +37,7 @@ public final class RunRecord implements AutoCloseable {
   private final List<TopicPartition> partitions = new ArrayList<>();
   private final Map<String, DomainRecord> domains = new TreeMap<>();
   private final Map<String, Long> deadLetters = new TreeMap<>();
+  private long committed;
   private long examples;
   private long right;
 
@@ -62,6 +63,7 @@ public final class RunRecord implements AutoCloseable {
   /** Reads what has come, waiting for it no longer than that. */
   public void poll(Duration wait) {
     for (ConsumerRecord<byte[], byte[]> record : consumer.poll(wait)) {
+      committed++;
       switch (record.topic()) {
         case Topics.TRAINING_STEPS -> {
           TrainingStep step = stepReader.deserialize(record.topic(), record.value());
@@ -115,6 +117,11 @@ public final class RunRecord implements AutoCloseable {
   /** Examples trained on. */
   public long examples() {
     return examples;
+  }
+
+  /** How many records there are, of every kind. */
+  public long committed() {
+    return committed;
   }
 
   /** Examples whose label was predicted before they were trained on. */

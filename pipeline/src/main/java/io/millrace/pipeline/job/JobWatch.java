@@ -1,0 +1,156 @@
+package io.millrace.pipeline.job;
+
+import io.millrace.pipeline.job.JobHealth.Checkpoints;
+import io.millrace.pipeline.job.JobHealth.Failure;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import org.apache.flink.api.common.JobStatus;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Says why a job restarts, or why its checkpoints fail, each time once, also in the log; and gives
+ * up on a job that does not get on. For one thread.
+ *
+ * <p>A job gets on when it commits something: a step, a version or a dead letter. Completed
+ * checkpoints do not count, since a job that stumbles over one record, again and again, may
+ * complete some before it comes to that record.
+ */
+public final class JobWatch implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(JobWatch.class);
+  private static final Duration BETWEEN_LOOKS = Duration.ofSeconds(1);
+
+  private static final int MOST_RESTARTS = 10;
+
+  /** Restarts that are spread over a long time are fewer. */
+  private static final int FEWEST_RESTARTS = 3;
+
+  private static final Duration PATIENCE = Duration.ofMinutes(5);
+
+  /** One or two fail now and then: when a restart cuts one off, or a file system is slow. */
+  private static final int CHECKPOINTS_IN_A_ROW = 3;
+
+  private static final Set<JobStatus> ENDING =
+      Set.of(JobStatus.FAILING, JobStatus.FAILED, JobStatus.CANCELLING, JobStatus.CANCELED);
+
+  private final JobHealth health;
+  private final Consumer<String> say;
+  private final List<Failure> withoutProgress = new ArrayList<>();
+  private long lastLook = System.nanoTime() - BETWEEN_LOOKS.toNanos();
+  private long lastFailure = Long.MIN_VALUE;
+  private long restarts;
+  private long committed;
+  private long completedCheckpoints;
+  private long failedBefore;
+  private boolean tasksRan;
+  private boolean saidThatCheckpointsFail;
+
+  /**
+   * @param say takes what is to be said, a line at a time
+   */
+  public JobWatch(FlinkJob job, Consumer<String> say) {
+    this(job.health(), say);
+  }
+
+  JobWatch(JobHealth health, Consumer<String> say) {
+    this.health = health;
+    this.say = say;
+  }
+
+  /**
+   * Asks Flink, if it has not been asked within the last second. Where it does not answer, nothing
+   * is said: whether the job is alive is for {@link FlinkJob#requireAlive} to tell.
+   *
+   * @param committed how much the job has committed; only whether that grows matters
+   * @throws IllegalStateException where the job restarts over and over and commits nothing
+   */
+  public void look(long committed) {
+    if (System.nanoTime() - lastLook < BETWEEN_LOOKS.toNanos()) {
+      return;
+    }
+    lastLook = System.nanoTime();
+    try {
+      List<Failure> failures = health.failures();
+      boolean tasksRun = health.allTasksRun();
+      Checkpoints checkpoints = health.checkpoints();
+      if (!ENDING.contains(health.status())) {
+        hear(failures, committed);
+        hear(checkpoints, tasksRun);
+      }
+    } catch (TimeoutException e) {
+      LOG.info("Not known whether the job fails", e);
+    }
+  }
+
+  void hear(List<Failure> failures, long committed) {
+    if (committed > this.committed) {
+      this.committed = committed;
+      withoutProgress.clear();
+    }
+    for (Failure failure : failures) {
+      if (failure.timestamp() > lastFailure) {
+        lastFailure = failure.timestamp();
+        restarts++;
+        withoutProgress.add(failure);
+        tell("the job restarts (%s time): %s".formatted(ordinal(restarts), failure));
+        requireHope();
+      }
+    }
+  }
+
+  void hear(Checkpoints checkpoints, boolean tasksRun) {
+    // While tasks start, and when a restart cuts checkpoints off, none can complete.
+    if (!tasksRun || !tasksRan || checkpoints.completed() > completedCheckpoints) {
+      failedBefore = checkpoints.failed();
+      saidThatCheckpointsFail = false;
+    }
+    completedCheckpoints = checkpoints.completed();
+    tasksRan = tasksRun;
+    if (checkpoints.failed() - failedBefore >= CHECKPOINTS_IN_A_ROW && !saidThatCheckpointsFail) {
+      saidThatCheckpointsFail = true;
+      tell(
+          "checkpoints fail, so nothing is published: "
+              + checkpoints.lastFailure().orElse("Flink's log says why"));
+    }
+  }
+
+  private void requireHope() {
+    int count = withoutProgress.size();
+    if (count < FEWEST_RESTARTS) {
+      return;
+    }
+    Failure last = withoutProgress.get(count - 1);
+    long millis = last.timestamp() - withoutProgress.get(0).timestamp();
+    if (count >= MOST_RESTARTS || millis >= PATIENCE.toMillis()) {
+      throw new IllegalStateException(
+          "the job restarted %d times and committed nothing in between, the last time because of %s"
+              .formatted(count, last));
+    }
+  }
+
+  private void tell(String line) {
+    LOG.warn(line);
+    say.accept(line);
+  }
+
+  static String ordinal(long number) {
+    boolean teen = number % 100 / 10 == 1;
+    String ending =
+        switch (teen ? 0 : (int) (number % 10)) {
+          case 1 -> "st";
+          case 2 -> "nd";
+          case 3 -> "rd";
+          default -> "th";
+        };
+    return number + ending;
+  }
+
+  @Override
+  public void close() {
+    health.close();
+  }
+}

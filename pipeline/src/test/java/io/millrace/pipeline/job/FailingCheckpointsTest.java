@@ -1,0 +1,106 @@
+package io.millrace.pipeline.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.pipeline.embedded.EmbeddedFlink;
+import io.millrace.pipeline.embedded.EmbeddedKafka;
+import io.millrace.pipeline.embedded.TopicLayout;
+import io.millrace.pipeline.source.ExampleLimits;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A job whose checkpoint directory goes away, while Flink puts up with it. */
+@Timeout(120)
+class FailingCheckpointsTest {
+  @TempDir private Path directory;
+
+  private final List<String> said = new ArrayList<>();
+
+  @Test
+  void thatCheckpointsFailIsSaidOnceUntilTheySucceed() throws Exception {
+    Path checkpoints = Files.createDirectory(directory.resolve("checkpoints"));
+    Path away = directory.resolve("away");
+    try (EmbeddedKafka kafka = EmbeddedKafka.start(directory.resolve("kafka"), 0);
+        EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1)) {
+      FlinkJob job = start(kafka, flink, checkpoints);
+      try (JobHealth health = job.health();
+          JobWatch watch = new JobWatch(job, said::add)) {
+        awaitCheckpoint(health, watch);
+        replace(checkpoints, away);
+        while (said.isEmpty()) {
+          watch.look(0);
+          Thread.sleep(20);
+        }
+        Files.delete(checkpoints);
+        Files.move(away, checkpoints);
+        awaitCheckpoint(health, watch);
+
+        assertThat(health.failures()).isEmpty();
+        assertThat(said)
+            .singleElement()
+            .asString()
+            .startsWith("checkpoints fail, so nothing is published: ");
+      }
+    }
+  }
+
+  /** A file in its place: a directory would be made again. */
+  private static void replace(Path checkpoints, Path away) throws IOException {
+    Files.move(checkpoints, away);
+    Files.createFile(checkpoints);
+  }
+
+  /** One that begins after this. */
+  private static void awaitCheckpoint(JobHealth health, JobWatch watch) throws Exception {
+    long before = health.checkpoints().completed();
+    while (health.checkpoints().completed() < before + 2) {
+      watch.look(0);
+      Thread.sleep(20);
+    }
+  }
+
+  private FlinkJob start(EmbeddedKafka kafka, EmbeddedFlink flink, Path checkpoints)
+      throws Exception {
+    Settings settings = settings("kafka.bootstrap.servers=" + kafka.bootstrapServers());
+    try (Admin admin = Admin.create(new Connection(settings).properties())) {
+      TopicLayout.create(admin, settings);
+    }
+    return FlinkJob.submit(
+        "127.0.0.1",
+        flink.port(),
+        settings,
+        checkpoints.toString(),
+        Optional.empty(),
+        AdaptationJob.Input.UNBOUNDED);
+  }
+
+  private static Settings settings(String kafka) {
+    List<Setting<?>> known =
+        Stream.of(
+                JobSettings.ALL,
+                List.of(TopicLayout.PARTITIONS),
+                ExampleLimits.SETTINGS,
+                Connection.SETTINGS)
+            .<Setting<?>>flatMap(List::stream)
+            .toList();
+    return Settings.of(
+        known,
+        null,
+        List.of(
+            kafka,
+            "checkpoint.interval=200ms",
+            "model.store=" + System.getProperty("millrace.test.models")));
+  }
+}
