@@ -147,7 +147,8 @@ public final class SchemaRegistry {
     if (unusable.containsKey(id)) {
       throw new AvroRuntimeException(unusable.get(id));
     }
-    if (isUnknown(id)) {
+    // No registry gives out negative ids, and not each of them calls one unknown.
+    if (id < 0 || isUnknown(id)) {
       return Optional.empty();
     }
     HttpResponse<String> response = send(request("/schemas/ids/" + id).GET());

@@ -101,6 +101,15 @@ class SchemaRegistryTest {
   }
 
   @Test
+  void aNegativeIdIsUnknownWhateverARegistryWouldSay() throws IOException {
+    answers(400, "{\"error_code\": 400, \"message\": \"not a number\"}");
+
+    assertThat(registry("").schema(-1)).isEmpty();
+    assertThat(registry("").schema(Integer.MIN_VALUE)).isEmpty();
+    assertThat(requests).isEmpty();
+  }
+
+  @Test
   void onlyTheLastThousandUnknownIdsAreRemembered() throws IOException {
     answers(404, "{\"error_code\": 40403, \"message\": \"Schema not found\"}");
     SchemaRegistry registry = registry("");
