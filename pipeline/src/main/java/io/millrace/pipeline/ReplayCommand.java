@@ -199,8 +199,8 @@ final class ReplayCommand implements Callable<Integer> {
 
   private void sayResult(ReplayResult result, ReplayRange range, ReplayRange.From start) {
     String name = shown(range);
-    if (result.missing().isPresent()) {
-      MissingExamples missing = result.missing().get();
+    MissingExamples missing = result.missing();
+    if (missing.count() > 0) {
       say(
           "%s: %,d of the examples are no longer in the topic%s"
               .formatted(name, missing.count(), hint(range, start)));

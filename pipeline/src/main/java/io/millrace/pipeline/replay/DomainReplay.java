@@ -15,7 +15,6 @@ import io.millrace.svft.TrainingEnvironment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -76,7 +75,7 @@ public final class DomainReplay {
         replay.rate.examples(),
         replay.rate.perSecond(),
         List.copyOf(replay.differences),
-        missing.count() == 0 ? Optional.empty() : Optional.of(missing));
+        missing);
   }
 
   private void run(ReplayRange range, Listener listener) {

@@ -1,7 +1,6 @@
 package io.millrace.pipeline.replay;
 
 import java.util.List;
-import java.util.Optional;
 
 /**
  * What a replay of one domain came to.
@@ -15,8 +14,8 @@ import java.util.Optional;
  * @param examples examples trained on
  * @param examplesPerSecond from the end of the first step to that of the last; 0 for less than two
  * @param differences none where all is the same
- * @param missing examples that the replay would need and the topic does not hold; then nothing was
- *     trained
+ * @param missing examples that the replay would need and the topic does not hold: none, or nothing
+ *     was trained
  */
 public record ReplayResult(
     String domain,
@@ -28,10 +27,10 @@ public record ReplayResult(
     long examples,
     double examplesPerSecond,
     List<Difference> differences,
-    Optional<MissingExamples> missing) {
+    MissingExamples missing) {
 
   /** Whether every version came out with the hash on record. */
   public boolean same() {
-    return differences.isEmpty() && missing.isEmpty();
+    return differences.isEmpty() && missing.count() == 0;
   }
 }
