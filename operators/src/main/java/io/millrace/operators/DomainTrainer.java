@@ -98,6 +98,15 @@ public final class DomainTrainer implements AutoCloseable {
     }
     state.setTrainedThrough(through);
     state.setRuns(withThisRun(state.getRuns(), state.getSteps()));
+    return record(domain, batch, closedBy, result, millis);
+  }
+
+  static TrainingStep record(
+      String domain,
+      List<ReceivedExample> batch,
+      BatchClosedBy closedBy,
+      StepResult result,
+      double millis) {
     List<Boolean> correct = new ArrayList<>();
     for (boolean each : result.correct()) {
       correct.add(each);
@@ -159,14 +168,6 @@ public final class DomainTrainer implements AutoCloseable {
     Adapter adapter = Adapter.of(base, training, domain, version, parent == null ? "" : parent);
     byte[] payload = adapter.toPayload();
     String sha256 = Sha256.of(payload);
-    Manifest manifest =
-        Manifest.newBuilder()
-            .setStateSha256(training.sha256())
-            .setTokenizerSha256(base.tokenizerSha256())
-            .setPositionsSha256(adapter.positionsSha256())
-            .setFirstStep(state.getPublishedAtStep() + 1)
-            .setRuns(state.getRuns())
-            .build();
     AdapterVersion published =
         AdapterVersion.newBuilder()
             .setDomain(domain)
@@ -185,13 +186,23 @@ public final class DomainTrainer implements AutoCloseable {
             .setTrainedThrough(state.getTrainedThrough())
             .setPayload(ByteBuffer.wrap(payload))
             .setCreatedAt(Instant.now())
-            .setManifest(manifest)
+            .setManifest(manifest(state, training, adapter))
             .build();
     state.setVersion(version);
     state.setVersionSha256(sha256);
     state.setPublishedAtStep(state.getSteps());
     state.setRuns(List.of());
     return published;
+  }
+
+  Manifest manifest(DomainState state, TrainingState training, Adapter adapter) {
+    return Manifest.newBuilder()
+        .setStateSha256(training.sha256())
+        .setTokenizerSha256(base.tokenizerSha256())
+        .setPositionsSha256(adapter.positionsSha256())
+        .setFirstStep(state.getPublishedAtStep() + 1)
+        .setRuns(state.getRuns())
+        .build();
   }
 
   /** M's sparsity pattern; empty where there is no M. */
