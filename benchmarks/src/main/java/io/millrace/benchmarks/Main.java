@@ -37,7 +37,7 @@ import picocli.CommandLine.Unmatched;
       ""
     },
     commandListHeading = "%nCommands:%n",
-    subcommands = StreamsCommand.class)
+    subcommands = {StreamsCommand.class, ReplayCommand.class})
 public final class Main implements Callable<Integer> {
   @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")
   private boolean help;
@@ -88,6 +88,10 @@ public final class Main implements Callable<Integer> {
         tables.put("GFLOP/s, all threads together", products.toString());
       }
       tables.putAll(EngineRates.of(results).tables());
+      RecordingCost recording = RecordingCost.of(results);
+      if (!recording.isEmpty()) {
+        tables.put("Recording, with its share of a step", recording.toString());
+      }
       PrintWriter out = spec.commandLine().getOut();
       tables.forEach((title, table) -> out.println("\n" + title + ":\n\n" + table));
       out.flush();

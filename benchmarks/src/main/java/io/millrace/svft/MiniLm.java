@@ -10,9 +10,9 @@ import java.util.Iterator;
 import java.util.List;
 
 /** What the benchmarks of the engine run: MiniLM, on definitions from WordNet. */
-final class MiniLm {
+public final class MiniLm {
   /** Batches that a benchmark takes in turn, so that no one batch's lengths decide. */
-  static final int BATCHES = 8;
+  public static final int BATCHES = 8;
 
   private static final int SHORTEST = 8;
   private static final int LONGEST = 60;
@@ -20,7 +20,7 @@ final class MiniLm {
   private MiniLm() {}
 
   /** From the store that {@code bin/millrace} uses; prepared there first where it is missing. */
-  static ModelFiles files() {
+  public static ModelFiles files() {
     return files(Home.data().resolve("models"));
   }
 
@@ -29,7 +29,7 @@ final class MiniLm {
   }
 
   /** Holding its weights as the method computes with them. */
-  static BaseModel load(ModelFiles files, AdapterMethod method) {
+  public static BaseModel load(ModelFiles files, AdapterMethod method) {
     return BaseModel.load(files, Torch.device("cpu"), Trainer.factored(method));
   }
 
@@ -40,7 +40,7 @@ final class MiniLm {
    * @param size examples per batch
    * @return {@link #BATCHES} batches
    */
-  static List<List<TrainingExample>> batches(BaseModel base, int size) {
+  public static List<List<TrainingExample>> batches(BaseModel base, int size) {
     List<List<TrainingExample>> batches = new ArrayList<>();
     List<TrainingExample> batch = new ArrayList<>();
     Iterator<LabeledExample> definitions = wordNet().definitions(2 * BATCHES * size).iterator();
