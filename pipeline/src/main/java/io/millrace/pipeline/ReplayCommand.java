@@ -20,6 +20,7 @@ import io.millrace.pipeline.replay.TrainerSource;
 import io.millrace.pipeline.replay.TrainingLog;
 import io.millrace.pipeline.replay.WhatIf;
 import io.millrace.schemas.Topics;
+import io.millrace.svft.BaseModel;
 import io.millrace.svft.Torch;
 import java.io.PrintWriter;
 import java.util.ArrayList;
@@ -135,7 +136,8 @@ final class ReplayCommand implements Callable<Integer> {
         TrainerSource trainers =
             new TrainerSource(
                 name -> BaseModels.prepare(name, settings),
-                Torch.device(settings.get(JobSettings.DEVICE)),
+                (files, factored) ->
+                    BaseModel.load(files, Torch.device(settings.get(JobSettings.DEVICE)), factored),
                 settings.get(JobSettings.THREADS))) {
       boolean whatIf =
           !changes.isEmpty() && ranges.stream().anyMatch(range -> WhatIf.changes(range, changes));

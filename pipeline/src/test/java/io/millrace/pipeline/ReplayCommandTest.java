@@ -299,6 +299,8 @@ class ReplayCommandTest {
 
   private static KafkaProducer<byte[], byte[]> producer() {
     Properties properties = connection.properties();
+    // A topic that was just made refuses for a moment, and records must not overtake each other.
+    properties.put("max.in.flight.requests.per.connection", "1");
     return new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
   }
 

@@ -1,6 +1,5 @@
 package io.millrace.pipeline.replay;
 
-import ai.djl.Device;
 import io.millrace.operators.DomainTrainer;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelFiles;
@@ -16,8 +15,16 @@ import java.util.function.Function;
  * do trainer and base model. For one thread.
  */
 public final class TrainerSource implements AutoCloseable {
+  /** Loads base models. */
+  public interface Loader {
+    /**
+     * @param factored the weights to hold as their singular factors
+     */
+    BaseModel load(ModelFiles files, Set<WeightRole> factored);
+  }
+
   private final Function<String, ModelFiles> models;
-  private final Device device;
+  private final Loader loader;
   private final int threads;
 
   private ModelFiles files;
@@ -30,9 +37,9 @@ public final class TrainerSource implements AutoCloseable {
    * @param models the base model of a name
    * @param threads threads that share a step's work
    */
-  public TrainerSource(Function<String, ModelFiles> models, Device device, int threads) {
+  public TrainerSource(Function<String, ModelFiles> models, Loader loader, int threads) {
     this.models = models;
-    this.device = device;
+    this.loader = loader;
     this.threads = threads;
   }
 
@@ -59,7 +66,7 @@ public final class TrainerSource implements AutoCloseable {
     Set<WeightRole> needed = Trainer.factored(training.method());
     if (base == null || !needed.equals(factored)) {
       closeBase();
-      base = BaseModel.load(wanted, device, needed);
+      base = loader.load(wanted, needed);
       factored = needed;
     }
     trainer = new DomainTrainer(base, training, recorded, threads);

@@ -151,6 +151,19 @@ final class Release {
         "127.0.0.1", flink.port(), settings, checkpoints.toString(), start, input);
   }
 
+  /** Waits until a job has trained on so many examples; the caller's deadline bounds it. */
+  static void awaitExamples(FlinkJob job, Settings settings, long examples)
+      throws InterruptedException {
+    while (examples(committed(settings, Topics.TRAINING_STEPS, TrainingStep.class)) < examples) {
+      job.requireAlive();
+      Thread.sleep(200);
+    }
+  }
+
+  static long examples(List<TrainingStep> steps) {
+    return steps.stream().mapToLong(step -> step.getCorrect().size()).sum();
+  }
+
   /** Records on a topic now. */
   static <T> List<T> committed(Settings settings, String topic, Class<T> type) {
     Connection connection = new Connection(settings);
@@ -183,11 +196,7 @@ final class Release {
               scratch.resolve("checkpoints"),
               Optional.empty(),
               AdaptationJob.Input.UNBOUNDED);
-      int fullBatches = 2 * (BEFORE / 2 / 8);
-      while (committed(settings, Topics.TRAINING_STEPS, TrainingStep.class).size() < fullBatches) {
-        job.requireAlive();
-        Thread.sleep(200);
-      }
+      awaitExamples(job, settings, BEFORE - 2 * (BEFORE / 2 % 8));
       zip(
           Path.of(URI.create(job.stop(scratch.resolve("savepoints")))),
           directory.resolve(SAVEPOINT));

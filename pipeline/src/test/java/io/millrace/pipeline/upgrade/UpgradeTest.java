@@ -2,7 +2,6 @@ package io.millrace.pipeline.upgrade;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import ai.djl.Device;
 import io.millrace.client.Settings;
 import io.millrace.operators.DomainTrainer;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
@@ -21,6 +20,7 @@ import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelFiles;
 import io.millrace.svft.ModelStore;
 import io.millrace.svft.Sha256;
+import io.millrace.svft.Torch;
 import io.millrace.svft.TrainingSettings;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -64,8 +64,12 @@ class UpgradeTest {
               directory.resolve("checkpoints"),
               Optional.of(
                   StartingState.savepoint(release.savepoint(directory.resolve("savepoint")))),
-              AdaptationJob.Input.BOUNDED);
-      job.finished().join();
+              AdaptationJob.Input.UNBOUNDED);
+      long rest =
+          Release.EXAMPLES
+              - Release.examples(release.records(Topics.TRAINING_STEPS, TrainingStep.class));
+      Release.awaitExamples(job, settings, rest);
+      job.drain(directory.resolve("drained"));
 
       List<TrainingStep> steps =
           Release.committed(settings, Topics.TRAINING_STEPS, TrainingStep.class);
@@ -88,15 +92,8 @@ class UpgradeTest {
             assertThat(next.getVersion()).isEqualTo(before.getVersion() + 1);
             assertThat(next.getParentSha256()).isEqualTo(before.getSha256());
           });
-      assertThat(steps.stream().mapToInt(s -> s.getCorrect().size()).sum())
-          .isEqualTo(
-              Release.EXAMPLES
-                  - (int) (last.values().stream().mapToLong(TrainingStep::getStep).sum() * 8));
+      assertThat(Release.examples(steps)).isEqualTo(rest);
     }
-  }
-
-  private static long examples(List<TrainingStep> steps) {
-    return steps.stream().mapToLong(step -> step.getCorrect().size()).sum();
   }
 
   private static long end(TrainingStep step) {
@@ -137,7 +134,7 @@ class UpgradeTest {
     TrainingSettings any = TrainingSettings.defaults(AdapterMethod.parse("head"));
 
     assertThat(snapshots).isNotEmpty();
-    try (BaseModel base = BaseModel.load(miniLm, Device.cpu(), Set.of());
+    try (BaseModel base = BaseModel.load(miniLm, Torch.device("cpu"), Set.of());
         DomainTrainer trainer = new DomainTrainer(base, any, Map.of(), 1)) {
       for (TrainingSnapshot snapshot : snapshots) {
         assertThat(trainer.sha256(snapshot.getState()))
