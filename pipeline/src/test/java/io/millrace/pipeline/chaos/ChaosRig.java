@@ -1,0 +1,192 @@
+package io.millrace.pipeline.chaos;
+
+import io.millrace.client.Connection;
+import io.millrace.client.Setting;
+import io.millrace.client.Settings;
+import io.millrace.pipeline.embedded.RegistryProcess;
+import io.millrace.pipeline.embedded.TopicLayout;
+import io.millrace.pipeline.job.AdaptationJob;
+import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.StartingState;
+import io.millrace.pipeline.source.ExampleLimits;
+import io.millrace.pipeline.source.ExampleProducer;
+import io.millrace.svft.ModelStore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * All that a training runs on, each part a process that can be killed: three Kafka nodes, the
+ * schema registry, and a highly available Flink session of two task managers. Runs take turns on
+ * it, each with new topics.
+ */
+final class ChaosRig implements AutoCloseable {
+  private static final List<Setting<?>> KNOWN =
+      Stream.of(
+              JobSettings.ALL,
+              ExampleLimits.SETTINGS,
+              Connection.SETTINGS,
+              List.of(TopicLayout.PARTITIONS))
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  private static final String MODELS = System.getProperty("millrace.test.models");
+  private static final int SLOTS = 4;
+
+  private final Path directory;
+  private final Path logs;
+  private final Path control;
+  private final KafkaCluster kafka;
+  private final FlinkCluster flink;
+  private RegistryProcess registry;
+  private ProcessHandle registryProcess;
+  private int registryPort;
+
+  private ChaosRig(Path directory, Path logs) throws IOException {
+    this.directory = directory;
+    this.logs = logs;
+    control = directory.resolve("fault");
+    launchRegistry(FreePorts.take(1).get(0));
+    kafka = KafkaCluster.start(directory.resolve("kafka"), logs);
+    flink =
+        FlinkCluster.start(
+            directory.resolve("flink"),
+            logs,
+            List.of("-D" + FaultyFileSystem.CONTROL + "=" + control));
+  }
+
+  /**
+   * Starts everything; returns when it can be used.
+   *
+   * @param directory for data
+   * @param logs for what the processes say
+   */
+  static ChaosRig start(Path directory, Path logs) throws Exception {
+    ChaosRig rig = new ChaosRig(directory, logs);
+    try {
+      new ModelStore(Path.of(MODELS)).prepare("minilm", (model, done, total) -> {});
+      rig.kafka.awaitAll();
+      rig.registry.awaitReady();
+      rig.flink.awaitFreeSlots(SLOTS);
+      return rig;
+    } catch (Exception | Error e) {
+      rig.close();
+      throw e;
+    }
+  }
+
+  KafkaCluster kafka() {
+    return kafka;
+  }
+
+  FlinkCluster flink() {
+    return flink;
+  }
+
+  /** What a job of that name is told, and whoever reads what it wrote. */
+  Settings settings(String name, int parallelism) {
+    return Settings.of(
+            KNOWN,
+            null,
+            List.of(
+                "kafka.bootstrap.servers=" + kafka.bootstrapServers(),
+                "schema.registry.url=" + registry.url(),
+                "batch.timeout=none",
+                "publish.everySteps=2",
+                "checkpoint.interval=500ms",
+                "training.threads=1",
+                "model.store=" + MODELS))
+        .with(JobSettings.GROUP, name)
+        .with(JobSettings.PARALLELISM, parallelism);
+  }
+
+  /** Makes the topics anew, fills them with the stream, and starts a job that ends with it. */
+  Run begin(String name, DealtStream stream, int parallelism) throws Exception {
+    flink.awaitFreeSlots(SLOTS);
+    kafka.awaitAll();
+    Settings settings = settings(name, parallelism);
+    kafka.renewTopics(settings);
+    send(stream, settings);
+    FlinkJob job = submit(settings, Optional.empty());
+    return new Run(this, name, stream.examples(), job);
+  }
+
+  void send(DealtStream stream, Settings settings) {
+    new ExampleProducer(settings)
+        .send(stream.examplesFile(), ExampleProducer.Resume.IF_INCOMPLETE, sent -> {});
+  }
+
+  FlinkJob submit(Settings settings, Optional<StartingState> start) {
+    return FlinkJob.submit(
+        "127.0.0.1",
+        flink.port(),
+        settings,
+        checkpoints(settings.get(JobSettings.GROUP)),
+        start,
+        AdaptationJob.Input.BOUNDED);
+  }
+
+  /** URI of a job's checkpoints, on a file system that can be made to fail. */
+  String checkpoints(String name) {
+    return FaultyFileSystem.SCHEME + "://" + directory.resolve("checkpoints").resolve(name);
+  }
+
+  Path savepoints() {
+    return directory.resolve("savepoints");
+  }
+
+  void breakFiles(FaultyFileSystem.Fault fault) throws IOException {
+    Files.writeString(control, fault.name());
+  }
+
+  void mendFiles() throws IOException {
+    Files.deleteIfExists(control);
+  }
+
+  /** What could not be written so far, one line each. */
+  List<String> refusedWrites() throws IOException {
+    Path log = control.resolveSibling(control.getFileName() + ".log");
+    return Files.exists(log) ? Files.readAllLines(log) : List.of();
+  }
+
+  private void launchRegistry(int port) {
+    Path distribution = Path.of(System.getProperty("millrace.home"), "pipeline/target/registry");
+    Set<Long> before =
+        ProcessHandle.current().children().map(ProcessHandle::pid).collect(Collectors.toSet());
+    registry =
+        RegistryProcess.launch(
+            distribution, directory.resolve("registry"), logs.resolve("registry.out"), port);
+    registryPort = port;
+    registryProcess =
+        ProcessHandle.current()
+            .children()
+            .filter(child -> !before.contains(child.pid()))
+            .findFirst()
+            .orElseThrow();
+  }
+
+  /** With SIGKILL. */
+  void killRegistry() {
+    registryProcess.destroyForcibly();
+    registryProcess.onExit().join();
+  }
+
+  /** On the data and the port of the one before. */
+  void restartRegistry() {
+    launchRegistry(registryPort);
+    registry.awaitReady();
+  }
+
+  @Override
+  public void close() {
+    flink.close();
+    kafka.close();
+    registryProcess.destroyForcibly();
+  }
+}

@@ -1,0 +1,221 @@
+package io.millrace.pipeline.chaos;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint;
+import org.apache.flink.runtime.taskexecutor.TaskManagerRunner;
+import org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer;
+
+/**
+ * A highly available Flink session: ZooKeeper, a job manager and task managers of two slots, each a
+ * process.
+ */
+final class FlinkCluster implements AutoCloseable {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private static final String CONFIGURATION =
+      """
+      jobmanager.rpc.address: 127.0.0.1
+      jobmanager.bind-host: 127.0.0.1
+      jobmanager.memory.heap.size: 384m
+      jobmanager.memory.off-heap.size: 128m
+      jobmanager.memory.jvm-metaspace.size: 128m
+      jobmanager.memory.jvm-overhead.min: 64m
+      jobmanager.memory.jvm-overhead.max: 64m
+      rest.address: 127.0.0.1
+      rest.bind-address: 127.0.0.1
+      taskmanager.host: 127.0.0.1
+      taskmanager.bind-host: 127.0.0.1
+      taskmanager.numberOfTaskSlots: 2
+      taskmanager.load-balance.mode: SLOTS
+      taskmanager.cpu.cores: 1.0
+      taskmanager.memory.task.heap.size: 384m
+      taskmanager.memory.task.off-heap.size: 1536m
+      taskmanager.memory.framework.heap.size: 128m
+      taskmanager.memory.framework.off-heap.size: 128m
+      taskmanager.memory.network.min: 32m
+      taskmanager.memory.network.max: 32m
+      taskmanager.memory.managed.size: 128m
+      taskmanager.memory.jvm-metaspace.size: 128m
+      taskmanager.memory.jvm-overhead.min: 64m
+      taskmanager.memory.jvm-overhead.max: 64m
+      taskmanager.memory.segment-size: 4kb
+      metrics.fetcher.update-interval: 500
+      heartbeat.interval: 1000
+      heartbeat.timeout: 10000
+      high-availability.type: zookeeper
+      high-availability.cluster-id: /chaos
+      high-availability.zookeeper.client.session-timeout: 5000
+      """;
+
+  private static final String ZOOKEEPER =
+      """
+      tickTime=1000
+      admin.enableServer=false
+      clientPortAddress=127.0.0.1
+      """;
+
+  private final Path directory;
+  private final Path logs;
+  private final List<String> options;
+  private final int restPort;
+  private final ChildProcess zooKeeper;
+  private final Deque<ChildProcess> taskManagers = new ArrayDeque<>();
+  private final HttpClient http = HttpClient.newHttpClient();
+  private ChildProcess jobManager;
+  private int jobManagersStarted;
+  private int taskManagersStarted;
+
+  private FlinkCluster(Path directory, Path logs, List<String> options) throws IOException {
+    this.directory = directory;
+    this.logs = logs;
+    this.options = options;
+    List<Integer> ports = FreePorts.take(2);
+    restPort = ports.get(0);
+    zooKeeper = startZooKeeper(ports.get(1));
+    Path configuration = Files.createDirectories(directory.resolve("conf")).resolve("config.yaml");
+    Files.writeString(
+        configuration,
+        CONFIGURATION
+            + "rest.port: %d%n".formatted(restPort)
+            + "rest.bind-port: %d%n".formatted(restPort)
+            + "high-availability.zookeeper.quorum: 127.0.0.1:%d%n".formatted(ports.get(1))
+            + "high-availability.storageDir: %s%n".formatted(directory.resolve("ha").toUri()));
+  }
+
+  /**
+   * Starts ZooKeeper, a job manager and two task managers; does not wait for them.
+   *
+   * @param options for the Java of Flink's processes
+   */
+  static FlinkCluster start(Path directory, Path logs, List<String> options) throws IOException {
+    FlinkCluster cluster = new FlinkCluster(directory, logs, options);
+    cluster.startJobManager();
+    cluster.startTaskManager();
+    cluster.startTaskManager();
+    return cluster;
+  }
+
+  private ChildProcess startZooKeeper(int port) throws IOException {
+    Path data = Files.createDirectories(directory.resolve("zookeeper"));
+    Path file = directory.resolve("zookeeper.cfg");
+    Files.writeString(
+        file, ZOOKEEPER + "clientPort=%d%ndataDir=%s%n".formatted(port, data.toAbsolutePath()));
+    return ChildProcess.start(
+        "zookeeper",
+        logs,
+        List.of("-Xmx128m"),
+        FlinkZooKeeperQuorumPeer.class,
+        List.of("--zkConfigFile", file.toString(), "--peerId", "1"));
+  }
+
+  void startJobManager() throws IOException {
+    String name = "jobmanager-" + ++jobManagersStarted;
+    jobManager =
+        ChildProcess.start(
+            name,
+            logs,
+            javaOptions("-Xmx384m"),
+            StandaloneSessionClusterEntrypoint.class,
+            List.of(
+                "--configDir",
+                directory.resolve("conf").toString(),
+                "-D",
+                "io.tmp.dirs=" + scratch(name),
+                "-D",
+                "web.upload.dir=" + scratch(name)));
+  }
+
+  void startTaskManager() throws IOException {
+    String name = "taskmanager-" + ++taskManagersStarted;
+    taskManagers.add(
+        ChildProcess.start(
+            name,
+            logs,
+            javaOptions("-Xmx512m"),
+            TaskManagerRunner.class,
+            List.of(
+                "--configDir",
+                directory.resolve("conf").toString(),
+                "-D",
+                "taskmanager.resource-id=" + name,
+                "-D",
+                "io.tmp.dirs=" + scratch(name))));
+  }
+
+  private List<String> javaOptions(String heap) {
+    List<String> all = new ArrayList<>(options);
+    all.add(heap);
+    return all;
+  }
+
+  private Path scratch(String name) throws IOException {
+    return Files.createDirectories(directory.resolve("tmp").resolve(name));
+  }
+
+  void killJobManager() throws InterruptedException {
+    jobManager.kill();
+  }
+
+  /** The one that was started first. */
+  void killTaskManager() throws InterruptedException {
+    taskManagers.removeFirst().kill();
+  }
+
+  /** Port of the REST interface on 127.0.0.1. */
+  int port() {
+    return restPort;
+  }
+
+  /** Until that many slots are there, all of them free; the test's timeout bounds the wait. */
+  void awaitFreeSlots(int slots) throws InterruptedException {
+    while (true) {
+      try {
+        JsonNode overview = get("/overview");
+        if (overview.path("slots-available").asInt() == slots
+            && overview.path("slots-total").asInt() == slots) {
+          return;
+        }
+      } catch (IOException e) {
+        // Not yet.
+      }
+      zooKeeper.requireAlive();
+      jobManager.requireAlive();
+      taskManagers.forEach(ChildProcess::requireAlive);
+      Thread.sleep(100);
+    }
+  }
+
+  /** What the REST interface answers. */
+  JsonNode get(String path) throws IOException, InterruptedException {
+    HttpRequest request =
+        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + restPort + path))
+            .timeout(Duration.ofSeconds(10))
+            .build();
+    HttpResponse<String> answer = http.send(request, BodyHandlers.ofString());
+    if (answer.statusCode() != 200) {
+      throw new IOException(path + " answers " + answer.statusCode() + ": " + answer.body());
+    }
+    return JSON.readTree(answer.body());
+  }
+
+  @Override
+  public void close() {
+    taskManagers.forEach(ChildProcess::close);
+    jobManager.close();
+    zooKeeper.close();
+  }
+}
