@@ -90,31 +90,38 @@ final class ChaosRig implements AutoCloseable {
   }
 
   /** What a job of that name is told, and whoever reads what it wrote. */
-  Settings settings(String name, int parallelism) {
-    return Settings.of(
-            KNOWN,
-            null,
-            List.of(
-                "kafka.bootstrap.servers=" + kafka.bootstrapServers(),
-                "schema.registry.url=" + registry.url(),
-                "batch.timeout=none",
-                "publish.everySteps=2",
-                "checkpoint.interval=500ms",
-                "training.threads=1",
-                "model.store=" + MODELS))
+  Settings settings(String name, int parallelism, String... more) {
+    List<String> sets =
+        List.of(
+            "kafka.bootstrap.servers=" + kafka.bootstrapServers(),
+            "schema.registry.url=" + registry.url(),
+            "batch.timeout=none",
+            "publish.everySteps=2",
+            "checkpoint.interval=500ms",
+            "training.threads=1",
+            "model.store=" + MODELS);
+    return Settings.of(KNOWN, null, Stream.concat(sets.stream(), Stream.of(more)).toList())
         .with(JobSettings.GROUP, name)
         .with(JobSettings.PARALLELISM, parallelism);
   }
 
   /** Makes the topics anew, fills them with the stream, and starts a job that ends with it. */
-  Run begin(String name, DealtStream stream, int parallelism) throws Exception {
+  Run begin(DealtStream stream, Settings settings) throws Exception {
+    flink.replaceEndedTaskManagers();
     flink.awaitFreeSlots(SLOTS);
     kafka.awaitAll();
-    Settings settings = settings(name, parallelism);
     kafka.renewTopics(settings);
     send(stream, settings);
-    FlinkJob job = submit(settings, Optional.empty());
-    return new Run(this, name, stream.examples(), job);
+    return new Run(
+        this,
+        settings.get(JobSettings.GROUP),
+        stream.examples(),
+        submit(settings, Optional.empty()));
+  }
+
+  /** As {@link #begin(DealtStream, Settings)}, with the usual settings. */
+  Run begin(String name, DealtStream stream, int parallelism) throws Exception {
+    return begin(stream, settings(name, parallelism));
   }
 
   void send(DealtStream stream, Settings settings) {
@@ -132,8 +139,13 @@ final class ChaosRig implements AutoCloseable {
         AdaptationJob.Input.BOUNDED);
   }
 
-  /** URI of a job's checkpoints, on a file system that can be made to fail. */
-  String checkpoints(String name) {
+  /** Where a job goes on whose process ended. */
+  Optional<StartingState> latestCheckpoint(String name) throws IOException {
+    return StartingState.latestCheckpoint(checkpoints(name));
+  }
+
+  /** On a file system that can be made to fail. */
+  private String checkpoints(String name) {
     return FaultyFileSystem.SCHEME + "://" + directory.resolve("checkpoints").resolve(name);
   }
 

@@ -2,7 +2,22 @@ package io.millrace.pipeline.chaos;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.millrace.client.Connection;
+import io.millrace.client.Settings;
+import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.StartingState;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingStep;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.apache.flink.api.common.JobStatus;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.serialization.Deserializer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -13,10 +28,18 @@ import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
+/**
+ * One stream over twelve domains, trained on once undisturbed and once through each failure: every
+ * hash of every step and version must be the same, and each must be there once. {@code mvn verify
+ * -Pchaos} runs it; {@code -Dchaos.input=FILE.jsonl} takes another stream than WordNet's
+ * definitions, {@code -Dchaos.examples=N} as many of those.
+ */
 @Tag("chaos")
-@Timeout(240)
+@Timeout(420)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class ChaosTest {
+  private static final ChaosReport REPORT = new ChaosReport();
+
   @TempDir private static Path directory;
 
   private static ChaosRig rig;
@@ -24,53 +47,247 @@ class ChaosTest {
   private static Outcome undisturbed;
 
   @BeforeAll
-  static void start() throws Exception {
+  static void trainUndisturbed() throws Exception {
     rig = ChaosRig.start(directory, Path.of("target", "chaos-logs").toAbsolutePath());
-    stream =
-        DealtStream.ofWordNet(
-            Integer.getInteger("chaos.examples", 3000), directory.resolve("stream.jsonl"));
+    stream = stream(directory.resolve("stream.jsonl"));
     try (Run run = rig.begin("undisturbed", stream, 2)) {
       undisturbed = run.finish();
+      REPORT.add(undisturbed, true, run.causes());
     }
-    System.out.println(undisturbed.training() + " " + undisturbed.longestPause());
     assertThat(undisturbed.examples()).isEqualTo(stream.examples());
+    assertThat(undisturbed.deadLetters()).isZero();
+    assertThat(undisturbed.restarts()).isZero();
     assertThat(undisturbed.chains().domains()).hasSize(DealtStream.DOMAINS);
   }
 
+  private static DealtStream stream(Path file) throws Exception {
+    String input = System.getProperty("chaos.input");
+    return input == null
+        ? DealtStream.ofWordNet(Integer.getInteger("chaos.examples", 3000), file)
+        : DealtStream.of(Path.of(input), rig.settings("stream", 1), file);
+  }
+
   @AfterAll
-  static void stop() {
+  static void report() throws Exception {
     if (rig != null) {
       rig.close();
     }
+    System.out.printf("%n%s%n", REPORT.write(Path.of("target", "chaos.json")));
   }
 
   @Test
   @Order(1)
-  void aKilledTaskManager() throws Exception {
+  void aTaskManagerIsKilled() throws Exception {
     try (Run run = rig.begin("task-manager", stream, 2)) {
       run.awaitPart(0.25);
       run.fails();
       rig.flink().killTaskManager();
       run.until(run::wentOn);
       rig.flink().startTaskManager();
-      check(run);
+      assertThat(same(run).restarts()).isPositive();
     }
   }
 
-  private static void check(Run run) throws Exception {
+  @Test
+  @Order(2)
+  void theBrokerThatCoordinatesTheTransactionsIsKilled() throws Exception {
+    try (Run run = rig.begin("broker", stream, 2)) {
+      run.awaitPart(0.25);
+      Optional<Integer> coordinator = Optional.empty();
+      while (coordinator.isEmpty()) {
+        coordinator = rig.kafka().coordinatorOf("broker");
+      }
+      run.fails();
+      rig.kafka().kill(coordinator.get());
+      run.pass(Duration.ofSeconds(8));
+      rig.kafka().start(coordinator.get());
+      run.until(run::wentOn);
+      same(run);
+    }
+  }
+
+  @Test
+  @Order(3)
+  void theJobManagerIsKilled() throws Exception {
+    try (Run run = rig.begin("job-manager", stream, 2)) {
+      run.awaitPart(0.25);
+      run.fails();
+      rig.flink().killJobManager();
+      rig.flink().startJobManager();
+      run.until(run::wentOn);
+      same(run);
+    }
+  }
+
+  @Test
+  @Order(4)
+  void theJobGoesOnAtOtherParallelisms() throws Exception {
+    try (Run run = rig.begin("parallelism-1-4-2", stream, 1)) {
+      run.awaitPart(0.25);
+      stopAndGoOn(run, 4);
+      run.awaitPart(0.6);
+      stopAndGoOn(run, 2);
+      same(run);
+    }
+  }
+
+  private static void stopAndGoOn(Run run, int parallelism) throws Exception {
+    String savepoint = run.job().stop(rig.savepoints());
+    run.fails();
+    Settings settings = rig.settings("parallelism-1-4-2", parallelism);
+    FlinkJob next = rig.submit(settings, Optional.of(StartingState.savepoint(savepoint)));
+    run.goOnAs(next);
+    run.until(run::wentOn);
+  }
+
+  @Test
+  @Order(5)
+  void checkpointsFailSeveralTimesInARow() throws Exception {
+    try (Run run = rig.begin("checkpoints-fail", stream, 2)) {
+      run.awaitPart(0.25);
+      rig.breakFiles(FaultyFileSystem.Fault.REFUSED);
+      run.fails();
+      run.until(() -> run.failedCheckpoints() >= 5);
+      assertThat(run.wentOn()).isFalse();
+      rig.mendFiles();
+      assertThat(same(run).restarts()).isZero();
+    } finally {
+      rig.mendFiles();
+    }
+  }
+
+  @Test
+  @Order(6)
+  void theRegistryIsAwayForAMinuteAndTasksStartAnewMeanwhile() throws Exception {
+    try (Run run = rig.begin("registry", stream, 2)) {
+      run.awaitPart(0.25);
+      rig.killRegistry();
+      rig.flink().killTaskManager();
+      run.fails();
+      rig.flink().startTaskManager();
+      run.pass(Duration.ofSeconds(60));
+      assertThat(run.wentOn()).isFalse();
+      rig.restartRegistry();
+      run.until(run::wentOn);
+      assertThat(same(run).restarts()).isPositive();
+    }
+  }
+
+  @Test
+  @Order(7)
+  void theDiskOfTheCheckpointsIsFullForAWhile() throws Exception {
+    try (Run run = rig.begin("disk-full", stream, 2)) {
+      run.awaitPart(0.25);
+      int before = rig.refusedWrites().size();
+      rig.breakFiles(FaultyFileSystem.Fault.FULL);
+      run.fails();
+      run.pass(Duration.ofSeconds(10));
+      run.until(() -> run.failedCheckpoints() >= 3);
+      List<String> refused = rig.refusedWrites();
+      assertThat(refused.subList(before, refused.size()))
+          .isNotEmpty()
+          .allMatch(line -> line.startsWith("No space left on device"));
+      assertThat(run.wentOn()).isFalse();
+      rig.mendFiles();
+      same(run);
+    } finally {
+      rig.mendFiles();
+    }
+  }
+
+  /**
+   * The job cannot go on by itself: what was in the topic is not in its state. So it is cancelled,
+   * the topic is filled with the versions of all committed steps, and the job is sent again.
+   */
+  @Test
+  @Order(8)
+  void theTopicOfVersionsIsDeletedAndRestored() throws Exception {
+    Settings settings = rig.settings("adapters-deleted", 2);
+    Connection connection = new Connection(settings);
+    try (Run run = rig.begin(stream, settings)) {
+      run.awaitPart(0.25);
+      // Nothing is written between the copy and the deletion.
+      rig.flink().freeze();
+      TopicCopy copy = TopicCopy.of(Topics.ADAPTERS, connection, "read_uncommitted");
+      run.stopReading();
+      rig.kafka().delete(List.of(Topics.ADAPTERS));
+      rig.flink().thaw();
+      run.fails();
+      run.until(() -> run.restarts() >= 2);
+      List<String> causes = run.causes();
+      assertThat(causes)
+          .anyMatch(cause -> cause.contains("Failed to send data to Kafka adapters-"));
+      assertThat(causes.get(0)).contains("topics [adapters, ", "UnknownTopicOrPartitionException");
+
+      rig.flink().cancel(run.job().id());
+      // The sink gives up aborting its transaction after a minute, and Flink then ends the process.
+      rig.flink().replaceEndedTaskManagers();
+      rig.kafka().createTopics(settings);
+      Map<String, Long> steps = committedSteps(connection);
+      Deserializer<AdapterVersion> reader = connection.deserializer(AdapterVersion.class);
+      copy.writeBack(
+          connection,
+          record -> {
+            AdapterVersion version = reader.deserialize(record.topic(), record.value());
+            // Published every two steps.
+            return version.getVersion() <= steps.getOrDefault(version.getDomain(), 0L) / 2;
+          });
+      run.goOnAs(rig.submit(settings, rig.latestCheckpoint("adapters-deleted")));
+      run.read();
+      run.until(run::wentOn);
+      same(run);
+    }
+  }
+
+  private static Map<String, Long> committedSteps(Connection connection) {
+    Deserializer<TrainingStep> reader = connection.deserializer(TrainingStep.class);
+    Map<String, Long> steps = new TreeMap<>();
+    for (ConsumerRecord<byte[], byte[]> record :
+        TopicCopy.of(Topics.TRAINING_STEPS, connection, "read_committed").records()) {
+      TrainingStep step = reader.deserialize(record.topic(), record.value());
+      steps.merge(step.getDomain(), step.getStep(), Math::max);
+    }
+    return steps;
+  }
+
+  /** Sent again, the same file gives the same records at the same offsets. */
+  @Test
+  @Order(9)
+  void theTopicOfExamplesIsDeletedAndRestored() throws Exception {
+    Settings settings =
+        rig.settings(
+            "examples-deleted",
+            2,
+            // Or all is read before anything is deleted.
+            "kafka.batch.size=2048",
+            "kafka.max.partition.fetch.bytes=2048",
+            "kafka.max.poll.records=16");
+    try (Run run = rig.begin(stream, settings)) {
+      run.awaitPart(0.25);
+      rig.kafka().delete(List.of(Topics.LABELED_EXAMPLES));
+      run.pass(Duration.ofSeconds(10));
+      assertThat(run.job().status()).isEqualTo(JobStatus.RUNNING);
+
+      rig.kafka().createTopics(settings);
+      assertThat(run.untilFailed())
+          .contains("of topic labeled-examples: the job is to go on at offset");
+
+      run.fails();
+      rig.send(stream, settings);
+      run.goOnAs(rig.submit(settings, rig.latestCheckpoint("examples-deleted")));
+      run.until(run::wentOn);
+      same(run);
+    }
+  }
+
+  /** Lets the run end, and holds it against the undisturbed one. */
+  private static Outcome same(Run run) throws Exception {
     Outcome outcome = run.finish();
-    System.out.println(
-        outcome.name()
-            + " "
-            + outcome.training()
-            + " "
-            + outcome.longestPause()
-            + " "
-            + outcome.untilNextStep()
-            + " "
-            + outcome.restarts()
-            + " "
-            + run.causes());
-    assertThat(outcome.chains()).isEqualTo(undisturbed.chains());
+    List<String> differences = outcome.chains().differences(undisturbed.chains());
+    REPORT.add(outcome, differences.isEmpty(), run.causes());
+    assertThat(differences).isEmpty();
+    assertThat(outcome.deadLetters()).isZero();
+    assertThat(outcome.examples()).isEqualTo(undisturbed.examples());
+    return outcome;
   }
 }

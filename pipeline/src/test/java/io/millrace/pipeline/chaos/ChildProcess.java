@@ -53,6 +53,10 @@ final class ChildProcess implements AutoCloseable {
     return new ChildProcess(name, log, process);
   }
 
+  boolean isAlive() {
+    return process.isAlive();
+  }
+
   void requireAlive() {
     if (!process.isAlive()) {
       throw new AssertionError(
@@ -63,6 +67,22 @@ final class ChildProcess implements AutoCloseable {
   /** With SIGKILL; returns once it is gone. */
   void kill() throws InterruptedException {
     process.destroyForcibly().waitFor();
+  }
+
+  /** Stops it where it is, with SIGSTOP, until {@link #thaw}. */
+  void freeze() throws Exception {
+    signal("STOP");
+  }
+
+  void thaw() throws Exception {
+    signal("CONT");
+  }
+
+  private void signal(String signal) throws Exception {
+    String pid = String.valueOf(process.pid());
+    if (new ProcessBuilder("kill", "-" + signal, pid).inheritIO().start().waitFor() != 0) {
+      throw new AssertionError("no signal " + signal + " reaches " + name);
+    }
   }
 
   @Override

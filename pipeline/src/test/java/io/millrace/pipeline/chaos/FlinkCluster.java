@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
@@ -15,6 +16,8 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Set;
+import org.apache.flink.api.common.JobID;
 import org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint;
 import org.apache.flink.runtime.taskexecutor.TaskManagerRunner;
 import org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer;
@@ -24,6 +27,8 @@ import org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer;
  * process.
  */
 final class FlinkCluster implements AutoCloseable {
+  private static final int TASK_MANAGERS = 2;
+  private static final Set<String> ENDED = Set.of("CANCELED", "FAILED", "FINISHED");
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private static final String CONFIGURATION =
@@ -104,8 +109,7 @@ final class FlinkCluster implements AutoCloseable {
   static FlinkCluster start(Path directory, Path logs, List<String> options) throws IOException {
     FlinkCluster cluster = new FlinkCluster(directory, logs, options);
     cluster.startJobManager();
-    cluster.startTaskManager();
-    cluster.startTaskManager();
+    cluster.replaceEndedTaskManagers();
     return cluster;
   }
 
@@ -173,6 +177,39 @@ final class FlinkCluster implements AutoCloseable {
   /** The one that was started first. */
   void killTaskManager() throws InterruptedException {
     taskManagers.removeFirst().kill();
+  }
+
+  /** As whatever watches over a cluster's processes does. */
+  void replaceEndedTaskManagers() throws IOException {
+    taskManagers.removeIf(taskManager -> !taskManager.isAlive());
+    while (taskManagers.size() < TASK_MANAGERS) {
+      startTaskManager();
+    }
+  }
+
+  /** Stops all task managers where they are, until {@link #thaw}; soon, or they count as lost. */
+  void freeze() throws Exception {
+    for (ChildProcess taskManager : taskManagers) {
+      taskManager.freeze();
+    }
+  }
+
+  void thaw() throws Exception {
+    for (ChildProcess taskManager : taskManagers) {
+      taskManager.thaw();
+    }
+  }
+
+  /** Ends a job; its checkpoints stay. */
+  void cancel(JobID job) throws Exception {
+    HttpRequest request =
+        HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d/jobs/%s".formatted(restPort, job)))
+            .method("PATCH", BodyPublishers.noBody())
+            .build();
+    http.send(request, BodyHandlers.discarding());
+    while (!ENDED.contains(get("/jobs/" + job).path("state").asText())) {
+      Thread.sleep(100);
+    }
   }
 
   /** Port of the REST interface on 127.0.0.1. */

@@ -14,10 +14,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.clients.admin.TransactionDescription;
 import org.apache.kafka.clients.admin.TransactionListing;
 import org.apache.kafka.clients.admin.TransactionState;
@@ -29,6 +31,9 @@ import org.apache.kafka.common.Uuid;
  */
 final class KafkaCluster implements AutoCloseable {
   static final int NODES = 3;
+
+  private static final List<String> TOPICS =
+      List.of(Topics.LABELED_EXAMPLES, Topics.ADAPTERS, Topics.TRAINING_STEPS, Topics.DEAD_LETTERS);
 
   private static final String CONFIGURATION =
       """
@@ -154,38 +159,44 @@ final class KafkaCluster implements AutoCloseable {
 
   /** Deletes Millrace's topics where they are, and makes them anew. */
   void renewTopics(Settings settings) throws Exception {
-    List<String> ours =
-        List.of(
-            Topics.LABELED_EXAMPLES, Topics.ADAPTERS, Topics.TRAINING_STEPS, Topics.DEAD_LETTERS);
-    delete(admin.listTopics().names().get().stream().filter(ours::contains).toList());
-    TopicLayout.create(admin, settings);
-    awaitLeaders(ours);
+    Set<String> existing = admin.listTopics().names().get();
+    delete(TOPICS.stream().filter(existing::contains).toList());
+    createTopics(settings);
   }
 
+  /** Makes those that are missing; returns when every node has them. */
+  void createTopics(Settings settings) throws Exception {
+    TopicLayout.create(admin, settings);
+    int replicas = TOPICS.size() * settings.get(TopicLayout.PARTITIONS);
+    while (!replicas(TOPICS).stream().allMatch(count -> count == replicas)) {
+      Thread.sleep(50);
+    }
+  }
+
+  /** Returns when no node has them any more. */
   void delete(Collection<String> topics) throws Exception {
     admin.deleteTopics(topics).all().get();
-    while (admin.listTopics().names().get().stream().anyMatch(topics::contains)) {
+    while (!replicas(topics).stream().allMatch(count -> count == 0)) {
       Thread.sleep(50);
     }
   }
 
-  /** A new topic's partitions take records a moment after it was made. */
-  void awaitLeaders(List<String> topics) throws Exception {
-    while (true) {
-      try {
-        boolean complete =
-            admin.describeTopics(topics).allTopicNames().get().values().stream()
-                .flatMap(topic -> topic.partitions().stream())
-                .allMatch(
-                    partition -> partition.leader() != null && partition.isr().size() == NODES);
-        if (complete) {
-          return;
-        }
-      } catch (ExecutionException e) {
-        // Not known to that broker yet.
-      }
-      Thread.sleep(50);
+  /**
+   * How many partitions of these topics each node holds. A node has told its clients of a topic
+   * before it makes its files, and a topic has a replica on every node.
+   */
+  private List<Long> replicas(Collection<String> topics) throws Exception {
+    List<Long> counts = new ArrayList<>();
+    List<Integer> nodes = IntStream.rangeClosed(1, NODES).boxed().toList();
+    for (Map<String, LogDirDescription> directories :
+        admin.describeLogDirs(nodes).allDescriptions().get().values()) {
+      counts.add(
+          directories.values().stream()
+              .flatMap(held -> held.replicaInfos().keySet().stream())
+              .filter(partition -> topics.contains(partition.topic()))
+              .count());
     }
+    return counts;
   }
 
   /** The node that coordinates an open transaction whose id begins so. */

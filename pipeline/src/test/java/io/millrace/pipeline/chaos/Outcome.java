@@ -9,7 +9,7 @@ import java.time.Duration;
  * @param training from the first step to the last
  * @param longestPause between one step and the next, of whatever domain
  * @param untilNextStep from the failure until a reader of committed records saw the first step
- *     taken after it; null where nothing failed
+ *     taken after it, the longest such time; null where nothing failed
  * @param restarts of the job, as Flink counts them
  */
 record Outcome(

@@ -9,20 +9,26 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** One training on a {@link ChaosRig}, watched through what it commits. */
 final class Run implements AutoCloseable {
   private static final Duration POLL = Duration.ofMillis(50);
 
+  private static final int LONGEST_CAUSE = 300;
+
   private final ChaosRig rig;
   private final String name;
   private final long examples;
-  private final RunRecord record;
+  private RunRecord record;
   private FlinkJob job;
   private Instant failedAt;
-  private Instant wentOnAt;
+  private boolean wentOn = true;
+  private Duration longestUntilNext;
   private long restarts;
   private long restartsBefore;
+  private List<String> earlierCauses = List.of();
   private Instant restartsAskedAt = Instant.MIN;
 
   Run(ChaosRig rig, String name, long examples, FlinkJob job) {
@@ -30,7 +36,18 @@ final class Run implements AutoCloseable {
     this.name = name;
     this.examples = examples;
     this.job = job;
-    this.record = new RunRecord(new Connection(rig.settings(name, 1)));
+    read();
+  }
+
+  /** Reads what is committed, from its beginning. */
+  void read() {
+    record = new RunRecord(new Connection(rig.settings(name, 1)));
+  }
+
+  /** Lets go of the topics; {@link #read} opens them again. */
+  void stopReading() {
+    record.close();
+    record = null;
   }
 
   /** Something to wait for. */
@@ -45,7 +62,8 @@ final class Run implements AutoCloseable {
   }
 
   /** Another job has taken over. */
-  void goOnAs(FlinkJob successor) {
+  void goOnAs(FlinkJob successor) throws IOException, InterruptedException {
+    earlierCauses = causes();
     job = successor;
     restartsBefore = restarts;
   }
@@ -56,6 +74,19 @@ final class Run implements AutoCloseable {
       job.requireAlive();
       poll();
     }
+  }
+
+  /** Reads what is committed until the job has failed for good; says why. */
+  String untilFailed() throws Exception {
+    while (!job.finished().isDone()) {
+      poll();
+    }
+    try {
+      job.requireAlive();
+    } catch (IllegalStateException e) {
+      return e.getMessage();
+    }
+    throw new AssertionError("the job has ended as if nothing had happened");
   }
 
   /** Reads what is committed, for that long. */
@@ -75,22 +106,29 @@ final class Run implements AutoCloseable {
   /** From now on, the next committed step is waited for. */
   void fails() {
     failedAt = Instant.now();
+    wentOn = false;
   }
 
-  private void poll() {
+  private void poll() throws InterruptedException {
+    askForRestarts();
+    if (record == null) {
+      Thread.sleep(POLL.toMillis());
+      return;
+    }
     long before = record.examples();
     record.poll(POLL);
-    if (record.examples() > before && failedAt != null && wentOnAt == null) {
+    if (record.examples() > before && !wentOn) {
       boolean trainedSince =
           record.domains().values().stream()
               .filter(domain -> !domain.steps().isEmpty())
               .map(domain -> domain.steps().get(domain.steps().size() - 1))
               .anyMatch(step -> step.getFinishedAt().isAfter(failedAt));
       if (trainedSince) {
-        wentOnAt = Instant.now();
+        wentOn = true;
+        Duration untilNext = Duration.between(failedAt, Instant.now());
+        longestUntilNext = longer(longestUntilNext, untilNext);
       }
     }
-    askForRestarts();
   }
 
   private void askForRestarts() {
@@ -110,7 +148,7 @@ final class Run implements AutoCloseable {
 
   /** Whether steps are committed that were taken after the failure. */
   boolean wentOn() {
-    return wentOnAt != null;
+    return wentOn;
   }
 
   /** Checkpoints of the job that could not be completed. */
@@ -122,24 +160,30 @@ final class Run implements AutoCloseable {
         .asLong();
   }
 
-  /** Why it restarted, newest first, a line each. */
+  /** How often the job has restarted. */
+  long restarts() {
+    return restarts;
+  }
+
+  /** Why it restarted or failed, newest first: each from the outermost cause to the innermost. */
   List<String> causes() throws IOException, InterruptedException {
     JsonNode history =
         rig.flink()
             .get("/jobs/" + job.id() + "/exceptions?maxExceptions=5")
             .path("exceptionHistory")
             .path("entries");
-    return history.findValuesAsText("stacktrace").stream().map(Run::causeOf).toList();
+    return Stream.concat(
+            history.findValuesAsText("stacktrace").stream().map(Run::causeOf),
+            earlierCauses.stream())
+        .toList();
   }
 
-  /** The innermost cause of a stack trace. */
   private static String causeOf(String trace) {
-    String first = trace.lines().findFirst().orElse("");
     return trace
         .lines()
-        .filter(line -> line.startsWith("Caused by: "))
-        .reduce((outer, inner) -> inner)
-        .orElse(first);
+        .filter(line -> !line.startsWith("\t"))
+        .map(line -> line.length() > LONGEST_CAUSE ? line.substring(0, LONGEST_CAUSE) : line)
+        .collect(Collectors.joining(" | "));
   }
 
   /** Waits for the stream's end; tells what came of it. */
@@ -155,8 +199,7 @@ final class Run implements AutoCloseable {
             .toList();
     Duration longest = Duration.ZERO;
     for (int i = 1; i < finishedAt.size(); i++) {
-      Duration gap = Duration.between(finishedAt.get(i - 1), finishedAt.get(i));
-      longest = gap.compareTo(longest) > 0 ? gap : longest;
+      longest = longer(longest, Duration.between(finishedAt.get(i - 1), finishedAt.get(i)));
     }
     return new Outcome(
         name,
@@ -165,12 +208,22 @@ final class Run implements AutoCloseable {
         Chains.of(record),
         Duration.between(finishedAt.get(0), finishedAt.get(finishedAt.size() - 1)),
         longest,
-        wentOnAt == null ? null : Duration.between(failedAt, wentOnAt),
+        longestUntilNext,
         restarts);
   }
 
+  private static Duration longer(Duration one, Duration other) {
+    return one == null || other.compareTo(one) > 0 ? other : one;
+  }
+
+  /** Ends the job, where a test has failed before its end. */
   @Override
-  public void close() {
-    record.close();
+  public void close() throws Exception {
+    if (!job.finished().isDone()) {
+      rig.flink().cancel(job.id());
+    }
+    if (record != null) {
+      record.close();
+    }
   }
 }
