@@ -1,0 +1,90 @@
+package io.millrace.pipeline.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.millrace.client.Settings;
+import io.millrace.client.UsageException;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RecordedSettingsTest {
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "svft.pattern=plain",
+        "svft.pattern=random:2",
+        "svft.pattern=top-k:1",
+        "svft.pattern=gradient:1 svft.rank=64 adapter.weights=value+query",
+        "adapter.method=lora",
+        "adapter.method=lora lora.rank=4 lora.alpha=3.5 training.learningRate=0.00012345678901234",
+        "adapter.method=full",
+        "adapter.method=head training.warmupSteps=3"
+      })
+  void whatIsRecordedTrainsAsTheSettingsDid(String sets) {
+    Settings settings = settings(sets.split(" "));
+
+    TreeMap<String, String> recorded = RecordedSettings.of(settings);
+
+    assertThat(RecordedSettings.training(recorded)).isEqualTo(JobSettings.training(settings));
+    assertThat(RecordedSettings.changed(recorded, Map.of())).isEqualTo(recorded);
+  }
+
+  @Test
+  void whatWasInForceByDefaultIsRecordedAsItWas() {
+    assertThat(RecordedSettings.of(settings()))
+        .containsEntry("adapter.method", "svft")
+        .containsEntry("svft.pattern", "plain")
+        .containsEntry("training.learningRate", "0.03")
+        .containsEntry("adapter.weights", "query+key+value+attention-output+intermediate+output")
+        .containsEntry("batch.size", "16")
+        .containsEntry("batch.timeout", "5s")
+        .containsEntry("publish.everySteps", "10")
+        .containsEntry("model.name", "minilm")
+        .doesNotContainKeys("lora.rank", "training.threads");
+  }
+
+  @Test
+  void anotherMethodBringsItsOwnDefaults() {
+    TreeMap<String, String> plain = RecordedSettings.of(settings());
+
+    TreeMap<String, String> lora =
+        RecordedSettings.changed(plain, Map.of("adapter.method", "lora"));
+    TreeMap<String, String> topK =
+        RecordedSettings.changed(plain, Map.of("svft.pattern", "top-k:1"));
+
+    assertThat(lora)
+        .containsEntry("training.learningRate", "5.0E-4")
+        .containsEntry("lora.alpha", "16.0")
+        .doesNotContainKey("svft.pattern");
+    assertThat(topK).containsEntry("adapter.weights", "query+key+value+attention-output");
+  }
+
+  @Test
+  void whatWasChosenByHandStays() {
+    TreeMap<String, String> plain =
+        RecordedSettings.of(settings("training.learningRate=0.02", "adapter.weights=query"));
+
+    assertThat(RecordedSettings.changed(plain, Map.of("svft.pattern", "banded:2")))
+        .containsEntry("training.learningRate", "0.02")
+        .containsEntry("adapter.weights", "query")
+        .containsEntry("svft.pattern", "banded:2");
+  }
+
+  @Test
+  void aReplayTakesNoOtherBatches() {
+    assertThat(RecordedSettings.within(settings("training.beta1=0.8", "training.threads=1")))
+        .containsExactly(Map.entry("training.beta1", "0.8"));
+    assertThatThrownBy(() -> RecordedSettings.within(settings("batch.size=8")))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("batch.size: a replay takes batches");
+  }
+
+  private static Settings settings(String... sets) {
+    return Settings.of(JobSettings.ALL, null, List.of(sets));
+  }
+}
