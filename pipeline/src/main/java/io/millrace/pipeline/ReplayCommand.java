@@ -44,7 +44,8 @@ import picocli.CommandLine.Spec;
       "Exit code 0 where all hashes are the same; 1 where one differs: the first step that does is"
           + " named; 3 where examples that it needs are gone.",
       "With --set of what training depends on (--set svft.pattern=banded:2) it is a what-if: the same"
-          + " batches, trained with other settings, beside what is on record."
+          + " batches, trained with other settings, beside what is on record. What is not set is as"
+          + " recorded."
     })
 final class ReplayCommand implements Callable<Integer> {
   /** Examples or steps that a replay needs are no longer there. */

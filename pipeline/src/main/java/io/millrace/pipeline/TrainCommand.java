@@ -92,15 +92,17 @@ final class TrainCommand implements Callable<Integer> {
         Connection connection = new Connection(connected);
         Optional<StartingState> start = latestCheckpoint(run.path());
         try (RunRecord record = new RunRecord(connection)) {
-          // Of a job that has ended there is output, and no checkpoint any more.
-          if (start.isPresent() || !JobOutput.exists(connection)) {
+          if (start.isEmpty() && JobOutput.exists(connection)) {
+            // Of a job that has ended there is output, and no checkpoint any more.
+            record.readToEnd();
+            requireComplete(record, sent, run.path());
+          } else {
             FlinkJob job = submit(flink, connected, run.path(), start);
             if (!follow(job, record, sent.examples(), stop)) {
               say("Stopping; the same command goes on from here.");
               return 130;
             }
           }
-          record.readToEnd();
           RunReport done =
               RunReport.of(record, (System.nanoTime() - began) / 1e9, PeakMemory.mib());
           report.write(done);
@@ -133,6 +135,16 @@ final class TrainCommand implements Callable<Integer> {
               file,
               ExampleProducer.Resume.NEVER_TWICE,
               sent -> progress.at(sent.bytes(), "%,d examples".formatted(sent.examples())));
+    }
+  }
+
+  private static void requireComplete(RunRecord record, Sent sent, Path directory) {
+    long letters = record.deadLetters().values().stream().mapToLong(Long::longValue).sum();
+    if (record.examples() + letters < sent.examples() + sent.deadLetters()) {
+      throw new IllegalStateException(
+          "%s holds %,d of %,d examples trained and no checkpoint to go on from: remove it, and the"
+                  .formatted(directory, record.examples(), sent.examples())
+              + " run starts anew");
     }
   }
 

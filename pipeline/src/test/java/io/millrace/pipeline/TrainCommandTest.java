@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.util.FileUtils;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -60,6 +61,23 @@ class TrainCommandTest {
 
     assertThat(again.path("domains")).isEqualTo(ended.path("domains"));
     assertThat(again.path("steps")).isEqualTo(ended.path("steps"));
+  }
+
+  @Test
+  void aRunWhoseCheckpointsAreLostIsNotPassedOffAsComplete() throws Exception {
+    Path file = Files.write(directory.resolve("stream.jsonl"), lines(960));
+    Path data = directory.resolve("lost");
+    try (ChildJvm child = start(file, "lost")) {
+      Checkpoints.await(data, 6, child);
+      child.kill();
+    }
+    FileUtils.deleteDirectory(data.resolve("checkpoints").toFile());
+
+    try (ChildJvm child = start(file, "lost")) {
+      List<String> said = child.awaitEnd();
+      assertThat(child.exitCode()).isEqualTo(1);
+      assertThat(said.get(said.size() - 1)).contains("no checkpoint to go on from: remove it");
+    }
   }
 
   @Test
