@@ -7,6 +7,7 @@ import io.millrace.operators.ExampleRules;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.Topics;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.Properties;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
@@ -34,6 +35,9 @@ public final class AdaptationJob {
   /** Kafka's broker refuses longer ones unless told otherwise. */
   private static final int TRANSACTION_TIMEOUT_MILLIS = 15 * 60 * 1000;
 
+  /** A checkpoint that begins then may take ten minutes more. */
+  private static final Duration COMMIT_WITHIN = Duration.ofMinutes(4);
+
   private static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
 
   private AdaptationJob() {}
@@ -57,7 +61,13 @@ public final class AdaptationJob {
             .uid("labeled-examples");
     DataStream<OutgoingRecord> outgoing =
         Adaptation.of(received, rules, JobSettings.adapt(settings), slots(settings));
-    outgoing.sinkTo(sink(settings, connection)).name("publish").uid("publish");
+    outgoing
+        .map(new CommitDeadline(COMMIT_WITHIN))
+        .name("commit in time")
+        .uid("commit-deadline")
+        .sinkTo(sink(settings, connection))
+        .name("publish")
+        .uid("publish");
   }
 
   private static Optional<SlotSharingGroup> slots(Settings settings) {

@@ -199,6 +199,6 @@ final class ChaosRig implements AutoCloseable {
   public void close() {
     flink.close();
     kafka.close();
-    registryProcess.destroyForcibly();
+    killRegistry();
   }
 }

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.chaos;
 
 import io.millrace.client.ParentWatch;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -69,24 +70,34 @@ final class ChildProcess implements AutoCloseable {
     process.destroyForcibly().waitFor();
   }
 
-  /** Stops it where it is, with SIGSTOP, until {@link #thaw}. */
-  void freeze() throws Exception {
-    signal("STOP");
-  }
-
-  void thaw() throws Exception {
-    signal("CONT");
-  }
-
-  private void signal(String signal) throws Exception {
-    String pid = String.valueOf(process.pid());
-    if (new ProcessBuilder("kill", "-" + signal, pid).inheritIO().start().waitFor() != 0) {
-      throw new AssertionError("no signal " + signal + " reaches " + name);
+  /**
+   * Stops it where it is, with SIGSTOP, until {@link #thaw}. It would not notice its parent's end,
+   * so after 20 s a shell lets it go on whatever has become of the tests.
+   */
+  void freeze() throws IOException {
+    String script = "kill -STOP \"$1\" && echo frozen && sleep 20; kill -CONT \"$1\"";
+    Process shell =
+        new ProcessBuilder("/bin/sh", "-c", script, "sh", String.valueOf(process.pid()))
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    try (BufferedReader said = shell.inputReader()) {
+      if (!"frozen".equals(said.readLine())) {
+        throw new AssertionError(name + " cannot be stopped");
+      }
     }
   }
 
+  void thaw() throws IOException, InterruptedException {
+    String pid = String.valueOf(process.pid());
+    if (new ProcessBuilder("kill", "-CONT", pid).start().waitFor() != 0) {
+      throw new AssertionError(name + " does not go on");
+    }
+  }
+
+  /** As {@link #kill}. */
   @Override
   public void close() {
     process.destroyForcibly();
+    process.onExit().join();
   }
 }

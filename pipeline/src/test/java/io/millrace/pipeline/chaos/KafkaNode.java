@@ -1,6 +1,5 @@
 package io.millrace.pipeline.chaos;
 
-import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -35,7 +34,7 @@ public final class KafkaNode {
 
   private static void format(String clusterId, Properties properties) throws Exception {
     String directory = properties.getProperty("log.dirs");
-    createDirectory(directory);
+    Files.createDirectories(Path.of(directory));
     new Formatter()
         .setClusterId(clusterId)
         .setNodeId(Integer.parseInt(properties.getProperty("node.id")))
@@ -48,9 +47,5 @@ public final class KafkaNode {
         .setPrintStream(
             new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8))
         .run();
-  }
-
-  private static void createDirectory(String directory) throws IOException {
-    Files.createDirectories(Path.of(directory));
   }
 }
