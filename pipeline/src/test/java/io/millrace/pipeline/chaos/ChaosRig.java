@@ -107,7 +107,7 @@ final class ChaosRig implements AutoCloseable {
 
   /** Makes the topics anew, fills them with the stream, and starts a job that ends with it. */
   Run begin(DealtStream stream, Settings settings) throws Exception {
-    flink.replaceEndedTaskManagers();
+    mend();
     flink.awaitFreeSlots(SLOTS);
     kafka.awaitAll();
     kafka.renewTopics(settings);
@@ -122,6 +122,17 @@ final class ChaosRig implements AutoCloseable {
   /** As {@link #begin(DealtStream, Settings)}, with the usual settings. */
   Run begin(String name, DealtStream stream, int parallelism) throws Exception {
     return begin(stream, settings(name, parallelism));
+  }
+
+  /** So that a run that has failed leaves nothing broken to the next. */
+  private void mend() throws IOException {
+    mendFiles();
+    kafka.replaceEndedNodes();
+    flink.replaceEndedJobManager();
+    flink.replaceEndedTaskManagers();
+    if (!registryProcess.isAlive()) {
+      restartRegistry();
+    }
   }
 
   void send(DealtStream stream, Settings settings) {

@@ -151,8 +151,6 @@ class ChaosTest {
       assertThat(run.wentOn()).isFalse();
       rig.mendFiles();
       assertThat(same(run).restarts()).isZero();
-    } finally {
-      rig.mendFiles();
     }
   }
 
@@ -190,8 +188,6 @@ class ChaosTest {
       assertThat(run.wentOn()).isFalse();
       rig.mendFiles();
       same(run);
-    } finally {
-      rig.mendFiles();
     }
   }
 

@@ -179,6 +179,12 @@ final class FlinkCluster implements AutoCloseable {
     taskManagers.removeFirst().kill();
   }
 
+  void replaceEndedJobManager() throws IOException {
+    if (!jobManager.isAlive()) {
+      startJobManager();
+    }
+  }
+
   /** As whatever watches over a cluster's processes does. */
   void replaceEndedTaskManagers() throws IOException {
     taskManagers.removeIf(taskManager -> !taskManager.isAlive());

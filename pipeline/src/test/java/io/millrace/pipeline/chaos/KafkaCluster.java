@@ -136,6 +136,14 @@ final class KafkaCluster implements AutoCloseable {
             List.of(clusterId, file.toString()));
   }
 
+  void replaceEndedNodes() throws IOException {
+    for (int node = 1; node <= NODES; node++) {
+      if (!nodes[node].isAlive()) {
+        start(node);
+      }
+    }
+  }
+
   void kill(int node) throws InterruptedException {
     nodes[node].kill();
   }
