@@ -33,7 +33,12 @@ final class KafkaCluster implements AutoCloseable {
   static final int NODES = 3;
 
   private static final List<String> TOPICS =
-      List.of(Topics.LABELED_EXAMPLES, Topics.ADAPTERS, Topics.TRAINING_STEPS, Topics.DEAD_LETTERS);
+      List.of(
+          Topics.LABELED_EXAMPLES,
+          Topics.ADAPTERS,
+          Topics.TRAINING_STEPS,
+          Topics.TRAINING_SNAPSHOTS,
+          Topics.DEAD_LETTERS);
 
   private static final String CONFIGURATION =
       """
