@@ -24,6 +24,9 @@ public final class JobWatch implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(JobWatch.class);
   private static final Duration BETWEEN_LOOKS = Duration.ofSeconds(1);
 
+  /** A job that commits every second needs no questions, and answers would cost it some speed. */
+  private static final Duration QUIET = Duration.ofSeconds(5);
+
   private static final int MOST_RESTARTS = 10;
 
   /** Restarts that are spread over a long time are fewer. */
@@ -39,8 +42,11 @@ public final class JobWatch implements AutoCloseable {
 
   private final JobHealth health;
   private final Consumer<String> say;
+  private final Duration quiet;
   private final List<Failure> withoutProgress = new ArrayList<>();
   private long lastLook = System.nanoTime() - BETWEEN_LOOKS.toNanos();
+  private long lastCommit = System.nanoTime();
+  private long lastCommitted;
   private long lastFailure = Long.MIN_VALUE;
   private long restarts;
   private long committed;
@@ -53,26 +59,35 @@ public final class JobWatch implements AutoCloseable {
    * @param say takes what is to be said, a line at a time
    */
   public JobWatch(FlinkJob job, Consumer<String> say) {
-    this(job.health(), say);
-  }
-
-  JobWatch(JobHealth health, Consumer<String> say) {
-    this.health = health;
-    this.say = say;
+    this(job.health(), say, QUIET);
   }
 
   /**
-   * Asks Flink, if it has not been asked within the last second. Where it does not answer, nothing
-   * is said: whether the job is alive is for {@link FlinkJob#requireAlive} to tell.
+   * @param quiet asks only where nothing was committed for so long
+   */
+  JobWatch(JobHealth health, Consumer<String> say, Duration quiet) {
+    this.health = health;
+    this.say = say;
+    this.quiet = quiet;
+  }
+
+  /**
+   * Asks Flink, once a second, where the job has committed nothing for five. Where it does not
+   * answer, nothing is said: whether the job is alive is for {@link FlinkJob#requireAlive} to tell.
    *
    * @param committed how much the job has committed; only whether that grows matters
    * @throws IllegalStateException where the job restarts over and over and commits nothing
    */
   public void look(long committed) {
-    if (System.nanoTime() - lastLook < BETWEEN_LOOKS.toNanos()) {
+    long now = System.nanoTime();
+    if (committed > lastCommitted) {
+      lastCommitted = committed;
+      lastCommit = now;
+    }
+    if (now - lastCommit < quiet.toNanos() || now - lastLook < BETWEEN_LOOKS.toNanos()) {
       return;
     }
-    lastLook = System.nanoTime();
+    lastLook = now;
     try {
       List<Failure> failures = health.failures();
       boolean tasksRun = health.allTasksRun();

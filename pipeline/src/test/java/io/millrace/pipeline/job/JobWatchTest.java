@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.pipeline.job.JobHealth.Checkpoints;
 import io.millrace.pipeline.job.JobHealth.Failure;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -19,7 +20,8 @@ class JobWatchTest {
 
   private final List<String> said = new ArrayList<>();
   private final List<Failure> failures = new ArrayList<>();
-  private final JobWatch watch = new JobWatch(JobHealth.of("127.0.0.1", 1, new JobID()), said::add);
+  private final JobWatch watch =
+      new JobWatch(JobHealth.of("127.0.0.1", 1, new JobID()), said::add, Duration.ZERO);
 
   @AfterEach
   void close() {
