@@ -181,13 +181,20 @@ final class TrainCommand implements Callable<Integer> {
           return false;
         }
         record.poll(Duration.ofMillis(200));
-        watch.look(record.committed());
+        orResumable(() -> watch.look(record.committed()));
         progress.at(record.examples(), accuracySoFar(record));
       }
-      job.requireAlive();
+      orResumable(job::requireAlive);
       record.readToEnd();
       progress.at(record.examples(), accuracySoFar(record));
       return true;
+    }
+  }
+
+  /** What becomes of the job does not touch what it has committed. */
+  private static void orResumable(Runnable check) {
+    try {
+      check.run();
     } catch (IllegalStateException e) {
       throw new IllegalStateException(e.getMessage() + "; the same command goes on from here", e);
     }
