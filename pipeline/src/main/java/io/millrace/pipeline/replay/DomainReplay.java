@@ -1,7 +1,6 @@
 package io.millrace.pipeline.replay;
 
 import io.millrace.operators.DomainTrainer;
-import io.millrace.pipeline.job.RecordedSettings;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OffsetRun;
@@ -83,16 +82,17 @@ public final class DomainReplay {
     if (!modelFits(range) || !start(range)) {
       return;
     }
+    Map<Long, DomainHistory.Version> publishedAt = new TreeMap<>();
+    range.versions().forEach(version -> publishedAt.put(version.record().getSteps(), version));
     for (TrainingStep recorded : range.steps()) {
       if (!step(recorded)) {
         return;
       }
       rate.step(recorded.getCorrect().size());
       listener.trained(rate.examples());
-      for (DomainHistory.Version version : range.versions()) {
-        if (version.record().getSteps() == recorded.getStep()) {
-          publish(version);
-        }
+      DomainHistory.Version version = publishedAt.get(recorded.getStep());
+      if (version != null) {
+        publish(version);
       }
     }
   }
@@ -180,7 +180,7 @@ public final class DomainReplay {
 
   private DomainTrainer trainer(long step) {
     Map<String, String> settings = history.run(step).getSettings();
-    return trainers.trainer(history.baseModel(), RecordedSettings.training(settings), settings);
+    return trainers.trainer(history.baseModel(), settings);
   }
 
   /** Whether the step came out as it is recorded. */

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.replay;
 
 import io.millrace.operators.DomainTrainer;
+import io.millrace.pipeline.job.RecordedSettings;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelFiles;
 import io.millrace.svft.Trainer;
@@ -57,12 +58,13 @@ public final class TrainerSource implements AutoCloseable {
    *
    * @param recorded as a manifest holds them
    */
-  DomainTrainer trainer(String model, TrainingSettings training, Map<String, String> recorded) {
+  DomainTrainer trainer(String model, Map<String, String> recorded) {
     ModelFiles wanted = model(model);
     if (trainer != null && recorded.equals(settings)) {
       return trainer;
     }
     closeTrainer();
+    TrainingSettings training = RecordedSettings.training(recorded);
     Set<WeightRole> needed = Trainer.factored(training.method());
     if (base == null || !needed.equals(factored)) {
       closeBase();

@@ -86,10 +86,9 @@ public final class WhatIf {
               instead.put(key, settings.getOrDefault(key, "none"));
             }
           });
-      TrainingSettings training = RecordedSettings.training(others);
-      trainer = trainers.trainer(history.baseModel(), training, others);
+      trainer = trainers.trainer(history.baseModel(), others);
       if (state == null) {
-        state = start(log, range, trainer, training);
+        state = start(log, range, trainer, RecordedSettings.training(others));
       }
       int count = recorded.getCorrect().size();
       try {
