@@ -98,11 +98,10 @@ public final class AdaptationJob {
             .setStartingOffsets(
                 new BeginningOffsets(settings.get(JobSettings.LOST_EXAMPLES).equals("skip")))
             .setDeserializer(new ReceivedExampleReader(connection));
-    return input == Input.BOUNDED
-        ? new BoundedKafkaSource<>(
-            new LosslessKafkaSource<>(
-                builder.setBounded(OffsetsInitializer.latest()).build(), connection))
-        : new LosslessKafkaSource<>(builder.build(), connection);
+    if (input == Input.BOUNDED) {
+      builder.setBounded(OffsetsInitializer.latest());
+    }
+    return new ExampleSource<>(builder.build(), connection);
   }
 
   private static KafkaSink<OutgoingRecord> sink(Settings settings, Connection connection) {

@@ -22,17 +22,25 @@ import org.apache.flink.core.io.InputStatus;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 
 /**
- * A {@link KafkaSource} that says which records are lost, where its consumers ask for some that
- * Kafka does not hold: see {@link LostExamplesException}.
+ * The connector's {@link KafkaSource} with two things mended.
+ *
+ * <p><b>It says which records are lost</b>, where its consumers ask for some that Kafka does not
+ * hold: see {@link LostExamplesException}.
+ *
+ * <p><b>A bounded one also ends after it was restored.</b> Restored, the connector's enumerator
+ * finds no partition it does not know yet and, up to version 5.0.0, never tells its readers that no
+ * more splits will come, so the job waits for ever (FLINK-31006). A restored bounded source has all
+ * its splits: this one says so to each reader as it registers. Once the connector does, {@link
+ * CompleteEnumerator} can go.
  */
-final class LosslessKafkaSource<T>
+final class ExampleSource<T>
     implements Source<T, KafkaPartitionSplit, KafkaSourceEnumState>, ResultTypeQueryable<T> {
   private static final long serialVersionUID = 1;
 
   private final KafkaSource<T> source;
   private final Connection connection;
 
-  LosslessKafkaSource(KafkaSource<T> source, Connection connection) {
+  ExampleSource(KafkaSource<T> source, Connection connection) {
     this.source = source;
     this.connection = connection;
   }
@@ -58,7 +66,13 @@ final class LosslessKafkaSource<T>
   public SplitEnumerator<KafkaPartitionSplit, KafkaSourceEnumState> restoreEnumerator(
       SplitEnumeratorContext<KafkaPartitionSplit> context, KafkaSourceEnumState state)
       throws IOException {
-    return source.restoreEnumerator(context, state);
+    SplitEnumerator<KafkaPartitionSplit, KafkaSourceEnumState> enumerator =
+        source.restoreEnumerator(context, state);
+    boolean complete =
+        getBoundedness() == Boundedness.BOUNDED
+            && state.initialDiscoveryFinished()
+            && state.unassignedSplits().isEmpty();
+    return complete ? new CompleteEnumerator(enumerator, context) : enumerator;
   }
 
   @Override
@@ -139,6 +153,55 @@ final class LosslessKafkaSource<T>
     @Override
     public void close() throws Exception {
       reader.close();
+    }
+  }
+
+  /** An enumerator whose splits are all assigned. */
+  private record CompleteEnumerator(
+      SplitEnumerator<KafkaPartitionSplit, KafkaSourceEnumState> enumerator,
+      SplitEnumeratorContext<KafkaPartitionSplit> context)
+      implements SplitEnumerator<KafkaPartitionSplit, KafkaSourceEnumState> {
+
+    @Override
+    public void start() {
+      enumerator.start();
+    }
+
+    @Override
+    public void handleSplitRequest(int subtask, String hostname) {
+      enumerator.handleSplitRequest(subtask, hostname);
+    }
+
+    @Override
+    public void addSplitsBack(List<KafkaPartitionSplit> splits, int subtask) {
+      enumerator.addSplitsBack(splits, subtask);
+    }
+
+    @Override
+    public void addReader(int subtask) {
+      // First: a reader that failed gets its splits back here.
+      enumerator.addReader(subtask);
+      context.signalNoMoreSplits(subtask);
+    }
+
+    @Override
+    public KafkaSourceEnumState snapshotState(long checkpoint) throws Exception {
+      return enumerator.snapshotState(checkpoint);
+    }
+
+    @Override
+    public void notifyCheckpointComplete(long checkpoint) throws Exception {
+      enumerator.notifyCheckpointComplete(checkpoint);
+    }
+
+    @Override
+    public void handleSourceEvent(int subtask, SourceEvent event) {
+      enumerator.handleSourceEvent(subtask, event);
+    }
+
+    @Override
+    public void close() throws IOException {
+      enumerator.close();
     }
   }
 }
