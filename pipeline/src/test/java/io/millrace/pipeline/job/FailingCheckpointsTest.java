@@ -3,19 +3,16 @@ package io.millrace.pipeline.job;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.Connection;
-import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.TopicLayout;
-import io.millrace.pipeline.source.ExampleLimits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -87,20 +84,6 @@ class FailingCheckpointsTest {
   }
 
   private static Settings settings(String kafka) {
-    List<Setting<?>> known =
-        Stream.of(
-                JobSettings.ALL,
-                List.of(TopicLayout.PARTITIONS),
-                ExampleLimits.SETTINGS,
-                Connection.SETTINGS)
-            .<Setting<?>>flatMap(List::stream)
-            .toList();
-    return Settings.of(
-        known,
-        null,
-        List.of(
-            kafka,
-            "checkpoint.interval=200ms",
-            "model.store=" + System.getProperty("millrace.test.models")));
+    return JobTestSettings.of(kafka, "checkpoint.interval=200ms");
   }
 }

@@ -6,13 +6,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.Connection;
-import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.job.Garbage.Letter;
 import io.millrace.pipeline.report.RunRecord;
-import io.millrace.pipeline.source.ExampleLimits;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import java.net.URI;
@@ -29,7 +27,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.Future;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -212,20 +209,6 @@ class GarbageTest {
   }
 
   private static Settings settings() {
-    List<Setting<?>> known =
-        Stream.of(
-                JobSettings.ALL,
-                EmbeddedStack.SETTINGS,
-                ExampleLimits.SETTINGS,
-                Connection.SETTINGS)
-            .<Setting<?>>flatMap(List::stream)
-            .toList();
-    return Settings.of(
-        known,
-        null,
-        List.of(
-            "batch.size=" + BATCH,
-            "batch.timeout=none",
-            "model.store=" + System.getProperty("millrace.test.models")));
+    return JobTestSettings.of("batch.size=" + BATCH, "batch.timeout=none");
   }
 }

@@ -5,13 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.client.Connection;
-import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.report.RunRecord;
-import io.millrace.pipeline.source.ExampleLimits;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.OffsetRun;
 import io.millrace.schemas.Topics;
@@ -20,7 +18,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -143,22 +140,7 @@ class LostExamplesTest {
   }
 
   private static Settings settings() {
-    List<Setting<?>> known =
-        Stream.of(
-                JobSettings.ALL,
-                EmbeddedStack.SETTINGS,
-                ExampleLimits.SETTINGS,
-                Connection.SETTINGS)
-            .<Setting<?>>flatMap(List::stream)
-            .toList();
-    return Settings.of(
-        known,
-        null,
-        List.of(
-            "batch.size=4",
-            "batch.timeout=none",
-            "checkpoint.interval=200ms",
-            "topics.partitions=1",
-            "model.store=" + System.getProperty("millrace.test.models")));
+    return JobTestSettings.of(
+        "batch.size=4", "batch.timeout=none", "checkpoint.interval=200ms", "topics.partitions=1");
   }
 }

@@ -4,14 +4,12 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.Connection;
-import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.RegistryProcess;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.report.RunRecord;
-import io.millrace.pipeline.source.ExampleLimits;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import java.net.URI;
@@ -22,10 +20,8 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.apache.flink.api.common.JobStatus;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -176,23 +172,11 @@ class RegistryAwayTest {
   }
 
   private Settings settings() {
-    List<Setting<?>> known =
-        Stream.of(
-                JobSettings.ALL,
-                List.of(TopicLayout.PARTITIONS),
-                ExampleLimits.SETTINGS,
-                Connection.SETTINGS)
-            .<Setting<?>>flatMap(List::stream)
-            .toList();
-    return Settings.of(
-        known,
-        null,
-        List.of(
-            "batch.size=4",
-            "batch.timeout=none",
-            "checkpoint.interval=200ms",
-            "kafka.bootstrap.servers=" + kafka.bootstrapServers(),
-            "schema.registry.url=" + registry.url(),
-            "model.store=" + System.getProperty("millrace.test.models")));
+    return JobTestSettings.of(
+        "batch.size=4",
+        "batch.timeout=none",
+        "checkpoint.interval=200ms",
+        "kafka.bootstrap.servers=" + kafka.bootstrapServers(),
+        "schema.registry.url=" + registry.url());
   }
 }
