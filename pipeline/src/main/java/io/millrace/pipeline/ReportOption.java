@@ -12,7 +12,7 @@ final class ReportOption {
   @Option(
       names = "--report",
       paramLabel = "FILE.json",
-      description = "Write what came of it as one JSON object.")
+      description = "Write what came of it as JSON.")
   private Path file;
 
   /**
