@@ -1,7 +1,6 @@
 package io.millrace.client;
 
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -45,7 +44,7 @@ final class RegistryProcess implements AutoCloseable {
   }
 
   RegistryProcess() throws IOException, InterruptedException {
-    int port = freePort();
+    int port = LoopbackPort.free();
     url = "http://127.0.0.1:" + port + "/apis/ccompat/v7";
     process =
         new ProcessBuilder(
@@ -114,11 +113,5 @@ final class RegistryProcess implements AutoCloseable {
     }
     close();
     throw new IOException("the registry did not start within " + START_TIMEOUT + ": see " + LOG);
-  }
-
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    }
   }
 }

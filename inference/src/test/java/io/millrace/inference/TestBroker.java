@@ -1,12 +1,11 @@
 package io.millrace.inference;
 
+import io.millrace.client.LoopbackPort;
 import io.millrace.schemas.Topics;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -31,7 +30,7 @@ final class TestBroker implements AutoCloseable {
 
   TestBroker(Path directory) throws Exception {
     this.directory = directory;
-    this.port = freePort();
+    this.port = LoopbackPort.free();
     start();
   }
 
@@ -40,7 +39,7 @@ final class TestBroker implements AutoCloseable {
   }
 
   void start() throws Exception {
-    int controllerPort = freePort();
+    int controllerPort = LoopbackPort.free();
     Properties properties = new Properties();
     properties.put("process.roles", "broker,controller");
     properties.put("node.id", "1");
@@ -118,12 +117,6 @@ final class TestBroker implements AutoCloseable {
 
   private Admin admin() {
     return Admin.create(Map.of("bootstrap.servers", bootstrapServers()));
-  }
-
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
-      return socket.getLocalPort();
-    }
   }
 
   @Override

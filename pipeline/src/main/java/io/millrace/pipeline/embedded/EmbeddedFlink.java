@@ -1,5 +1,6 @@
 package io.millrace.pipeline.embedded;
 
+import io.millrace.client.LoopbackPort;
 import io.millrace.client.UsageException;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.chaos;
 
 import io.millrace.client.Connection;
+import io.millrace.client.LoopbackPort;
 import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.embedded.RegistryProcess;
@@ -52,7 +53,7 @@ final class ChaosRig implements AutoCloseable {
     this.directory = directory;
     this.logs = logs;
     control = directory.resolve("fault");
-    launchRegistry(FreePorts.take(1).get(0));
+    launchRegistry(LoopbackPort.free());
     kafka = KafkaCluster.start(directory.resolve("kafka"), logs);
     flink =
         FlinkCluster.start(

@@ -2,6 +2,7 @@ package io.millrace.pipeline.chaos;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.client.LoopbackPort;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -17,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint;
 import org.apache.flink.runtime.taskexecutor.TaskManagerRunner;
@@ -88,7 +90,7 @@ final class FlinkCluster implements AutoCloseable {
     this.directory = directory;
     this.logs = logs;
     this.options = options;
-    List<Integer> ports = FreePorts.take(2);
+    List<Integer> ports = Stream.generate(LoopbackPort::free).limit(2).toList();
     restPort = ports.get(0);
     zooKeeper = startZooKeeper(ports.get(1));
     Path configuration = Files.createDirectories(directory.resolve("conf")).resolve("config.yaml");

@@ -1,5 +1,6 @@
 package io.millrace.pipeline.chaos;
 
+import io.millrace.client.LoopbackPort;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.schemas.Topics;
@@ -18,6 +19,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.clients.admin.TransactionDescription;
@@ -87,7 +89,7 @@ final class KafkaCluster implements AutoCloseable {
   private KafkaCluster(Path directory, Path logs) throws IOException {
     this.directory = directory;
     this.logs = logs;
-    List<Integer> ports = FreePorts.take(2 * NODES);
+    List<Integer> ports = Stream.generate(LoopbackPort::free).limit(2 * NODES).toList();
     brokerPorts = ports.subList(0, NODES);
     controllerPorts = ports.subList(NODES, 2 * NODES);
     for (int node = 1; node <= NODES; node++) {

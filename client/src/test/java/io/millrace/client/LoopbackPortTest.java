@@ -1,12 +1,14 @@
-package io.millrace.pipeline.embedded;
+package io.millrace.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.millrace.client.UsageException;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 class LoopbackPortTest {
@@ -16,6 +18,18 @@ class LoopbackPortTest {
 
     assertThat(port).isPositive();
     assertThat(LoopbackPort.claim(port, "Kafka", "--kafka-port")).isEqualTo(port);
+  }
+
+  @Test
+  void noOutgoingConnectionTakesAFreePortBeforeItIsBound() throws IOException {
+    Path outgoing = Path.of("/proc/sys/net/ipv4/ip_local_port_range");
+    assumeTrue(Files.exists(outgoing));
+    int first = Integer.parseInt(Files.readString(outgoing).strip().split("\\s+")[0]);
+    assumeTrue(first > 22_000, "the kernel leaves no ports below its own");
+
+    for (int i = 0; i < 100; i++) {
+      assertThat(LoopbackPort.free()).isBetween(20_000, first - 1);
+    }
   }
 
   @Test
