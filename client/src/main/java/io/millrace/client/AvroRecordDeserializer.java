@@ -4,6 +4,7 @@ import static java.util.stream.Collectors.toMap;
 
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.SchemaRegistry;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
@@ -27,7 +28,8 @@ public final class AvroRecordDeserializer implements Deserializer<Object> {
               LabeledExample.class,
               AdapterVersion.class,
               TrainingStep.class,
-              TrainingSnapshot.class)
+              TrainingSnapshot.class,
+              RolloutEvent.class)
           .collect(toMap(Class::getName, type -> type));
 
   private SchemaRegistry registry;

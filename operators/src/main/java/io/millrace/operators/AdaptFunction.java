@@ -1,5 +1,6 @@
 package io.millrace.operators;
 
+import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
@@ -241,7 +242,9 @@ public final class AdaptFunction
    * Emits the state as the domain's next version, and where one is due, a snapshot of all of it.
    */
   private void publish(String domain, DomainState state, Collector<OutgoingRecord> out) {
-    out.collect(OutgoingRecords.version(trainer.publish(domain, state)));
+    AdapterVersion version = trainer.publish(domain, state);
+    out.collect(OutgoingRecords.version(version));
+    out.collect(OutgoingRecords.published(version));
     int every = settings.snapshotEveryVersions();
     if (every > 0 && state.getVersion() % every == 0) {
       snapshot(domain, state, out);

@@ -4,9 +4,12 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;
+import io.millrace.schemas.RolloutAction;
+import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionRef;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
@@ -31,6 +34,26 @@ public final class OutgoingRecords {
         .setKey(ByteBuffer.wrap(Topics.adapterKey(version.getDomain(), version.getVersion())))
         .setPartitionBy(utf8(version.getDomain()))
         .setValue(version)
+        .build();
+  }
+
+  /** In the same transaction as the version: under the policy latest it serves from here on. */
+  static OutgoingRecord published(AdapterVersion version) {
+    String domain = version.getDomain();
+    RolloutEvent event =
+        RolloutEvent.newBuilder()
+            .setEventId(domain + "@" + version.getVersion() + " " + version.getSha256())
+            .setDomain(domain)
+            .setAction(RolloutAction.PUBLISHED)
+            .setVersion(new VersionRef(version.getVersion(), version.getSha256()))
+            .setAuthor("job")
+            .setCreatedAt(version.getCreatedAt())
+            .build();
+    return OutgoingRecord.newBuilder()
+        .setTopic(Topics.ROLLOUTS)
+        .setRoute(domain)
+        .setKey(utf8(domain))
+        .setValue(event)
         .build();
   }
 

@@ -41,9 +41,11 @@ class PublishingTest {
             Topics.TRAINING_STEPS,
             Topics.TRAINING_STEPS,
             Topics.ADAPTERS,
+            Topics.ROLLOUTS,
             Topics.TRAINING_STEPS,
             Topics.TRAINING_STEPS,
             Topics.ADAPTERS,
+            Topics.ROLLOUTS,
             Topics.TRAINING_SNAPSHOTS,
             Topics.TRAINING_STEPS);
   }

@@ -16,6 +16,9 @@ public final class Topics {
   /** {@link TrainingSnapshot}, keyed by {@link #adapterKey}, partitioned by domain. */
   public static final String TRAINING_SNAPSHOTS = "training-snapshots";
 
+  /** {@link RolloutEvent}, keyed by domain; kept for good. */
+  public static final String ROLLOUTS = "rollouts";
+
   /** Original bytes, with the {@code DEAD_LETTER_*} headers. */
   public static final String DEAD_LETTERS = "dead-letters";
 

@@ -7,6 +7,7 @@ import io.millrace.client.UsageException;
 import io.millrace.pipeline.Home;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.SchemaRegistry;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
@@ -163,6 +164,7 @@ public final class EmbeddedStack implements AutoCloseable {
       schemas.idOf(Topics.ADAPTERS + "-value", AdapterVersion.getClassSchema());
       schemas.idOf(Topics.TRAINING_STEPS + "-value", TrainingStep.getClassSchema());
       schemas.idOf(Topics.TRAINING_SNAPSHOTS + "-value", TrainingSnapshot.getClassSchema());
+      schemas.idOf(Topics.ROLLOUTS + "-value", RolloutEvent.getClassSchema());
     } catch (IOException e) {
       throw new UncheckedIOException("cannot register the schemas", e);
     }

@@ -51,6 +51,18 @@ public final class TopicLayout {
           TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
           String.valueOf(EmbeddedKafka.LARGEST_RECORD));
 
+  /** What served at any time is told from it, so nothing of it may go. */
+  private static final Map<String, String> FOR_GOOD =
+      Map.of(
+          TopicConfig.CLEANUP_POLICY_CONFIG,
+          TopicConfig.CLEANUP_POLICY_DELETE,
+          TopicConfig.RETENTION_MS_CONFIG,
+          "-1",
+          TopicConfig.RETENTION_BYTES_CONFIG,
+          "-1",
+          TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG,
+          "LogAppendTime");
+
   private static final Map<String, String> COMPACTED =
       Map.of(
           TopicConfig.CLEANUP_POLICY_CONFIG,
@@ -133,6 +145,7 @@ public final class TopicLayout {
     configurations.put(Topics.ADAPTERS, COMPACTED);
     configurations.put(Topics.TRAINING_STEPS, BY_TIME_OF_ARRIVAL);
     configurations.put(Topics.TRAINING_SNAPSHOTS, SNAPSHOTS);
+    configurations.put(Topics.ROLLOUTS, FOR_GOOD);
     configurations.put(Topics.DEAD_LETTERS, DEAD_LETTERS);
     return configurations;
   }

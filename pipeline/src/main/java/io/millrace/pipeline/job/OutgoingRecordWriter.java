@@ -30,7 +30,11 @@ final class OutgoingRecordWriter
   private static final long serialVersionUID = 1;
   private static final List<String> TOPICS =
       List.of(
-          Topics.ADAPTERS, Topics.TRAINING_STEPS, Topics.TRAINING_SNAPSHOTS, Topics.DEAD_LETTERS);
+          Topics.ADAPTERS,
+          Topics.TRAINING_STEPS,
+          Topics.TRAINING_SNAPSHOTS,
+          Topics.ROLLOUTS,
+          Topics.DEAD_LETTERS);
 
   private final Connection connection;
   private transient Serializer<Object> serializer;

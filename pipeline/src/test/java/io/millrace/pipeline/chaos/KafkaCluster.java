@@ -40,6 +40,7 @@ final class KafkaCluster implements AutoCloseable {
           Topics.ADAPTERS,
           Topics.TRAINING_STEPS,
           Topics.TRAINING_SNAPSHOTS,
+          Topics.ROLLOUTS,
           Topics.DEAD_LETTERS);
 
   private static final String CONFIGURATION =
