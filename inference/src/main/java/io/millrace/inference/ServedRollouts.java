@@ -4,6 +4,8 @@ import io.millrace.schemas.Rollout;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutHistory;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -50,26 +52,22 @@ final class ServedRollouts {
     }
   }
 
-  /** The domain's state at a time, by Kafka's clock. */
-  Rollout rolloutAt(String domain, Instant time) {
+  /**
+   * The domain's events in the order of the log, which is not always that in which they were read;
+   * the caller's own.
+   */
+  RolloutHistory history(String domain) {
+    RolloutHistory ordered = new RolloutHistory(domain);
     RolloutHistory history = histories.get(domain);
-    if (history == null) {
-      return Rollout.initial(domain);
+    if (history != null) {
+      List<RolloutHistory.Entry> read;
+      synchronized (history) {
+        read = new ArrayList<>(history.entries());
+      }
+      read.sort(Comparator.comparingLong(RolloutHistory.Entry::offset));
+      read.forEach(entry -> ordered.add(entry.offset(), entry.time(), entry.event()));
     }
-    synchronized (history) {
-      return history.at(time);
-    }
-  }
-
-  /** The domain's events in the order in which they were read; empty where there are none. */
-  List<RolloutHistory.Entry> entries(String domain) {
-    RolloutHistory history = histories.get(domain);
-    if (history == null) {
-      return List.of();
-    }
-    synchronized (history) {
-      return List.copyOf(history.entries());
-    }
+    return ordered;
   }
 
   /** Domains the log speaks of, by name. */
