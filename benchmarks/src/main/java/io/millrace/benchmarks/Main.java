@@ -37,7 +37,7 @@ import picocli.CommandLine.Unmatched;
       ""
     },
     commandListHeading = "%nCommands:%n",
-    subcommands = {StreamsCommand.class, ReplayCommand.class})
+    subcommands = {StreamsCommand.class, ReplayCommand.class, SwapsCommand.class})
 public final class Main implements Callable<Integer> {
   @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")
   private boolean help;

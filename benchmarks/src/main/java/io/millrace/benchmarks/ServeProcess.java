@@ -1,0 +1,89 @@
+package io.millrace.benchmarks;
+
+import io.millrace.client.Connection;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/** {@code bin/millrace serve} in a process of its own, on a free port. */
+final class ServeProcess implements AutoCloseable {
+  private static final Duration START_TIMEOUT = Duration.ofMinutes(2);
+
+  private final MillraceProcess process;
+  private final URI address;
+  private final HttpClient http = HttpClient.newHttpClient();
+
+  private ServeProcess(MillraceProcess process, URI address) {
+    this.process = process;
+    this.address = address;
+  }
+
+  /**
+   * Starts it and waits until it listens.
+   *
+   * @param home the directory with {@code bin/millrace}
+   * @param data for its store and logs
+   * @param settings {@code key=value}, beside those of the connection
+   * @throws IllegalStateException where it does not start
+   */
+  static ServeProcess start(Path home, Path data, Connection connection, List<String> settings)
+      throws IOException, InterruptedException {
+    Path portFile = Files.createDirectories(data).resolve("port");
+    List<String> arguments = new ArrayList<>(List.of("serve", "--port", "0"));
+    arguments.addAll(List.of("--data", data.toString(), "--port-file", portFile.toString()));
+    List<String> all = new ArrayList<>(settings);
+    all.add(Connection.BOOTSTRAP_SERVERS.key() + "=" + connection.bootstrapServers());
+    all.add(Connection.REGISTRY_URL.key() + "=" + connection.registryUrl());
+    all.forEach(setting -> arguments.addAll(List.of("--set", setting)));
+    MillraceProcess process = MillraceProcess.start(home, arguments);
+    Thread output = new Thread(() -> drain(process), "serve-output");
+    output.setDaemon(true);
+    output.start();
+    long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+    while (!Files.exists(portFile)) {
+      if (!output.isAlive() || System.nanoTime() > deadline) {
+        process.close();
+        throw new IllegalStateException("bin/millrace serve does not start: " + process.failure());
+      }
+      Thread.sleep(50);
+    }
+    String port = Files.readString(portFile).strip();
+    return new ServeProcess(process, URI.create("http://127.0.0.1:" + port));
+  }
+
+  private static void drain(MillraceProcess process) {
+    try {
+      process.await(line -> {});
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Where it answers. */
+  URI address() {
+    return address;
+  }
+
+  /**
+   * What it says under a path.
+   *
+   * @throws IOException where it does not answer
+   */
+  HttpResponse<String> get(String path) throws IOException, InterruptedException {
+    HttpRequest request =
+        HttpRequest.newBuilder(address.resolve(path)).timeout(Duration.ofSeconds(10)).build();
+    return http.send(request, HttpResponse.BodyHandlers.ofString());
+  }
+
+  @Override
+  public void close() {
+    process.close();
+  }
+}
