@@ -84,6 +84,23 @@ final class AdaptedModel implements AutoCloseable {
     this.lorasArgument = EncoderScript.lists(loras);
   }
 
+  /**
+   * A model whose linear weights are all dense.
+   *
+   * @param dense per linear weight [W, b]; they stay the caller's
+   */
+  AdaptedModel(BaseModel base, List<List<NDArray>> dense) {
+    this.base = base;
+    this.kinds = new long[dense.size()];
+    Arrays.fill(kinds, Kind.DENSE.ordinal());
+    linears.addAll(dense);
+    dense.forEach(linear -> loras.add(List.of()));
+    this.lowest = dense.size();
+    this.kindsArgument = IValue.listFrom(kinds);
+    this.linearsArgument = EncoderScript.lists(linears);
+    this.lorasArgument = EncoderScript.lists(loras);
+  }
+
   private static Kind kind(AdapterMethod method, Positions positions) {
     if (positions == null) {
       return Kind.SCORED;
@@ -125,6 +142,9 @@ final class AdaptedModel implements AutoCloseable {
     if (n < part.weight().rank()) {
       vt = vt.get(new NDIndex(":" + n));
       u = u.get(new NDIndex(":, :" + n));
+      // A view belongs to the manager of what it looks into, which is the base model's.
+      vt.attach(manager);
+      u.attach(manager);
     }
     List<NDArray> tensors = new ArrayList<>(List.of(vt, u, linear.bias()));
     float[] sigma = Arrays.copyOf(linear.sigma(), n);
@@ -246,11 +266,50 @@ final class AdaptedModel implements AutoCloseable {
    * @return W' [out, in]
    */
   NDArray merged(int index) {
+    return merged(index, linears.get(index), loras.get(index));
+  }
+
+  /**
+   * Rows of {@link #merged(int)}, of a weight that is not {@link #isDense}.
+   *
+   * @param from the first row
+   * @param to the row after the last
+   * @return [to − from, in]
+   */
+  NDArray merged(int index, int from, int to) {
+    NDIndex rows = new NDIndex(from + ":" + to);
+    List<NDArray> linear = new ArrayList<>(linears.get(index));
+    // What has a row per output: U, or where it is dense W, and B.
+    int at = kinds[index] <= Kind.DENSE_TRAINED.ordinal() ? 0 : 1;
+    linear.set(at, linear.get(at).get(rows));
+    List<NDArray> lora = new ArrayList<>(loras.get(index));
+    if (!lora.isEmpty()) {
+      lora.set(1, lora.get(1).get(rows));
+    }
+    return merged(index, linear, lora);
+  }
+
+  private NDArray merged(int index, List<NDArray> tensors, List<NDArray> loraTensors) {
     try (IValue kind = IValue.from(kinds[index]);
-        IValue linear = EncoderScript.tensors(linears.get(index));
-        IValue lora = EncoderScript.tensors(loras.get(index))) {
+        IValue linear = EncoderScript.tensors(tensors);
+        IValue lora = EncoderScript.tensors(loraTensors)) {
       return base.script().call("merge", kind, linear, lora).get(0);
     }
+  }
+
+  /** Whether a linear weight is one matrix already: there is nothing to merge. */
+  boolean isDense(int index) {
+    return kinds[index] <= Kind.DENSE_TRAINED.ordinal() && loras.get(index).isEmpty();
+  }
+
+  /** The tensors of a linear weight, as {@code encoder.py} names them. */
+  List<NDArray> linear(int index) {
+    return linears.get(index);
+  }
+
+  /** Rows of S, or of W where the weight is dense: what a row of {@link #merged} sums over. */
+  int directions(int index) {
+    return (int) linears.get(index).get(0).getShape().get(0);
   }
 
   /** Index of the lowest linear weight that has gradients; their number where none has. */

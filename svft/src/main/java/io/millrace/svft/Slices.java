@@ -19,10 +19,21 @@ final class Slices {
   private Slices() {}
 
   /**
+   * Two for a batch of any size: a machine with one core is rare.
+   *
    * @param ids per sequence its token ids
    * @return per slice the indices of its sequences; their number is a power of two
    */
   static List<int[]> of(long[][] ids) {
+    return of(ids, 2);
+  }
+
+  /**
+   * As {@link #of(long[][])}.
+   *
+   * @param least slices, a power of two; fewer only where there are fewer sequences
+   */
+  static List<int[]> of(long[][] ids, int least) {
     Integer[] order = new Integer[ids.length];
     long tokens = 0;
     for (int i = 0; i < ids.length; i++) {
@@ -30,7 +41,7 @@ final class Slices {
       tokens += ids[i].length;
     }
     Arrays.sort(order, Comparator.comparingInt(i -> ids[i].length));
-    int slices = count(ids.length, tokens);
+    int slices = count(ids.length, tokens, least);
     List<int[]> result = new ArrayList<>();
     int from = 0;
     long taken = 0;
@@ -51,9 +62,8 @@ final class Slices {
     return result;
   }
 
-  /** Two for a batch of any size: a machine with one core is rare. */
-  private static int count(int sequences, long tokens) {
-    int slices = 2;
+  private static int count(int sequences, long tokens, int least) {
+    int slices = least;
     while (slices * (long) TOKENS < tokens) {
       slices *= 2;
     }
