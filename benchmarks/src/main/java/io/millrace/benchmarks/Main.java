@@ -37,7 +37,12 @@ import picocli.CommandLine.Unmatched;
       ""
     },
     commandListHeading = "%nCommands:%n",
-    subcommands = {StreamsCommand.class, ReplayCommand.class, SwapsCommand.class})
+    subcommands = {
+      StreamsCommand.class,
+      ReplayCommand.class,
+      SwapsCommand.class,
+      ServingCommand.class
+    })
 public final class Main implements Callable<Integer> {
   @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")
   private boolean help;

@@ -72,6 +72,21 @@ final class ServeProcess implements AutoCloseable {
   }
 
   /**
+   * Waits until it has read what the topics held.
+   *
+   * @throws IllegalStateException where that takes too long
+   */
+  void awaitReady() throws IOException, InterruptedException {
+    long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+    while (get("/health/ready").statusCode() != 200) {
+      if (System.nanoTime() > deadline) {
+        throw new IllegalStateException("the serving process is not ready in " + START_TIMEOUT);
+      }
+      Thread.sleep(100);
+    }
+  }
+
+  /**
    * What it says under a path.
    *
    * @throws IOException where it does not answer

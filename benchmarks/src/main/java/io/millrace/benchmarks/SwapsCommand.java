@@ -190,13 +190,12 @@ final class SwapsCommand implements Callable<Integer> {
 
   private static void awaitAnswers(ServeProcess serve, SteadyLoad load)
       throws IOException, InterruptedException {
-    long deadline = System.nanoTime() + Duration.ofMinutes(2).toNanos();
-    while (serve.get("/health/ready").statusCode() != 200
-        || load.run(Duration.ofMillis(100)).stream().anyMatch(a -> a.status() != 200)) {
+    serve.awaitReady();
+    long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
+    while (load.run(Duration.ofMillis(100)).stream().anyMatch(a -> a.status() != 200)) {
       if (System.nanoTime() > deadline) {
-        throw new IllegalStateException("the serving process is not ready within two minutes");
+        throw new IllegalStateException("the first version does not serve within a minute");
       }
-      Thread.sleep(100);
     }
   }
 

@@ -73,6 +73,11 @@ public final class MiniLm {
     }
   }
 
+  /** Token ids of one text. */
+  public static long[][] tokenize(BaseModel base, String text) {
+    return base.tokenize(List.of(text));
+  }
+
   static long[][] tokenize(BaseModel base, List<TrainingExample> batch) {
     return base.tokenize(batch.stream().map(TrainingExample::text).toList());
   }

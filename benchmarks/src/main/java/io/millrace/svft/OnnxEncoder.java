@@ -11,7 +11,7 @@ import java.util.Arrays;
 import java.util.Map;
 
 /** MiniLM in ONNX Runtime, every sequence padded to the longest: the usual way to serve it. */
-final class OnnxEncoder implements AutoCloseable {
+public final class OnnxEncoder implements AutoCloseable {
   private static final String FILE = "/all-minilm-l6-v2.onnx";
 
   private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
@@ -20,7 +20,7 @@ final class OnnxEncoder implements AutoCloseable {
   /**
    * @param threads that share an operator
    */
-  OnnxEncoder(int threads) {
+  public OnnxEncoder(int threads) {
     try (InputStream file = OnnxEncoder.class.getResourceAsStream(FILE);
         OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setIntraOpNumThreads(threads);
@@ -35,7 +35,7 @@ final class OnnxEncoder implements AutoCloseable {
   }
 
   /** Means of the last hidden states: [sequences, hidden]. */
-  float[][] embed(long[][] ids) {
+  public float[][] embed(long[][] ids) {
     int longest = Arrays.stream(ids).mapToInt(each -> each.length).max().orElseThrow();
     long[][] padded = new long[ids.length][];
     long[][] mask = new long[ids.length][longest];
