@@ -6,10 +6,14 @@ import io.millrace.schemas.DomainState;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Manifest;
 import io.millrace.schemas.OffsetRun;
+import io.millrace.schemas.RolloutAction;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionRef;
 import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.List;
@@ -65,6 +69,7 @@ final class Records {
           .setTrainedThrough(List.of(new StreamPosition(0, 639L)))
           .setPayload(payload())
           .setCreatedAt(Instant.ofEpochMilli(1_700_000_002_000L))
+          .setSignature(payload())
           .setManifest(
               Manifest.newBuilder()
                   .setStateSha256("ab".repeat(32))
@@ -106,7 +111,22 @@ final class Records {
                   .build())
           .build();
 
-  static final List<SpecificRecordBase> ALL = List.of(EXAMPLE, STEP, VERSION, SNAPSHOT);
+  static final RolloutEvent ROLLOUT =
+      RolloutEvent.newBuilder()
+          .setEventId("0f2c6f9e-6a35-4f3a-9c3c-0d5a52d5b0b1")
+          .setDomain("sport")
+          .setAction(RolloutAction.CANARY)
+          .setBasedOn(4L)
+          .setVersion(new VersionRef(3L, "ef".repeat(32)))
+          .setStable(new VersionRef(2L, "cd".repeat(32)))
+          .setPolicy(RolloutPolicy.CANARY)
+          .setShare(0.1)
+          .setAuthor("ann")
+          .setReason("on a tenth first")
+          .setCreatedAt(Instant.ofEpochMilli(1_700_000_003_000L))
+          .build();
+
+  static final List<SpecificRecordBase> ALL = List.of(EXAMPLE, STEP, VERSION, SNAPSHOT, ROLLOUT);
 
   private Records() {}
 
