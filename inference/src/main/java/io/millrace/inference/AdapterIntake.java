@@ -2,6 +2,7 @@ package io.millrace.inference;
 
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrustedKeys;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Map;
@@ -13,17 +14,25 @@ import org.slf4j.LoggerFactory;
  * it, then to what serves. Nothing a record says can keep the next one from being read.
  *
  * <p>A version whose content is not what its name says is not kept. One that is whole but does not
- * fit this base model is: under another {@code model.name} it may.
+ * fit this base model is: under another {@code model.name} it may. So is one that no trusted key
+ * has signed, unless it would take the place of another version.
  */
 final class AdapterIntake {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterIntake.class);
 
   private final AdapterStore store;
   private final AdapterCatalog catalog;
+  private final TrustedKeys trusted;
 
+  /** Asks for no signature. */
   AdapterIntake(AdapterStore store, AdapterCatalog catalog) {
+    this(store, catalog, TrustedKeys.NOT_CHECKED);
+  }
+
+  AdapterIntake(AdapterStore store, AdapterCatalog catalog, TrustedKeys trusted) {
     this.store = store;
     this.catalog = catalog;
+    this.trusted = trusted;
   }
 
   /** Whether the store holds records of another topic than this one. */
@@ -49,6 +58,9 @@ final class AdapterIntake {
     try {
       requireKey(key, version);
       AdapterLoader.requireHash(AdapterStore.payloadOf(version), version.getSha256());
+      if (takesAnothersPlace(version)) {
+        AdapterLoader.requireTrust(trusted, version.getSha256(), version.getSignature());
+      }
     } catch (RefusedException e) {
       Refusal refusal =
           new Refusal(
@@ -87,6 +99,14 @@ final class AdapterIntake {
   void unreadable(String reason, StreamOffset offset) {
     LOG.warn("skipped a record, before {}: {}", offset, reason);
     store.skip(offset);
+  }
+
+  private boolean takesAnothersPlace(AdapterVersion version) {
+    return catalog
+        .find(version.getDomain())
+        .flatMap(domain -> domain.version(version.getVersion()))
+        .filter(held -> !held.equals(StoredVersion.of(version)))
+        .isPresent();
   }
 
   /** A tombstone under another key would never reach the version. */

@@ -1,23 +1,34 @@
 package io.millrace.inference;
 
+import io.millrace.schemas.TrustedKeys;
 import io.millrace.svft.Adapter;
 import io.millrace.svft.AdapterException;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.Classifier;
 import io.millrace.svft.Sha256;
+import java.nio.ByteBuffer;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * From a version in the store to a classifier, past every check there is: the payload hashes to its
- * name, says what the record says, and its finite numbers fit the base model and basis here.
+ * name, which a key that is trusted has signed where keys are; it says what the record says, and
+ * its finite numbers fit the base model and basis here.
  */
 final class AdapterLoader {
   private final AdapterStore store;
   private final BaseModel base;
+  private final TrustedKeys trusted;
 
+  /** Asks for no signature. */
   AdapterLoader(AdapterStore store, BaseModel base) {
+    this(store, base, TrustedKeys.NOT_CHECKED);
+  }
+
+  AdapterLoader(AdapterStore store, BaseModel base, TrustedKeys trusted) {
     this.store = store;
     this.base = base;
+    this.trusted = trusted;
   }
 
   /**
@@ -39,6 +50,7 @@ final class AdapterLoader {
             .payload(version.domain(), version.version())
             .orElseThrow(() -> new RefusedException("the local store lost its payload"));
     requireHash(payload, version.sha256());
+    requireTrust(trusted, version.sha256(), version.signature());
     Adapter adapter = Adapter.fromPayload(payload);
     requireSame("domain", version.domain(), adapter.domain());
     requireSame("version", version.version(), adapter.version());
@@ -56,6 +68,15 @@ final class AdapterLoader {
     if (!actual.equals(sha256)) {
       throw new RefusedException(
           "its payload hashes to " + actual + ", but it calls itself " + sha256);
+    }
+  }
+
+  /** The hash must have been checked: it is what is signed. */
+  static void requireTrust(TrustedKeys trusted, String sha256, ByteBuffer signature)
+      throws RefusedException {
+    Optional<String> objection = trusted.objection(sha256, signature);
+    if (objection.isPresent()) {
+      throw new RefusedException(objection.get());
     }
   }
 

@@ -3,6 +3,8 @@ package io.millrace.inference;
 import io.millrace.client.Connection;
 import io.millrace.client.Settings;
 import io.millrace.client.UsageException;
+import io.millrace.schemas.KeyFileException;
+import io.millrace.schemas.TrustedKeys;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.ModelException;
 import io.millrace.svft.ModelFiles;
@@ -10,6 +12,8 @@ import io.millrace.svft.ModelStore;
 import io.millrace.svft.Torch;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -35,6 +39,7 @@ final class ServingProcess implements AutoCloseable {
 
   private final Settings settings;
   private final AdapterStore store;
+  private final TrustedKeys trusted;
   private final AdapterCatalog catalog;
   private final AdapterConsumer consumer;
   private final Predictor predictor;
@@ -69,9 +74,11 @@ final class ServingProcess implements AutoCloseable {
       throws Exception {
     this.settings = settings;
     this.store = store;
+    this.trusted = trustedKeys(settings);
     this.catalog = new AdapterCatalog(store);
     this.consumer =
-        new AdapterConsumer(new Connection(settings), new AdapterIntake(store, catalog), notices);
+        new AdapterConsumer(
+            new Connection(settings), new AdapterIntake(store, catalog, trusted), notices);
     this.predictor =
         new Predictor(
             catalog,
@@ -97,6 +104,20 @@ final class ServingProcess implements AutoCloseable {
                 new Routes.Route("GET", new ReadyEndpoint(catalog, consumer, predictor))));
   }
 
+  private static TrustedKeys trustedKeys(Settings settings) {
+    List<Path> files =
+        Arrays.stream(settings.get(ServingSettings.TRUSTED_KEYS).split(","))
+            .map(String::strip)
+            .filter(path -> !path.isEmpty())
+            .map(Path::of)
+            .toList();
+    try {
+      return TrustedKeys.read(files);
+    } catch (KeyFileException e) {
+      throw new UsageException(ServingSettings.TRUSTED_KEYS.key() + ": " + e.getMessage(), e);
+    }
+  }
+
   /** The port it listens on. */
   int port() {
     return http.port();
@@ -111,7 +132,7 @@ final class ServingProcess implements AutoCloseable {
     loading.lock();
     try {
       base = BaseModel.load(prepare(listener), Torch.device("cpu"));
-      catalog.load(new AdapterLoader(store, base));
+      catalog.load(new AdapterLoader(store, base, trusted));
       LOG.info("{} domains loaded from the local store", catalog.domains().size());
       if (!closed) {
         consumer.start();

@@ -39,6 +39,13 @@ final class ServingSettings {
       Setting.bytes(
           "serving.maxRequestBytes", 1 << 20, "Largest body of a request; more is answered 413.");
 
+  static final Setting<String> TRUSTED_KEYS =
+      Setting.text(
+          "serving.trustedKeys",
+          "",
+          "Paths of Ed25519 public keys (PEM), separated by commas: a version that none of them has"
+              + " signed is refused. Nothing is checked unless set.");
+
   static final Setting<String> MODEL_STORE =
       Setting.text(
           "model.store",
@@ -70,6 +77,7 @@ final class ServingSettings {
                 CONCURRENCY,
                 MAX_QUEUED_REQUESTS,
                 MAX_REQUEST_BYTES,
+                TRUSTED_KEYS,
                 MODEL_STORE,
                 MODEL_NAME));
     all.addAll(Connection.SETTINGS);

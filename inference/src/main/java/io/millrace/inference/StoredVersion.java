@@ -1,6 +1,7 @@
 package io.millrace.inference;
 
 import io.millrace.schemas.AdapterVersion;
+import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.List;
 
@@ -13,6 +14,7 @@ import java.util.List;
  * @param steps training steps from the base model to it
  * @param examples examples trained on from the base model to it
  * @param createdAt when the trainer made it
+ * @param signature of its publisher, see {@link io.millrace.schemas.AdapterSigner}; null for none
  */
 record StoredVersion(
     String domain,
@@ -22,7 +24,8 @@ record StoredVersion(
     List<String> labels,
     long steps,
     long examples,
-    Instant createdAt) {
+    Instant createdAt,
+    ByteBuffer signature) {
 
   static StoredVersion of(AdapterVersion adapter) {
     return new StoredVersion(
@@ -33,6 +36,7 @@ record StoredVersion(
         List.copyOf(adapter.getLabels()),
         adapter.getSteps(),
         adapter.getExamples(),
-        adapter.getCreatedAt());
+        adapter.getCreatedAt(),
+        adapter.getSignature());
   }
 }

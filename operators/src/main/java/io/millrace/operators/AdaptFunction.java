@@ -1,5 +1,6 @@
 package io.millrace.operators;
 
+import io.millrace.schemas.AdapterSigner;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
@@ -11,6 +12,7 @@ import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.NonFiniteStepException;
 import io.millrace.svft.Torch;
 import io.millrace.svft.Trainer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -71,6 +73,7 @@ public final class AdaptFunction
   private transient ListState<ReceivedExample> pendingExamples;
   private transient SharedModel.Lease model;
   private transient DomainTrainer trainer;
+  private transient AdapterSigner signer;
   private transient DomainMetrics metrics;
   private transient Map<Integer, Long> streamTime;
   private transient StreamPause pause;
@@ -81,6 +84,9 @@ public final class AdaptFunction
 
   @Override
   public void open(OpenContext context) throws Exception {
+    if (!settings.signingKey().isEmpty()) {
+      signer = AdapterSigner.read(Path.of(settings.signingKey()));
+    }
     domainState =
         getRuntimeContext()
             .getState(
@@ -243,6 +249,9 @@ public final class AdaptFunction
    */
   private void publish(String domain, DomainState state, Collector<OutgoingRecord> out) {
     AdapterVersion version = trainer.publish(domain, state);
+    if (signer != null) {
+      version.setSignature(signer.sign(version.getSha256()));
+    }
     out.collect(OutgoingRecords.version(version));
     out.collect(OutgoingRecords.published(version));
     int every = settings.snapshotEveryVersions();

@@ -21,6 +21,7 @@ import java.util.TreeMap;
  * @param modelName base model in that store
  * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
  * @param threads threads that share a step's work
+ * @param signingKey path of the Ed25519 private key that signs versions; empty for none
  */
 public record AdaptSettings(
     TrainingSettings training,
@@ -32,5 +33,6 @@ public record AdaptSettings(
     String modelStore,
     String modelName,
     String device,
-    int threads)
+    int threads,
+    String signingKey)
     implements Serializable {}

@@ -219,7 +219,8 @@ class BatchClosingTest {
         settings.modelStore(),
         settings.modelName(),
         settings.device(),
-        settings.threads());
+        settings.threads(),
+        settings.signingKey());
   }
 
   private static void assertStep(

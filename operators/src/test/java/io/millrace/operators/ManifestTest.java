@@ -107,6 +107,7 @@ class ManifestTest {
         settings.modelStore(),
         settings.modelName(),
         settings.device(),
-        settings.threads());
+        settings.threads(),
+        settings.signingKey());
   }
 }

@@ -41,7 +41,8 @@ final class MiniLm {
         store,
         ModelStore.MINILM,
         "cpu",
-        1);
+        1,
+        "");
   }
 
   private static SharedModel.Lease lease() {

@@ -1,6 +1,8 @@
 package io.millrace.operators;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainState;
@@ -8,14 +10,22 @@ import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.TrustedKeys;
 import io.millrace.svft.Adapter;
 import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.Sha256;
 import io.millrace.svft.TrainingSettings;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.Key;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.util.Base64;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What leaves for the sink. A version every two steps of four examples. */
 class PublishingTest {
@@ -84,6 +94,66 @@ class PublishingTest {
       parent = version.getSha256();
     }
     assertThat(adapt.versions()).extracting(AdapterVersion::getVersion).containsExactly(1L, 2L, 3L);
+  }
+
+  @Test
+  void aKeySignsVersionsAndChangesNothingElseAboutThem(@TempDir Path directory) throws Exception {
+    KeyPair pair = KeyPairGenerator.getInstance("Ed25519").generateKeyPair();
+    TrustedKeys trusted = TrustedKeys.read(List.of(pem(directory, "PUBLIC", pair.getPublic())));
+    adapt.receive("a", 0, 16);
+
+    try (AdaptHarness signing =
+        AdaptHarness.start(signedWith(pem(directory, "PRIVATE", pair.getPrivate())))) {
+      signing.receive("a", 0, 16);
+
+      assertThat(signing.versions())
+          .hasSize(2)
+          .allSatisfy(
+              version ->
+                  assertThat(trusted.objection(version.getSha256(), version.getSignature()))
+                      .isEmpty());
+      assertThat(signing.versions())
+          .extracting(AdapterVersion::getSha256, AdapterVersion::getPayload)
+          .isEqualTo(
+              adapt.versions().stream()
+                  .map(version -> tuple(version.getSha256(), version.getPayload()))
+                  .toList());
+      assertThat(signing.versions())
+          .extracting(version -> version.getManifest().getRuns().get(0).getSettings())
+          .containsOnly(adapt.versions().get(0).getManifest().getRuns().get(0).getSettings());
+    }
+    assertThat(adapt.versions()).extracting(AdapterVersion::getSignature).containsOnlyNulls();
+  }
+
+  @Test
+  void anOperatorWithoutTheKeyItIsToldToSignWithDoesNotStart(@TempDir Path directory) {
+    Path missing = directory.resolve("no.pem");
+
+    assertThatThrownBy(() -> AdaptHarness.start(signedWith(missing)))
+        .hasMessage("the key " + missing + " cannot be read: there is no such file");
+  }
+
+  private static AdaptSettings signedWith(Path key) {
+    AdaptSettings settings = MiniLm.settings();
+    return new AdaptSettings(
+        settings.training(),
+        settings.batchSize(),
+        settings.batchTimeout(),
+        settings.publishEverySteps(),
+        settings.snapshotEveryVersions(),
+        settings.recorded(),
+        settings.modelStore(),
+        settings.modelName(),
+        settings.device(),
+        settings.threads(),
+        key.toString());
+  }
+
+  private static Path pem(Path directory, String kind, Key key) throws Exception {
+    String base64 = Base64.getMimeEncoder().encodeToString(key.getEncoded());
+    return Files.writeString(
+        directory.resolve(kind + ".pem"),
+        "-----BEGIN %s KEY-----%n%s%n-----END %s KEY-----%n".formatted(kind, base64, kind));
   }
 
   @Test

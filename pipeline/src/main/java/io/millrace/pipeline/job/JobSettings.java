@@ -153,6 +153,12 @@ public final class JobSettings {
           1_000_000,
           "Versions from one snapshot of the whole training state to the next; a replay can start"
               + " there. 0 publishes none.");
+  public static final Setting<String> SIGNING_KEY =
+      Setting.text(
+          "publish.signingKey",
+          "",
+          "Path of the Ed25519 private key (PKCS#8, PEM) that signs versions, on every machine that"
+              + " trains; not signed unless set.");
   public static final Setting<String> MODEL_STORE =
       Setting.text(
           "model.store",
@@ -253,6 +259,7 @@ public final class JobSettings {
                   ALLOW_CREATE_TIME,
                   PUBLISH_EVERY_STEPS,
                   SNAPSHOT_EVERY_VERSIONS,
+                  SIGNING_KEY,
                   MODEL_STORE,
                   MODEL_NAME,
                   DEVICE,
@@ -344,7 +351,8 @@ public final class JobSettings {
         modelStore(settings),
         settings.get(MODEL_NAME),
         settings.get(DEVICE),
-        settings.get(THREADS));
+        settings.get(THREADS),
+        settings.get(SIGNING_KEY));
   }
 
   /** Where base models lie. */
