@@ -15,7 +15,7 @@ import org.eclipse.jetty.http.PreEncodedHttpField;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
-/** What goes back to a client: a status and a JSON object, whatever came in. */
+/** What goes back to a client: a status and, but for a few endpoints, a JSON object. */
 final class Answer {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final DateTimeFormatter MILLIS =
@@ -37,9 +37,18 @@ final class Answer {
   }
 
   static void send(Response response, Callback callback, int status, ObjectNode body) {
-    byte[] bytes = bytes(body);
+    send(response, callback, status, CONTENT_TYPE, bytes(body));
+  }
+
+  static void send(
+      Response response, Callback callback, int status, String contentType, byte[] bytes) {
+    send(response, callback, status, new HttpField(HttpHeader.CONTENT_TYPE, contentType), bytes);
+  }
+
+  private static void send(
+      Response response, Callback callback, int status, HttpField contentType, byte[] bytes) {
     response.setStatus(status);
-    response.getHeaders().put(CONTENT_TYPE);
+    response.getHeaders().put(contentType);
     response.getHeaders().put(NO_STORE);
     response.getHeaders().put(HttpHeader.CONTENT_LENGTH, bytes.length);
     response.write(true, ByteBuffer.wrap(bytes), callback);

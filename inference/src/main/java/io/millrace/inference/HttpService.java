@@ -44,7 +44,8 @@ final class HttpService {
    * @param port 0 for any free one
    * @throws UsageException where the address cannot be listened on
    */
-  static HttpService start(String host, int port, Map<String, Routes.Route> routes)
+  static HttpService start(
+      String host, int port, Map<String, Routes.Route> routes, ServingMetrics metrics)
       throws Exception {
     QueuedThreadPool threads = new QueuedThreadPool(THREADS);
     threads.setName("http");
@@ -58,7 +59,7 @@ final class HttpService {
     connector.setShutdownIdleTimeout(SHUTDOWN_IDLE_TIMEOUT.toMillis());
     server.addConnector(connector);
     server.addBean(new NetworkConnectionLimit(MAX_CONNECTIONS, connector));
-    server.setHandler(new GracefulHandler(new Routes(routes)));
+    server.setHandler(new GracefulHandler(new Routes(routes, metrics)));
     server.setErrorHandler(new JsonErrorHandler());
     try {
       connector.open();

@@ -26,15 +26,18 @@ final class PredictEndpoint implements Endpoint {
 
   private final Predictor predictor;
   private final int maxRequestBytes;
+  private final ServingMetrics metrics;
   private final Duration bodyTimeout;
 
-  PredictEndpoint(Predictor predictor, int maxRequestBytes) {
-    this(predictor, maxRequestBytes, BODY_TIMEOUT);
+  PredictEndpoint(Predictor predictor, int maxRequestBytes, ServingMetrics metrics) {
+    this(predictor, maxRequestBytes, metrics, BODY_TIMEOUT);
   }
 
-  PredictEndpoint(Predictor predictor, int maxRequestBytes, Duration bodyTimeout) {
+  PredictEndpoint(
+      Predictor predictor, int maxRequestBytes, ServingMetrics metrics, Duration bodyTimeout) {
     this.predictor = predictor;
     this.maxRequestBytes = maxRequestBytes;
+    this.metrics = metrics;
     this.bodyTimeout = bodyTimeout;
   }
 
@@ -70,6 +73,7 @@ final class PredictEndpoint implements Endpoint {
   }
 
   private void predict(byte[] body, Response response, Callback callback) {
+    long arrived = System.nanoTime();
     PredictRequest request;
     try {
       request = PredictRequest.parse(body);
@@ -82,6 +86,7 @@ final class PredictEndpoint implements Endpoint {
         .whenComplete(
             (prediction, failure) -> {
               if (failure == null) {
+                metrics.predicted(Duration.ofNanos(System.nanoTime() - arrived));
                 Answer.send(response, callback, HttpStatus.OK_200, json(prediction, request));
               } else {
                 noPrediction(failure, response, callback);

@@ -8,7 +8,7 @@ import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
-/** Finds the endpoint of a path. */
+/** Finds the endpoint of a path, and counts what is answered. */
 final class Routes extends Handler.Abstract.NonBlocking {
   /**
    * @param method the one it takes; HEAD too where it is GET
@@ -24,14 +24,20 @@ final class Routes extends Handler.Abstract.NonBlocking {
   }
 
   private final Map<String, Route> routes;
+  private final ServingMetrics metrics;
 
-  Routes(Map<String, Route> routes) {
+  Routes(Map<String, Route> routes, ServingMetrics metrics) {
     this.routes = Map.copyOf(routes);
+    this.metrics = metrics;
   }
 
   @Override
   public boolean handle(Request request, Response response, Callback callback) {
-    Route route = routes.get(Request.getPathInContext(request));
+    String path = Request.getPathInContext(request);
+    Route route = routes.get(path);
+    String endpoint = route == null ? ServingMetrics.NO_ENDPOINT : path;
+    Request.addCompletionListener(
+        request, failure -> metrics.answered(endpoint, response.getStatus()));
     if (route == null) {
       Answer.error(response, callback, HttpStatus.NOT_FOUND_404, "no such path");
     } else if (!route.takes(request.getMethod())) {

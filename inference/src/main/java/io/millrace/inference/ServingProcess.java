@@ -40,6 +40,7 @@ final class ServingProcess implements AutoCloseable {
   private final Settings settings;
   private final AdapterStore store;
   private final TrustedKeys trusted;
+  private final ServingMetrics metrics = new ServingMetrics();
   private final AdapterCatalog catalog;
   private final AdapterConsumer consumer;
   private final Predictor predictor;
@@ -84,6 +85,8 @@ final class ServingProcess implements AutoCloseable {
             catalog,
             settings.get(ServingSettings.CONCURRENCY),
             settings.get(ServingSettings.MAX_QUEUED_REQUESTS));
+    metrics.follow(catalog, settings.get(ServingSettings.METRICS_DOMAINS));
+    metrics.follow(consumer);
     this.http =
         HttpService.start(
             settings.get(ServingSettings.HOST),
@@ -94,14 +97,17 @@ final class ServingProcess implements AutoCloseable {
                     "POST",
                     new PredictEndpoint(
                         predictor,
-                        (int)
-                            Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY))),
+                        (int) Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY),
+                        metrics)),
+                "/metrics",
+                new Routes.Route("GET", new MetricsEndpoint(metrics)),
                 "/v1/adapters",
                 new Routes.Route("GET", new AdaptersEndpoint(catalog)),
                 "/health/live",
                 new Routes.Route("GET", new LiveEndpoint()),
                 "/health/ready",
-                new Routes.Route("GET", new ReadyEndpoint(catalog, consumer, predictor))));
+                new Routes.Route("GET", new ReadyEndpoint(catalog, consumer, predictor))),
+            metrics);
   }
 
   private static TrustedKeys trustedKeys(Settings settings) {

@@ -46,6 +46,14 @@ final class ServingSettings {
           "Paths of Ed25519 public keys (PEM), separated by commas: a version that none of them has"
               + " signed is refused. Nothing is checked unless set.");
 
+  static final Setting<Integer> METRICS_DOMAINS =
+      Setting.integer(
+          "serving.metricsDomains",
+          1000,
+          0,
+          1_000_000,
+          "Domains that have series of their own at /metrics; of more, the first by name.");
+
   static final Setting<String> MODEL_STORE =
       Setting.text(
           "model.store",
@@ -78,6 +86,7 @@ final class ServingSettings {
                 MAX_QUEUED_REQUESTS,
                 MAX_REQUEST_BYTES,
                 TRUSTED_KEYS,
+                METRICS_DOMAINS,
                 MODEL_STORE,
                 MODEL_NAME));
     all.addAll(Connection.SETTINGS);

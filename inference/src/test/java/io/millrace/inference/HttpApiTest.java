@@ -297,9 +297,11 @@ class HttpApiTest {
   @Test
   void aBodyThatTricklesInForeverIs408() throws Exception {
     Predictor none = new Predictor(new AdapterCatalog(null), 1, 1);
-    Endpoint impatient = new PredictEndpoint(none, 1000, Duration.ofMillis(200));
+    Endpoint impatient =
+        new PredictEndpoint(none, 1000, new ServingMetrics(), Duration.ofMillis(200));
     HttpService service =
-        HttpService.start("127.0.0.1", 0, Map.of("/", new Routes.Route("POST", impatient)));
+        HttpService.start(
+            "127.0.0.1", 0, Map.of("/", new Routes.Route("POST", impatient)), new ServingMetrics());
     try (Socket socket = new Socket("127.0.0.1", service.port())) {
       send(socket, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
 

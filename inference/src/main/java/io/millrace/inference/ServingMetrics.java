@@ -1,0 +1,170 @@
+package io.millrace.inference;
+
+import io.millrace.schemas.Topics;
+import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
+import io.prometheus.metrics.core.metrics.GaugeWithCallback;
+import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.prometheus.metrics.model.snapshots.MetricSnapshots;
+import io.prometheus.metrics.model.snapshots.Unit;
+import java.time.Duration;
+
+/**
+ * What is counted and timed here, as Prometheus collects it; docs/serving.md lists the series. Any
+ * thread may report.
+ */
+final class ServingMetrics {
+  /** Of the paths nobody serves: a client may ask for as many of those as it likes. */
+  static final String NO_ENDPOINT = "none";
+
+  private static final double[] LATENCIES = {
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10
+  };
+
+  private final PrometheusRegistry registry = new PrometheusRegistry();
+  private final Counter requests =
+      Counter.builder()
+          .name("millrace_requests_total")
+          .help("Requests answered, by endpoint and HTTP status.")
+          .labelNames("endpoint", "status")
+          .register(registry);
+  private final Histogram predictions =
+      histogram(
+          "millrace_prediction_seconds", "From a request's body to its prediction.", LATENCIES);
+  private final Histogram batches =
+      Histogram.builder()
+          .name("millrace_batch_size")
+          .help("Texts scored in one forward pass.")
+          .classicOnly()
+          .classicUpperBounds(1, 2, 4, 8, 16, 32, 64, 128)
+          .register(registry);
+  private final Histogram swaps =
+      histogram(
+          "millrace_swap_seconds",
+          "From when another version is wanted to when it serves.",
+          LATENCIES);
+  private final Histogram merges =
+      histogram(
+          "millrace_merge_seconds",
+          "Merging a version into the weights, with its pauses.",
+          LATENCIES);
+  private final Counter refusals =
+      Counter.builder()
+          .name("millrace_refusals_total")
+          .help("Versions refused since the start, each time that they were.")
+          .register(registry);
+
+  private Histogram histogram(String name, String help, double... bounds) {
+    return Histogram.builder()
+        .name(name)
+        .help(help)
+        .unit(Unit.SECONDS)
+        .classicOnly()
+        .classicUpperBounds(bounds)
+        .register(registry);
+  }
+
+  /** A request was answered. */
+  void answered(String endpoint, int status) {
+    requests.labelValues(endpoint, Integer.toString(status)).inc();
+  }
+
+  /** A prediction was made, this long after its request had come. */
+  void predicted(Duration took) {
+    predictions.observe(seconds(took));
+  }
+
+  /** So many texts were scored in one forward pass. */
+  void batched(int texts) {
+    batches.observe(texts);
+  }
+
+  /** Another version serves, this long after it was wanted. */
+  void swapped(Duration took) {
+    swaps.observe(seconds(took));
+  }
+
+  /** A version was merged into the weights. */
+  void merged(Duration took) {
+    merges.observe(seconds(took));
+  }
+
+  /** A version was refused. */
+  void refused() {
+    refusals.inc();
+  }
+
+  /**
+   * Tells, whenever it is asked, what serves.
+   *
+   * @param maxDomains of which the versions are told, by name; the others are only counted
+   */
+  void follow(AdapterCatalog catalog, int maxDomains) {
+    gauge("millrace_domains", "Domains known here.")
+        .callback(callback -> callback.call(catalog.domains().size()))
+        .register(registry);
+    gauge("millrace_refused_versions", "Versions refused at present.")
+        .callback(
+            callback ->
+                callback.call(
+                    catalog.domains().stream().mapToInt(domain -> domain.refusals().size()).sum()))
+        .register(registry);
+    gauge("millrace_serving_version", "Number of the version in use, by domain.")
+        .labelNames("domain")
+        .callback(
+            callback ->
+                catalog.domains().stream()
+                    .limit(maxDomains)
+                    .forEach(
+                        domain ->
+                            domain
+                                .serving()
+                                .ifPresent(
+                                    serving ->
+                                        callback.call(serving.version().version(), domain.name()))))
+        .register(registry);
+  }
+
+  /** Tells, whenever it is asked, how far behind the log this process is. */
+  void follow(AdapterConsumer consumer) {
+    gauge("millrace_caught_up", "1 once what the log held at the start has been read, else 0.")
+        .callback(callback -> callback.call(consumer.progress().caughtUp() ? 1 : 0))
+        .register(registry);
+    gauge("millrace_lag_records", "Records of the log still to be read, by topic and partition.")
+        .labelNames("topic", "partition")
+        .callback(
+            callback ->
+                consumer
+                    .progress()
+                    .partitions()
+                    .forEach(
+                        partition -> {
+                          if (partition.lag() != null) {
+                            callback.call(
+                                partition.lag(),
+                                Topics.ADAPTERS,
+                                Integer.toString(partition.partition()));
+                          }
+                        }))
+        .register(registry);
+    CounterWithCallback.builder()
+        .name("millrace_unreadable_records_total")
+        .help("Records of the log that nobody could read, since the start.")
+        .callback(callback -> callback.call(consumer.progress().unreadable()))
+        .register(registry);
+  }
+
+  private static GaugeWithCallback.Builder gauge(String name, String help) {
+    return GaugeWithCallback.builder().name(name).help(help);
+  }
+
+  private static double seconds(Duration duration) {
+    return duration.toNanos() / 1e9;
+  }
+
+  /** Everything, as it stands now. */
+  MetricSnapshots scrape() {
+    return registry.scrape();
+  }
+}
