@@ -17,12 +17,19 @@ final class AdapterCatalog implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCatalog.class);
 
   private final AdapterStore store;
+  private final Merger merger;
+  private final ServingMetrics metrics;
   private final Map<String, ServedDomain> domains = new ConcurrentSkipListMap<>();
   private volatile AdapterLoader loader;
   private volatile boolean loaded;
 
-  AdapterCatalog(AdapterStore store) {
+  /**
+   * @param merger is told of versions that wait to be merged; started by whoever made it
+   */
+  AdapterCatalog(AdapterStore store, Merger merger, ServingMetrics metrics) {
     this.store = store;
+    this.merger = merger;
+    this.metrics = metrics;
   }
 
   /** Loads from the store the version of each domain that ought to serve. */
@@ -50,6 +57,7 @@ final class AdapterCatalog implements AutoCloseable {
   /** A version that was refused before it came to the store. */
   void add(Refusal refusal) {
     domain(refusal.domain()).add(refusal);
+    metrics.refused();
   }
 
   /** A version that was just deleted from the store. */
@@ -88,7 +96,7 @@ final class AdapterCatalog implements AutoCloseable {
   }
 
   private ServedDomain domain(String name) {
-    return domains.computeIfAbsent(name, n -> new ServedDomain(n, loader));
+    return domains.computeIfAbsent(name, n -> new ServedDomain(n, loader, merger, metrics));
   }
 
   /**

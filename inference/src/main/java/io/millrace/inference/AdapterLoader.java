@@ -5,6 +5,7 @@ import io.millrace.svft.Adapter;
 import io.millrace.svft.AdapterException;
 import io.millrace.svft.BaseModel;
 import io.millrace.svft.Classifier;
+import io.millrace.svft.Merge;
 import io.millrace.svft.Sha256;
 import java.nio.ByteBuffer;
 import java.util.Objects;
@@ -42,6 +43,18 @@ final class AdapterLoader {
     } catch (RuntimeException e) {
       throw new RefusedException("it cannot be loaded: " + e.getMessage(), e);
     }
+  }
+
+  /** A merge of an adapter that was loaded here. */
+  Merge merge(Adapter adapter) {
+    return new Merge(base, adapter);
+  }
+
+  /** Bytes that the weights of a merged version hold. */
+  long mergedBytes() {
+    return base.config().weights().stream()
+        .mapToLong(weight -> (long) Float.BYTES * weight.out() * weight.in())
+        .sum();
   }
 
   private Adapter read(StoredVersion version) throws RefusedException {

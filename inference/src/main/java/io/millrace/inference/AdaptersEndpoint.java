@@ -43,13 +43,14 @@ final class AdaptersEndpoint implements Endpoint {
     return body;
   }
 
-  private static ObjectNode serving(LiveAdapter serving) {
-    StoredVersion version = serving.version();
+  private static ObjectNode serving(Assignment serving) {
+    StoredVersion version = serving.stable().version();
     ObjectNode body = Answer.object();
     body.put("version", version.version());
     body.put("sha256", version.sha256());
     version.labels().forEach(body.putArray("labels")::add);
-    body.put("liveAt", Answer.time(serving.since()));
+    body.put("liveAt", Answer.time(serving.stableSince()));
+    body.put("merged", serving.stable().classifier().isMerged());
     return body;
   }
 

@@ -1,27 +1,21 @@
 package io.millrace.inference;
 
 import io.millrace.svft.Classifier;
-import java.time.Instant;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A loaded version and the number of those who use it: the pointer that makes it serve, and each
- * request that began with it. The last one to let go closes it, so a swap never waits for a request
- * and no request loses its version.
+ * A loaded version, in one of its two forms, and the number of those who use it: the domain it
+ * belongs to, and each request that began with it. The last one to let go closes it, so a swap
+ * never waits for a request and no request loses its version.
  */
 final class LiveAdapter {
   private final StoredVersion version;
   private final Classifier classifier;
-  private final Instant since;
   private final AtomicInteger users = new AtomicInteger(1);
 
-  /**
-   * @param since when it was made to serve
-   */
-  LiveAdapter(StoredVersion version, Classifier classifier, Instant since) {
+  LiveAdapter(StoredVersion version, Classifier classifier) {
     this.version = version;
     this.classifier = classifier;
-    this.since = since;
   }
 
   StoredVersion version() {
@@ -30,10 +24,6 @@ final class LiveAdapter {
 
   Classifier classifier() {
     return classifier;
-  }
-
-  Instant since() {
-    return since;
   }
 
   /** One more user; false where the last one has already let go. */

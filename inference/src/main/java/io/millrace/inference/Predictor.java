@@ -2,46 +2,72 @@ package io.millrace.inference;
 
 import io.millrace.inference.PredictionException.Reason;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
-import java.util.concurrent.ArrayBlockingQueue;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Predicts with the versions that serve: one forward pass per text, a bounded number at once, a
- * bounded number waiting.
+ * Predicts with the versions that serve: a bounded number of forward passes at once, a bounded
+ * number of texts waiting.
+ *
+ * <p>Texts that wait for the same version are scored in one pass, which is faster than one each;
+ * none waits for others to come. A free thread takes the text that has waited longest and with it
+ * those of the same version, wherever they stand in the queue; so no domain keeps another waiting.
  *
  * <p>A text is scored by the version that serves when it arrives, even if another one is swapped in
  * while it waits.
  */
 final class Predictor {
+  /** Longer passes are no faster per text, and keep the first text waiting for the last. */
+  private static final int MAX_CHARACTERS = 1000;
+
+  private record Waiting(
+      LiveAdapter adapter, String text, CompletableFuture<Prediction> prediction) {}
+
   private final AdapterCatalog catalog;
-  private final ThreadPoolExecutor executor;
+  private final int maxQueued;
+  private final int maxBatch;
+  private final ServingMetrics metrics;
+  private final List<Thread> workers = new ArrayList<>();
   private final LongAdder served = new LongAdder();
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition arrived = lock.newCondition();
+
+  // Changed under the lock.
+  private final Queue<Waiting> queue = new ArrayDeque<>();
+  private volatile int waiting;
+  private volatile int idle;
+  private boolean closed;
 
   /**
    * @param concurrency forward passes at once
    * @param maxQueued texts that may wait for one
+   * @param maxBatch texts in one
    */
-  Predictor(AdapterCatalog catalog, int concurrency, int maxQueued) {
+  Predictor(
+      AdapterCatalog catalog,
+      int concurrency,
+      int maxQueued,
+      int maxBatch,
+      ServingMetrics metrics) {
     this.catalog = catalog;
-    AtomicInteger number = new AtomicInteger();
-    this.executor =
-        new ThreadPoolExecutor(
-            concurrency,
-            concurrency,
-            0,
-            TimeUnit.SECONDS,
-            new ArrayBlockingQueue<>(maxQueued),
-            work -> {
-              Thread thread = new Thread(work, "predict-" + number.incrementAndGet());
-              thread.setDaemon(true);
-              return thread;
-            });
+    this.maxQueued = maxQueued;
+    this.maxBatch = maxBatch;
+    this.metrics = metrics;
+    for (int i = 1; i <= concurrency; i++) {
+      Thread worker = new Thread(this::work, "predict-" + i);
+      worker.setDaemon(true);
+      workers.add(worker);
+    }
+    workers.forEach(Thread::start);
   }
 
   /**
@@ -62,50 +88,130 @@ final class Predictor {
     if (adapter == null) {
       return failed(Reason.NOT_LOADED, "no version of domain " + quoted(domain) + " is loaded");
     }
-    CompletableFuture<Prediction> prediction = new CompletableFuture<>();
-    try {
-      executor.execute(() -> complete(prediction, adapter, text));
-    } catch (RejectedExecutionException e) {
+    served.traffic().count();
+    Waiting request = new Waiting(adapter, text, new CompletableFuture<>());
+    if (!enqueue(request)) {
       adapter.release();
       return failed(Reason.BUSY, "too many predictions are waiting; try again");
     }
-    return prediction;
+    return request.prediction();
   }
 
-  private void complete(
-      CompletableFuture<Prediction> prediction, LiveAdapter adapter, String text) {
+  private boolean enqueue(Waiting request) {
+    lock.lock();
     try {
-      Prediction made;
-      try {
-        made = new Prediction(adapter.version(), adapter.classifier().logits(List.of(text))[0]);
-        requireFinite(made);
-      } finally {
-        adapter.release();
+      if (closed || (queue.size() >= maxQueued && idle <= queue.size())) {
+        return false;
       }
-      served.increment();
-      prediction.complete(made);
-    } catch (Throwable e) {
-      prediction.completeExceptionally(e);
+      queue.add(request);
+      waiting = queue.size();
+      arrived.signal();
+      return true;
+    } finally {
+      lock.unlock();
     }
   }
 
-  private static void requireFinite(Prediction prediction) {
-    for (float logit : prediction.logits()) {
-      if (!Float.isFinite(logit)) {
-        throw new PredictionException(
-            Reason.NOT_FINITE,
-            "version "
-                + prediction.version().version()
-                + " of domain "
-                + quoted(prediction.version().domain())
-                + " gives no finite logits for this text");
+  private void work() {
+    for (List<Waiting> batch = take(); !batch.isEmpty(); batch = take()) {
+      try {
+        score(batch);
+      } finally {
+        batch.forEach(request -> request.adapter().release());
       }
     }
+  }
+
+  /** The next texts to score, all by one version; none when it is closed and all are scored. */
+  private List<Waiting> take() {
+    lock.lock();
+    try {
+      idle++;
+      while (queue.isEmpty() && !closed) {
+        arrived.awaitUninterruptibly();
+      }
+      idle--;
+      List<Waiting> batch = new ArrayList<>();
+      Waiting oldest = queue.poll();
+      if (oldest != null) {
+        batch.add(oldest);
+        takeAlong(batch);
+      }
+      waiting = queue.size();
+      return batch;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void takeAlong(List<Waiting> batch) {
+    LiveAdapter adapter = batch.get(0).adapter();
+    long same = queue.stream().filter(request -> request.adapter() == adapter).count();
+    // Threads that are free get their share.
+    long share = Math.min(maxBatch, (1 + same + idle) / (1 + idle));
+    int characters = batch.get(0).text().length();
+    Iterator<Waiting> rest = queue.iterator();
+    while (batch.size() < share && rest.hasNext()) {
+      Waiting request = rest.next();
+      if (request.adapter() == adapter && characters + request.text().length() <= MAX_CHARACTERS) {
+        characters += request.text().length();
+        batch.add(request);
+        rest.remove();
+      }
+    }
+  }
+
+  private void score(List<Waiting> batch) {
+    LiveAdapter adapter = batch.get(0).adapter();
+    float[][] logits;
+    try {
+      logits = adapter.classifier().logits(batch.stream().map(Waiting::text).toList());
+      metrics.batched(batch.size());
+    } catch (Throwable e) {
+      if (batch.size() == 1) {
+        batch.get(0).prediction().completeExceptionally(e);
+      } else {
+        // Whichever text it was, the others are to be answered.
+        batch.forEach(request -> score(List.of(request)));
+      }
+      return;
+    }
+    for (int i = 0; i < batch.size(); i++) {
+      complete(batch.get(i).prediction(), new Prediction(adapter.version(), logits[i]));
+    }
+  }
+
+  private void complete(CompletableFuture<Prediction> prediction, Prediction made) {
+    for (float logit : made.logits()) {
+      if (!Float.isFinite(logit)) {
+        prediction.completeExceptionally(
+            new PredictionException(
+                Reason.NOT_FINITE,
+                "version "
+                    + made.version().version()
+                    + " of domain "
+                    + quoted(made.version().domain())
+                    + " gives no finite logits for this text"));
+        return;
+      }
+    }
+    served.increment();
+    prediction.complete(made);
   }
 
   /** Predictions made since the start. */
   long served() {
     return served.sum();
+  }
+
+  /** Texts that wait for a pass. */
+  int waiting() {
+    return waiting;
+  }
+
+  /** Whether a text that comes now would be scored at once. */
+  boolean isFree() {
+    return idle > waiting;
   }
 
   /**
@@ -114,13 +220,26 @@ final class Predictor {
    * @return false where some were still running when the time was up
    */
   boolean close(Duration timeout) {
-    executor.shutdown();
+    lock.lock();
     try {
-      return executor.awaitTermination(timeout.toMillis(), TimeUnit.MILLISECONDS);
+      closed = true;
+      arrived.signalAll();
+    } finally {
+      lock.unlock();
+    }
+    long deadline = System.nanoTime() + timeout.toNanos();
+    try {
+      for (Thread worker : workers) {
+        TimeUnit.NANOSECONDS.timedJoin(worker, Math.max(1, deadline - System.nanoTime()));
+        if (worker.isAlive()) {
+          return false;
+        }
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return false;
     }
+    return true;
   }
 
   private static CompletableFuture<Prediction> failed(Reason reason, String message) {

@@ -1,37 +1,96 @@
 package io.millrace.inference;
 
 import io.millrace.svft.Classifier;
+import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
-import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One domain in this process: the versions it has, those it refused, and the one that serves.
+ * One domain in this process: the versions it has, those it refused, and what answers.
  *
- * <p>One thread changes it, any thread reads. The version that serves is one pointer, moved only
- * after the next version is fully loaded.
+ * <p>What answers is one pointer, moved only after all it leads to is loaded in full; a request
+ * reads it without waiting for anyone. Two threads move it, one at a time: the one that reads the
+ * log, and the one that merges. A version is loaded with M apart from the weights, which is cheap.
+ * Where the domain's requests are answered with merged weights, a version that comes is merged too
+ * before the pointer moves to it, if that takes no longer than {@link #PATIENCE}; a version that
+ * was loaded already, such as one to go back to, waits for nothing.
  */
 final class ServedDomain {
   private static final Logger LOG = LoggerFactory.getLogger(ServedDomain.class);
 
+  /** A version in this process's memory; merged is null where it is not. */
+  private static final class Loaded {
+    final LiveAdapter apart;
+    LiveAdapter merged;
+    Instant since;
+    boolean unmergeable;
+
+    Loaded(LiveAdapter apart) {
+      this.apart = apart;
+    }
+
+    StoredVersion version() {
+      return apart.version();
+    }
+
+    LiveAdapter form() {
+      return merged == null ? apart : merged;
+    }
+
+    boolean canMerge() {
+      return merged == null && !unmergeable && !apart.classifier().isMerged();
+    }
+
+    void unmerge() {
+      if (merged != null) {
+        merged.release();
+        merged = null;
+      }
+    }
+
+    void close() {
+      unmerge();
+      apart.release();
+    }
+  }
+
+  /** A plan that waits for its versions to be merged. */
+  private record Awaited(Plan plan, Set<String> unmerged, long since) {}
+
   private final String name;
   private final AdapterLoader loader;
+  private final Merger merger;
+  private final ServingMetrics metrics;
+  private final Traffic traffic = new Traffic();
   private final ConcurrentSkipListMap<Long, StoredVersion> versions = new ConcurrentSkipListMap<>();
   private final ConcurrentSkipListMap<Long, Refusal> refusals = new ConcurrentSkipListMap<>();
   private final Set<Long> unloadable = ConcurrentHashMap.newKeySet();
   private final Map<Long, Instant> firstLiveAt = new ConcurrentHashMap<>();
-  private final AtomicReference<LiveAdapter> serving = new AtomicReference<>();
 
-  ServedDomain(String name, AdapterLoader loader) {
+  /** Null where nothing can answer. */
+  private volatile Assignment assignment;
+
+  // Guarded by this.
+  private final Map<String, Loaded> loaded = new HashMap<>();
+  private Plan current = new Plan(null, true);
+  private Awaited awaited;
+
+  ServedDomain(String name, AdapterLoader loader, Merger merger, ServingMetrics metrics) {
     this.name = name;
     this.loader = loader;
+    this.merger = merger;
+    this.metrics = metrics;
   }
 
   /** A version that stands in the store; {@link #settle} decides whether it serves. */
@@ -63,52 +122,245 @@ final class ServedDomain {
     refusals.put(refusal.version(), refusal);
   }
 
-  /** Loads the version that ought to serve, unless it does already, and swaps it in. */
-  void settle() {
-    while (true) {
-      Optional<Long> chosen = ServingRule.choose(versions.keySet(), v -> !unloadable.contains(v));
-      if (chosen.isEmpty()) {
-        swap(null);
-        return;
+  /** Loads what ought to answer, unless it is loaded already, and moves the pointer to it. */
+  synchronized void settle() {
+    long begun = System.nanoTime();
+    Plan plan = plan();
+    if (awaited != null && (plan.equals(awaited.plan) || comesAfterAwaited(plan))) {
+      return;
+    }
+    awaited = null;
+    Set<String> fresh = new HashSet<>();
+    for (boolean complete = false; !complete; ) {
+      complete = true;
+      for (StoredVersion version : plan.loaded()) {
+        if (loaded.containsKey(version.sha256())) {
+          continue;
+        }
+        if (load(version)) {
+          fresh.add(version.sha256());
+        } else {
+          plan = plan();
+          complete = false;
+          break;
+        }
       }
-      StoredVersion next = versions.get(chosen.get());
-      LiveAdapter current = serving.get();
-      if (current != null && current.version().sha256().equals(next.sha256())) {
-        return;
+    }
+    Set<String> unmerged = new HashSet<>();
+    if (isBusyAndMerged()) {
+      for (StoredVersion version : plan.serving()) {
+        if (fresh.contains(version.sha256()) && loaded.get(version.sha256()).canMerge()) {
+          unmerged.add(version.sha256());
+        }
       }
-      try {
-        Classifier classifier = loader.load(next);
-        Instant now = Instant.now();
-        firstLiveAt.putIfAbsent(next.version(), now);
-        swap(new LiveAdapter(next, classifier, now));
-        LOG.info("domain {}: version {} ({}) is live", name, next.version(), next.sha256());
-        return;
-      } catch (RefusedException e) {
-        Throwable unexpected = e.getCause();
-        LOG.warn(
-            "domain {}: version {} is refused: {}",
-            name,
-            next.version(),
-            e.getMessage(),
-            unexpected);
-        unloadable.add(next.version());
-        refusals.put(
-            next.version(),
-            new Refusal(name, next.version(), next.sha256(), e.getMessage(), Instant.now()));
-      }
+    }
+    if (unmerged.isEmpty()) {
+      move(plan, begun);
+    } else {
+      awaited = new Awaited(plan, unmerged, begun);
+      merger.isAwaited(this);
     }
   }
 
-  private void swap(LiveAdapter next) {
-    LiveAdapter previous = serving.getAndSet(next);
-    if (previous != null) {
-      previous.release();
+  private Plan plan() {
+    return ServingRule.choose(versions.keySet(), v -> !unloadable.contains(v))
+        .map(chosen -> new Plan(versions.get(chosen), true))
+        .orElse(new Plan(null, true));
+  }
+
+  /**
+   * Whether one version follows on another that is being merged: that one serves first. Else
+   * versions that come faster than they are merged would never be.
+   */
+  private boolean comesAfterAwaited(Plan plan) {
+    StoredVersion first = awaited.plan.stable();
+    return plan.newest()
+        && awaited.plan.newest()
+        && plan.stable() != null
+        && plan.stable().version() > first.version()
+        && first.equals(versions.get(first.version()));
+  }
+
+  private boolean load(StoredVersion version) {
+    try {
+      loaded.put(version.sha256(), new Loaded(new LiveAdapter(version, loader.load(version))));
+      return true;
+    } catch (RefusedException e) {
+      Throwable unexpected = e.getCause();
+      LOG.warn(
+          "domain {}: version {} is refused: {}",
+          name,
+          version.version(),
+          e.getMessage(),
+          unexpected);
+      unloadable.add(version.version());
+      metrics.refused();
+      refusals.put(
+          version.version(),
+          new Refusal(name, version.version(), version.sha256(), e.getMessage(), Instant.now()));
+      return false;
     }
   }
 
-  /** Ends serving; the version closes with its last request. */
-  void close() {
-    swap(null);
+  /** Moves the pointer, then lets go of what it no longer leads to. */
+  private void move(Plan next, long begun) {
+    Plan before = current;
+    Instant now = Instant.now();
+    for (StoredVersion version : next.serving()) {
+      Loaded entry = loaded.get(version.sha256());
+      if (!before.serves(version.sha256())) {
+        entry.since = now;
+        firstLiveAt.putIfAbsent(version.version(), now);
+      }
+    }
+    current = next;
+    point();
+    if (next.stable() != null && !before.serves(next.stable().sha256())) {
+      if (before.stable() != null) {
+        metrics.swapped(Duration.ofNanos(System.nanoTime() - begun));
+      }
+      LOG.info(
+          "domain {}: version {} ({}) is live",
+          name,
+          next.stable().version(),
+          next.stable().sha256());
+    }
+    loaded
+        .values()
+        .removeIf(
+            entry -> {
+              String sha256 = entry.version().sha256();
+              if (!next.serves(sha256)) {
+                entry.unmerge();
+              }
+              boolean unused =
+                  next.loaded().stream().noneMatch(version -> version.sha256().equals(sha256));
+              if (unused) {
+                entry.close();
+              }
+              return unused;
+            });
+  }
+
+  private void point() {
+    if (current.stable() == null) {
+      assignment = null;
+      return;
+    }
+    Loaded stable = loaded.get(current.stable().sha256());
+    assignment = new Assignment(stable.form(), stable.since);
+  }
+
+  /** How much it is asked. */
+  Traffic traffic() {
+    return traffic;
+  }
+
+  private boolean isBusyAndMerged() {
+    Assignment now = assignment;
+    return now != null
+        && merger.isWorthMerging(this)
+        && now.all().stream().allMatch(adapter -> adapter.classifier().isMerged());
+  }
+
+  /** A version to merge: of those that wait for it if there are any, else of those that answer. */
+  synchronized Optional<LiveAdapter> toMerge() {
+    Plan plan = awaited == null ? current : awaited.plan;
+    return plan.serving().stream()
+        .map(version -> loaded.get(version.sha256()))
+        .filter(Loaded::canMerge)
+        .map(entry -> entry.apart)
+        .findFirst();
+  }
+
+  /** Until when a version that waits is to be merged; empty where none waits. Nanoseconds. */
+  synchronized Optional<Long> awaitedUntil() {
+    return Optional.ofNullable(awaited).map(a -> a.since + merger.patience().toNanos());
+  }
+
+  /** Whether that version, merged, would be of use. */
+  synchronized boolean wantsMerged(LiveAdapter version) {
+    Loaded entry = loaded.get(version.version().sha256());
+    return entry != null
+        && entry.apart == version
+        && entry.canMerge()
+        && (current.serves(version.version().sha256())
+            || awaited != null && awaited.plan.serves(version.version().sha256()));
+  }
+
+  /** Takes over the merged form of a version. */
+  synchronized void merged(LiveAdapter version, Classifier merged) {
+    if (!wantsMerged(version)) {
+      merged.close();
+      return;
+    }
+    String sha256 = version.version().sha256();
+    loaded.get(sha256).merged = new LiveAdapter(version.version(), merged);
+    if (current.serves(sha256)) {
+      point();
+    }
+    settleAwaited(sha256);
+  }
+
+  /** A version whose merging failed serves as it is. */
+  synchronized void isUnmergeable(LiveAdapter version) {
+    Loaded entry = loaded.get(version.version().sha256());
+    if (entry != null && entry.apart == version) {
+      entry.unmergeable = true;
+      settleAwaited(version.version().sha256());
+    }
+  }
+
+  private void settleAwaited(String sha256) {
+    if (awaited != null && awaited.unmerged.remove(sha256) && awaited.unmerged.isEmpty()) {
+      moveToAwaited();
+    }
+  }
+
+  /** Ends the waiting of versions that have waited too long to be merged. */
+  synchronized void endPatience() {
+    if (awaited != null && System.nanoTime() - awaited.since > merger.patience().toNanos()) {
+      moveToAwaited();
+    }
+  }
+
+  private void moveToAwaited() {
+    Awaited ready = awaited;
+    awaited = null;
+    boolean whole =
+        ready.plan.loaded().stream()
+            .allMatch(version -> version.equals(versions.get(version.version())));
+    if (whole) {
+      move(ready.plan, ready.since);
+    }
+    settle();
+  }
+
+  /** Answers with M apart from the weights again. */
+  synchronized void unmerge() {
+    List<Loaded> merged = new ArrayList<>(loaded.values());
+    merged.removeIf(entry -> entry.merged == null);
+    if (merged.isEmpty()) {
+      return;
+    }
+    List<LiveAdapter> released = merged.stream().map(entry -> entry.merged).toList();
+    merged.forEach(entry -> entry.merged = null);
+    point();
+    released.forEach(LiveAdapter::release);
+  }
+
+  /** Bytes that merged weights take up here. */
+  synchronized long mergedBytes() {
+    return loaded.values().stream()
+        .filter(entry -> entry.merged != null)
+        .mapToLong(entry -> entry.merged.classifier().bytes())
+        .sum();
+  }
+
+  /** Ends serving; each version closes with its last request. */
+  synchronized void close() {
+    awaited = null;
+    move(new Plan(null, true), System.nanoTime());
   }
 
   /**
@@ -117,9 +369,13 @@ final class ServedDomain {
    */
   LiveAdapter acquire() {
     while (true) {
-      LiveAdapter current = serving.get();
-      if (current == null || current.retain()) {
-        return current;
+      Assignment now = assignment;
+      if (now == null) {
+        return null;
+      }
+      LiveAdapter chosen = now.choose();
+      if (chosen.retain()) {
+        return chosen;
       }
       // It was swapped out and closed between the two calls; the pointer has moved on.
     }
@@ -133,9 +389,9 @@ final class ServedDomain {
     return versions.isEmpty() && refusals.isEmpty();
   }
 
-  /** The version that serves, not retained: only to be told about. Empty where none is loaded. */
-  Optional<LiveAdapter> serving() {
-    return Optional.ofNullable(serving.get());
+  /** What answers, not retained: only to be told about. Empty where nothing is loaded. */
+  Optional<Assignment> serving() {
+    return Optional.ofNullable(assignment);
   }
 
   /** In ascending order. */

@@ -122,7 +122,8 @@ final class ServingMetrics {
                                 .serving()
                                 .ifPresent(
                                     serving ->
-                                        callback.call(serving.version().version(), domain.name()))))
+                                        callback.call(
+                                            serving.stable().version().version(), domain.name()))))
         .register(registry);
   }
 

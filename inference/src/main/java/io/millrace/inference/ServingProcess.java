@@ -41,6 +41,7 @@ final class ServingProcess implements AutoCloseable {
   private final AdapterStore store;
   private final TrustedKeys trusted;
   private final ServingMetrics metrics = new ServingMetrics();
+  private final Merger merger;
   private final AdapterCatalog catalog;
   private final AdapterConsumer consumer;
   private final Predictor predictor;
@@ -76,7 +77,8 @@ final class ServingProcess implements AutoCloseable {
     this.settings = settings;
     this.store = store;
     this.trusted = trustedKeys(settings);
-    this.catalog = new AdapterCatalog(store);
+    this.merger = new Merger(settings.get(ServingSettings.MERGED_MEMORY), metrics);
+    this.catalog = new AdapterCatalog(store, merger, metrics);
     this.consumer =
         new AdapterConsumer(
             new Connection(settings), new AdapterIntake(store, catalog, trusted), notices);
@@ -84,7 +86,9 @@ final class ServingProcess implements AutoCloseable {
         new Predictor(
             catalog,
             settings.get(ServingSettings.CONCURRENCY),
-            settings.get(ServingSettings.MAX_QUEUED_REQUESTS));
+            settings.get(ServingSettings.MAX_QUEUED_REQUESTS),
+            settings.get(ServingSettings.MAX_BATCH),
+            metrics);
     metrics.follow(catalog, settings.get(ServingSettings.METRICS_DOMAINS));
     metrics.follow(consumer);
     this.http =
@@ -138,9 +142,11 @@ final class ServingProcess implements AutoCloseable {
     loading.lock();
     try {
       base = BaseModel.load(prepare(listener), Torch.device("cpu"));
-      catalog.load(new AdapterLoader(store, base, trusted));
+      AdapterLoader loader = new AdapterLoader(store, base, trusted);
+      catalog.load(loader);
       LOG.info("{} domains loaded from the local store", catalog.domains().size());
       if (!closed) {
+        merger.start(loader, catalog::domains, predictor::isFree);
         consumer.start();
       }
     } finally {
@@ -177,10 +183,12 @@ final class ServingProcess implements AutoCloseable {
     long deadline = System.nanoTime() + GRACE.toNanos();
     closed = true;
     consumer.beginClose();
+    merger.beginClose();
     http.stop(GRACE.dividedBy(2));
     boolean ended =
         predictor.close(until(deadline))
             && consumer.awaitClosed(until(deadline))
+            && merger.awaitClosed(until(deadline))
             && hasLoaded(until(deadline));
     if (!ended) {
       LOG.warn("not everything ended in time; the rest ends with the process");

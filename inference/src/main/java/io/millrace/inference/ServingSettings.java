@@ -39,6 +39,21 @@ final class ServingSettings {
       Setting.bytes(
           "serving.maxRequestBytes", 1 << 20, "Largest body of a request; more is answered 413.");
 
+  static final Setting<Integer> MAX_BATCH =
+      Setting.integer(
+          "serving.maxBatch",
+          16,
+          1,
+          1024,
+          "Texts that wait for the same version and are scored in one pass, at most.");
+
+  static final Setting<Long> MERGED_MEMORY =
+      Setting.bytes(
+          "serving.mergedMemory",
+          1L << 30,
+          "Memory for adapters merged into the weights, which answer faster: the domains asked most"
+              + " have it; 0 merges none.");
+
   static final Setting<String> TRUSTED_KEYS =
       Setting.text(
           "serving.trustedKeys",
@@ -85,6 +100,8 @@ final class ServingSettings {
                 CONCURRENCY,
                 MAX_QUEUED_REQUESTS,
                 MAX_REQUEST_BYTES,
+                MAX_BATCH,
+                MERGED_MEMORY,
                 TRUSTED_KEYS,
                 METRICS_DOMAINS,
                 MODEL_STORE,

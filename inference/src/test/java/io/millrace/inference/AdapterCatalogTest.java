@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class AdapterCatalogTest {
+  private static final ServingMetrics METRICS = new ServingMetrics();
   private static final String TEXT = "a fine film";
   private static final List<AdapterVersion> CHAIN = TestAdapters.chain("films", 3);
 
@@ -25,7 +26,7 @@ class AdapterCatalogTest {
   @BeforeEach
   void open() {
     store = AdapterStore.open(directory);
-    catalog = new AdapterCatalog(store);
+    catalog = new AdapterCatalog(store, new Merger(0, METRICS), METRICS);
     catalog.load(new AdapterLoader(store, TestAdapters.base()));
     intake = new AdapterIntake(store, catalog);
   }
@@ -148,7 +149,7 @@ class AdapterCatalogTest {
   }
 
   private long serving() {
-    return films().serving().orElseThrow().version().version();
+    return films().serving().orElseThrow().stable().version().version();
   }
 
   private static AdapterVersion corrupted(AdapterVersion version) {

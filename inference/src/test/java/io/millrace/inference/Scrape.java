@@ -1,5 +1,6 @@
 package io.millrace.inference;
 
+import io.prometheus.metrics.model.snapshots.HistogramSnapshot;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -49,6 +50,15 @@ record Scrape(String contentType, Map<String, Double> samples, Map<String, Strin
       }
     }
     return new Scrape(response.headers().firstValue("Content-Type").orElseThrow(), samples, types);
+  }
+
+  /** How often a histogram was observed, without asking over HTTP. */
+  static long count(ServingMetrics metrics, String histogram) {
+    return metrics.scrape().stream()
+        .filter(snapshot -> snapshot.getMetadata().getPrometheusName().equals(histogram))
+        .flatMap(snapshot -> ((HistogramSnapshot) snapshot).getDataPoints().stream())
+        .mapToLong(HistogramSnapshot.HistogramDataPointSnapshot::getCount)
+        .sum();
   }
 
   private static double number(String text) {

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Serving where serving.trustedKeys is set. */
 class SignedAdaptersTest {
+  private static final ServingMetrics METRICS = new ServingMetrics();
   private static final List<AdapterVersion> CHAIN = TestAdapters.chain("films", 3);
 
   @TempDir private Path directory;
@@ -38,7 +39,7 @@ class SignedAdaptersTest {
   private void openTrusting(TestKey key) {
     TrustedKeys trusted = TrustedKeys.read(List.of(key.publicKey()));
     store = AdapterStore.open(directory.resolve("adapters"));
-    catalog = new AdapterCatalog(store);
+    catalog = new AdapterCatalog(store, new Merger(0, METRICS), METRICS);
     catalog.load(new AdapterLoader(store, TestAdapters.base(), trusted));
     intake = new AdapterIntake(store, catalog, trusted);
   }
@@ -103,7 +104,7 @@ class SignedAdaptersTest {
     close();
     openTrusting(ours);
     assertThat(serving()).isEqualTo(2);
-    assertThat(films().serving().orElseThrow().version().sha256())
+    assertThat(films().serving().orElseThrow().stable().version().sha256())
         .isEqualTo(CHAIN.get(1).getSha256());
   }
 
@@ -134,6 +135,6 @@ class SignedAdaptersTest {
   }
 
   private long serving() {
-    return films().serving().orElseThrow().version().version();
+    return films().serving().orElseThrow().stable().version().version();
   }
 }

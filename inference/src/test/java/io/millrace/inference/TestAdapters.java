@@ -20,6 +20,9 @@ import java.util.Random;
 final class TestAdapters {
   static final List<String> LABELS = List.of("bad", "good", "so-so");
 
+  /** How far logits may lie apart that were computed in another order of sums. */
+  static final float ROUNDING = 5e-5f;
+
   private static BaseModel base;
 
   private TestAdapters() {}
@@ -87,6 +90,32 @@ final class TestAdapters {
         numbers(random, LABELS.size() * (base.config().hidden() + 1), 0.2),
         version * 10,
         version * 160);
+  }
+
+  /**
+   * As {@link #version}, with one label whose logit is that multiple of its vector's first number.
+   */
+  static AdapterVersion scaled(String domain, float scale, float bias) {
+    Adapter like = adapter(domain, 1, null, base().basisSha256());
+    float[] head = new float[base().config().hidden() + 1];
+    head[0] = scale;
+    head[head.length - 1] = bias;
+    return record(
+        new Adapter(
+            domain,
+            1,
+            "",
+            like.baseModel(),
+            like.baseSha256(),
+            like.basisSha256(),
+            like.method(),
+            like.config(),
+            List.of("only"),
+            like.positions(),
+            like.values(),
+            head,
+            1,
+            1));
   }
 
   private static float[] numbers(Random random, int count, double scale) {

@@ -66,11 +66,27 @@ public final class Merge implements AutoCloseable {
     return dense.size() < base.linears().size();
   }
 
+  /** How many pieces are left. */
+  public int left() {
+    int pieces = 0;
+    for (int i = dense.size(); i < base.linears().size(); i++) {
+      int out = base.linears().get(i).weight().out();
+      int done = i == dense.size() ? row : 0;
+      pieces += source.isDense(i) ? 1 : (out - done + rows(i) - 1) / rows(i);
+    }
+    return pieces;
+  }
+
+  /** Rows of W' that make a piece. */
+  private int rows(int index) {
+    EncoderWeight weight = base.linears().get(index).weight();
+    long perRow = (long) source.directions(index) * weight.in();
+    return (int) Math.max(1, Math.min(weight.out(), PIECE / perRow));
+  }
+
   private void mergeRows(BaseModel.Linear linear, int index) {
     int out = linear.weight().out();
-    long perRow = (long) source.directions(index) * linear.weight().in();
-    int rows = (int) Math.max(1, Math.min(out, PIECE / perRow));
-    int to = Math.min(out, row + rows);
+    int to = Math.min(out, row + rows(index));
     try (NDScope scope = new NDScope()) {
       blocks.add(kept(source.merged(index, row, to)));
       row = to;

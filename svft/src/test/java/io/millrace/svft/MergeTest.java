@@ -59,11 +59,12 @@ class MergeTest {
       Adapter adapter = adapter(base, AdapterMethod.parse(text));
       try (Classifier apart = new Classifier(base, adapter);
           Merge merge = new Merge(base, adapter)) {
-        int pieces = 1;
-        while (merge.step()) {
-          pieces++;
-        }
+        int pieces = merge.left();
         assertThat(pieces).isGreaterThan(base.linears().size());
+        while (merge.step()) {
+          assertThat(merge.left()).isEqualTo(--pieces);
+        }
+        assertThat(pieces).isEqualTo(1);
         try (Classifier merged = merge.finish()) {
           float[][] expected = apart.logits(TEXTS);
           float[][] logits = merged.logits(TEXTS);

@@ -1,0 +1,239 @@
+package io.millrace.inference;
+
+import io.millrace.svft.Merge;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Merges adapters into the weights for the domains that are asked most, within a bound of memory,
+ * on a thread of its own.
+ *
+ * <p>Merged weights answer faster and hold a whole model's memory. A domain that is asked enough to
+ * earn back the merging is merged where there is room, or where the domains it would take the place
+ * of are asked less than half as much. First come versions that wait to serve; they may exceed the
+ * bound by one, since the version they follow holds its weights until they serve.
+ *
+ * <p>It works in pieces of a millisecond or two. While every thread that predicts is busy it
+ * spreads them out over the time it has: what it takes from the requests, each loses a little of,
+ * and none much.
+ */
+final class Merger {
+  private static final Logger LOG = LoggerFactory.getLogger(Merger.class);
+
+  /** Recent requests from which on a merging is worth it: it costs as much as ten take. */
+  private static final double WORTH_IT = 20;
+
+  /** How long a version that is loaded waits to be merged before it serves as it is. */
+  private static final Duration PATIENCE = Duration.ofMillis(500);
+
+  /** How long a merging may take that no version waits for, beside requests. */
+  private static final Duration WIDE_SPREAD = Duration.ofSeconds(2);
+
+  private static final Duration LOOK = Duration.ofMillis(250);
+
+  private final long maxBytes;
+  private final Duration patience;
+  private final ServingMetrics metrics;
+  private final BlockingQueue<ServedDomain> awaited = new LinkedBlockingQueue<>();
+  private final Thread thread = new Thread(this::run, "merge");
+  private AdapterLoader loader;
+  private Supplier<Collection<ServedDomain>> domains;
+  private BooleanSupplier isFree;
+  private long lookedAt = System.nanoTime();
+  private volatile boolean closing;
+
+  /**
+   * @param maxBytes that merged weights may hold; 0 to merge nothing, ever
+   */
+  Merger(long maxBytes, ServingMetrics metrics) {
+    this(maxBytes, PATIENCE, metrics);
+  }
+
+  /**
+   * @param patience how long a version that is loaded waits to be merged before it serves as it is
+   */
+  Merger(long maxBytes, Duration patience, ServingMetrics metrics) {
+    this.maxBytes = maxBytes;
+    this.patience = patience;
+    this.metrics = metrics;
+    thread.setDaemon(true);
+  }
+
+  /**
+   * Begins to merge.
+   *
+   * @param domains all there are at the time of the call
+   * @param isFree whether a thread that predicts has nothing to do
+   */
+  void start(
+      AdapterLoader loader, Supplier<Collection<ServedDomain>> domains, BooleanSupplier isFree) {
+    this.loader = loader;
+    this.domains = domains;
+    this.isFree = isFree;
+    if (maxBytes > 0) {
+      thread.start();
+    }
+  }
+
+  /** How long a version that is loaded waits to be merged before it serves as it is. */
+  Duration patience() {
+    return patience;
+  }
+
+  /** Whether a domain is asked so much that what it is asked next is worth a merging. */
+  boolean isWorthMerging(ServedDomain domain) {
+    return thread.isAlive() && domain.traffic().recent() >= WORTH_IT / 2;
+  }
+
+  /** A domain has a version that waits to be merged. */
+  void isAwaited(ServedDomain domain) {
+    awaited.add(domain);
+  }
+
+  private void run() {
+    List<ServedDomain> waiting = new ArrayList<>();
+    while (!closing) {
+      try {
+        look();
+        endPatience(waiting);
+        Optional<ServedDomain> next = waiting.stream().findFirst().or(this::busiestUnmerged);
+        if (next.isPresent()) {
+          next.get().toMerge().ifPresent(version -> merge(next.get(), version, waiting));
+        } else {
+          ServedDomain woken = awaited.poll(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+          if (woken != null) {
+            waiting.add(woken);
+          }
+        }
+      } catch (InterruptedException e) {
+        return;
+      } catch (RuntimeException | Error e) {
+        LOG.error("merging failed; versions serve unmerged", e);
+      }
+    }
+  }
+
+  /** Lets versions serve that have waited long enough, and forgets domains where none waits. */
+  private void endPatience(List<ServedDomain> waiting) {
+    awaited.drainTo(waiting);
+    waiting.forEach(ServedDomain::endPatience);
+    waiting.removeIf(domain -> domain.awaitedUntil().isEmpty());
+  }
+
+  private void look() {
+    long now = System.nanoTime();
+    if (now - lookedAt < LOOK.toNanos()) {
+      return;
+    }
+    double seconds = (now - lookedAt) / 1e9;
+    lookedAt = now;
+    domains.get().forEach(domain -> domain.traffic().pass(seconds));
+  }
+
+  /** The domain to merge next, after making room for it; empty where all is as it should be. */
+  private Optional<ServedDomain> busiestUnmerged() {
+    List<ServedDomain> byTraffic = new ArrayList<>(domains.get());
+    byTraffic.removeIf(domain -> domain.serving().isEmpty());
+    Comparator<ServedDomain> leastFirst = Comparator.comparingDouble(d -> d.traffic().recent());
+    byTraffic.sort(leastFirst);
+    for (int i = byTraffic.size() - 1; i >= 0; i--) {
+      ServedDomain domain = byTraffic.get(i);
+      if (domain.traffic().recent() < WORTH_IT) {
+        break;
+      }
+      if (domain.toMerge().isPresent() && makeRoom(domain, byTraffic)) {
+        return Optional.of(domain);
+      }
+    }
+    return Optional.empty();
+  }
+
+  private boolean makeRoom(ServedDomain domain, List<ServedDomain> leastFirst) {
+    long free = maxBytes - loader.mergedBytes();
+    for (ServedDomain each : leastFirst) {
+      free -= each.mergedBytes();
+    }
+    List<ServedDomain> evicted = new ArrayList<>();
+    for (ServedDomain each : leastFirst) {
+      if (free >= 0 || each.traffic().recent() > domain.traffic().recent() / 2) {
+        break;
+      }
+      if (each != domain && each.mergedBytes() > 0) {
+        free += each.mergedBytes();
+        evicted.add(each);
+      }
+    }
+    if (free < 0) {
+      return false;
+    }
+    evicted.forEach(ServedDomain::unmerge);
+    return true;
+  }
+
+  private void merge(ServedDomain domain, LiveAdapter version, List<ServedDomain> waiting) {
+    long begun = System.nanoTime();
+    try (Merge merge = loader.merge(version.classifier().adapter())) {
+      boolean more = true;
+      while (more) {
+        look();
+        endPatience(waiting);
+        if (closing || !domain.wantsMerged(version)) {
+          return;
+        }
+        long pieceBegun = System.nanoTime();
+        more = merge.step();
+        if (more) {
+          giveWay(pieceBegun, begun, merge.left(), waiting.size());
+        }
+      }
+      metrics.merged(Duration.ofNanos(System.nanoTime() - begun));
+      domain.merged(version, merge.finish());
+    } catch (RuntimeException | Error e) {
+      domain.isUnmergeable(version);
+      throw e;
+    }
+  }
+
+  /** Pauses so that the pieces left just fit into the time left, unless a processor is free. */
+  private void giveWay(long pieceBegun, long begun, int left, int waiting) {
+    long spread = waiting == 0 ? WIDE_SPREAD.toNanos() : patience.toNanos() * 7 / 10 / waiting;
+    long until = pieceBegun + (begun + spread - pieceBegun) / (left + 1);
+    for (long now = System.nanoTime(); now < until && !closing; now = System.nanoTime()) {
+      if (isFree.getAsBoolean()) {
+        return;
+      }
+      LockSupport.parkNanos(Math.min(until - now, 1_000_000));
+    }
+  }
+
+  /** Ends soon; a merging that is under way is given up. */
+  void beginClose() {
+    closing = true;
+  }
+
+  /**
+   * @return false where it still works when the time is up
+   */
+  boolean awaitClosed(Duration timeout) {
+    closing = true;
+    thread.interrupt();
+    try {
+      TimeUnit.NANOSECONDS.timedJoin(thread, Math.max(1, timeout.toNanos()));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return !thread.isAlive();
+  }
+}

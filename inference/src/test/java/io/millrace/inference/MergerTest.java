@@ -1,0 +1,158 @@
+package io.millrace.inference;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Topics;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class MergerTest {
+  private static final String TEXT = "a fine film";
+  private static final List<AdapterVersion> CHAIN = TestAdapters.chain("films", 3);
+
+  @TempDir Path directory;
+  private final ServingMetrics metrics = new ServingMetrics();
+  private AdapterStore store;
+  private AdapterCatalog catalog;
+  private AdapterIntake intake;
+  private AdapterLoader loader;
+  private Merger merger;
+  private long next;
+
+  @BeforeEach
+  void open() {
+    store = AdapterStore.open(directory);
+    loader = new AdapterLoader(store, TestAdapters.base());
+  }
+
+  /** With room for that many merged versions. */
+  private void start(double room) {
+    merger = new Merger((long) (room * loader.mergedBytes()), Duration.ofSeconds(20), metrics);
+    catalog = new AdapterCatalog(store, merger, metrics);
+    catalog.load(loader);
+    intake = new AdapterIntake(store, catalog);
+    merger.start(loader, catalog::domains, () -> true);
+  }
+
+  @AfterEach
+  void close() {
+    assertThat(merger.awaitClosed(Duration.ofSeconds(20))).isTrue();
+    catalog.close();
+    store.close();
+  }
+
+  @Test
+  void aDomainThatIsAskedIsMergedAndAnswersTheSame() throws Exception {
+    start(1.5);
+    arrive(CHAIN.get(0));
+    assertThat(isMerged("films")).isFalse();
+
+    ask("films", 50);
+
+    Await.until("it is merged", () -> isMerged("films"));
+    LiveAdapter merged = domain("films").acquire();
+    assertThat(merged.version().version()).isEqualTo(1);
+    assertThat(merged.classifier().logits(List.of(TEXT))[0])
+        .containsExactly(TestAdapters.logits(CHAIN.get(0), TEXT), offset(TestAdapters.ROUNDING));
+    merged.release();
+    assertThat(Scrape.count(metrics, "millrace_merge_seconds")).isEqualTo(1);
+    assertThat(domain("films").mergedBytes()).isGreaterThan(loader.mergedBytes());
+  }
+
+  @Test
+  void aRequestKeepsTheFormItBeganWith() throws Exception {
+    start(1.5);
+    arrive(CHAIN.get(0));
+    LiveAdapter before = domain("films").acquire();
+    ask("films", 50);
+    Await.until("it is merged", () -> isMerged("films"));
+
+    LiveAdapter merged = domain("films").acquire();
+    domain("films").unmerge();
+
+    assertThat(before.classifier().isMerged()).isFalse();
+    assertThat(isMerged("films")).isFalse();
+    assertThat(merged.classifier().logits(List.of(TEXT))[0])
+        .containsExactly(
+            before.classifier().logits(List.of(TEXT))[0], offset(TestAdapters.ROUNDING));
+    merged.release();
+    before.release();
+    assertThat(merged.retain()).isFalse();
+  }
+
+  @Test
+  void aVersionOfABusyDomainIsMergedBeforeItServes() throws Exception {
+    start(1.5);
+    arrive(CHAIN.get(0));
+    ask("films", 500);
+    Await.until("it is merged", () -> isMerged("films"));
+
+    arrive(CHAIN.get(1));
+    arrive(CHAIN.get(2));
+    long last = 1;
+    while (last < 3) {
+      Assignment now = domain("films").serving().orElseThrow();
+      assertThat(now.stable().classifier().isMerged()).isTrue();
+      assertThat(now.stable().version().version()).isGreaterThanOrEqualTo(last);
+      last = now.stable().version().version();
+    }
+
+    assertThat(Scrape.count(metrics, "millrace_swap_seconds")).isEqualTo(2);
+    assertThat(domain("films").firstLiveAt(2)).isPresent();
+  }
+
+  @Test
+  void theDomainAskedLessMakesRoomForTheOneAskedMore() throws Exception {
+    start(1.5);
+    arrive(CHAIN.get(0));
+    arrive(TestAdapters.version("books", 1, null));
+    ask("films", 50);
+    Await.until("films are merged", () -> isMerged("films"));
+
+    ask("books", 500);
+
+    Await.until("books are merged", () -> isMerged("books"));
+    assertThat(isMerged("films")).isFalse();
+    assertThat(catalog.domains().stream().mapToLong(ServedDomain::mergedBytes).sum())
+        .isLessThan((long) (1.5 * loader.mergedBytes()));
+  }
+
+  @Test
+  void nothingIsMergedWhereThereIsNoRoom() throws Exception {
+    start(0.5);
+    arrive(CHAIN.get(0));
+    ask("films", 500);
+    Await.until("that is noticed", () -> domain("films").traffic().recent() > 400);
+    arrive(CHAIN.get(1));
+
+    assertThat(isMerged("films")).isFalse();
+    assertThat(domain("films").serving().orElseThrow().stable().version().version()).isEqualTo(2);
+    assertThat(Scrape.count(metrics, "millrace_merge_seconds")).isZero();
+  }
+
+  private void arrive(AdapterVersion version) {
+    byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
+    intake.version(key, version, new StreamOffset(0, ++next));
+  }
+
+  private void ask(String domain, int times) {
+    for (int i = 0; i < times; i++) {
+      domain(domain).traffic().count();
+    }
+  }
+
+  private ServedDomain domain(String name) {
+    return catalog.find(name).orElseThrow();
+  }
+
+  private boolean isMerged(String domain) {
+    return domain(domain).serving().orElseThrow().stable().classifier().isMerged();
+  }
+}
