@@ -10,14 +10,12 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.NonFiniteStepException;
-import io.millrace.svft.Torch;
 import io.millrace.svft.Trainer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.apache.flink.api.common.externalresource.ExternalResourceInfo;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
@@ -54,9 +52,6 @@ import org.slf4j.LoggerFactory;
 public final class AdaptFunction
     extends KeyedProcessFunction<String, ReceivedExample, OutgoingRecord> {
   private static final long serialVersionUID = 1;
-
-  /** Name of the external resource that task managers with a GPU declare. */
-  static final String GPU_RESOURCE = "gpu";
 
   /** A record holds 64 MiB, and more than numbers stands in it. */
   private static final long LARGEST_SNAPSHOT_BYTES = 60L * 1024 * 1024;
@@ -105,7 +100,7 @@ public final class AdaptFunction
         SharedModel.open(
             settings.modelStore(),
             settings.modelName(),
-            Torch.device(device()),
+            TaskDevice.of(getRuntimeContext(), settings.device()),
             Trainer.factored(settings.training().method()));
     trainer =
         new DomainTrainer(
@@ -113,18 +108,6 @@ public final class AdaptFunction
     metrics = new DomainMetrics(getRuntimeContext().getMetricGroup());
     streamTime = new HashMap<>();
     pause = new StreamPause(getRuntimeContext());
-  }
-
-  /** The configured device; where Flink assigned this task a GPU, that one. */
-  private String device() {
-    if (settings.device().equals("cpu")) {
-      return settings.device();
-    }
-    return getRuntimeContext().getExternalResourceInfos(GPU_RESOURCE).stream()
-        .flatMap((ExternalResourceInfo gpu) -> gpu.getProperty("index").stream())
-        .findFirst()
-        .map(index -> "gpu:" + index)
-        .orElse(settings.device());
   }
 
   @Override

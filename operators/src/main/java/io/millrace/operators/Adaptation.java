@@ -16,15 +16,21 @@ import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
  * <p>Every exchange is keyed: by domain on the way in, by {@link OutgoingRecord#getRoute()} on the
  * way out. So a domain's records keep their order at any parallelism, and after rescaling too,
  * where an edge that only happened to be one to one would not.
+ *
+ * @param examples the received ones that can be trained on
+ * @param adapted what training makes of them
+ * @param outgoing all that is to be written
  */
-public final class Adaptation {
-  private Adaptation() {}
+public record Adaptation(
+    DataStream<ReceivedExample> examples,
+    DataStream<OutgoingRecord> adapted,
+    DataStream<OutgoingRecord> outgoing) {
 
   /**
    * @param slots where the training operator runs, if it must not share slots with the rest: task
    *     managers with a GPU, say
    */
-  public static DataStream<OutgoingRecord> of(
+  public static Adaptation of(
       DataStream<ReceivedExample> received,
       ExampleRules rules,
       AdaptSettings settings,
@@ -43,9 +49,12 @@ public final class Adaptation {
             .name("adapt")
             .uid("adapt");
     slots.ifPresent(adapted::slotSharingGroup);
-    return adapted
-        .union(examples.getSideOutput(ExampleGate.DEAD_LETTERS))
-        .keyBy(OutgoingRecord::getRoute);
+    return new Adaptation(
+        examples,
+        adapted,
+        adapted
+            .union(examples.getSideOutput(ExampleGate.DEAD_LETTERS))
+            .keyBy(OutgoingRecord::getRoute));
   }
 
   /** A slot on a task manager that has a GPU to itself. */
@@ -56,7 +65,7 @@ public final class Adaptation {
         .setTaskHeapMemoryMB(heapMiB)
         .setTaskOffHeapMemoryMB(offHeapMiB)
         .setManagedMemory(MemorySize.ofMebiBytes(managedMiB))
-        .setExternalResource(AdaptFunction.GPU_RESOURCE, 1.0)
+        .setExternalResource(TaskDevice.GPU_RESOURCE, 1.0)
         .build();
   }
 }

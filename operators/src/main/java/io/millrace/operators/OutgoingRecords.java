@@ -49,10 +49,15 @@ public final class OutgoingRecords {
             .setAuthor("job")
             .setCreatedAt(version.getCreatedAt())
             .build();
+    return rollout(event);
+  }
+
+  /** A decision or a note; one that was made in no transaction is not to be written in one. */
+  static OutgoingRecord rollout(RolloutEvent event) {
     return OutgoingRecord.newBuilder()
         .setTopic(Topics.ROLLOUTS)
-        .setRoute(domain)
-        .setKey(utf8(domain))
+        .setRoute(event.getDomain())
+        .setKey(utf8(event.getDomain()))
         .setValue(event)
         .build();
   }

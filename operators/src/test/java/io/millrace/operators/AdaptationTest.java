@@ -68,6 +68,7 @@ class AdaptationTest {
             new ExampleRules(ExampleRules.Limits.DEFAULT),
             MiniLm.settings(),
             slots)
+        .outgoing()
         .sinkTo(new DiscardingSink<>())
         .name("sink");
     return environment.getStreamGraph();

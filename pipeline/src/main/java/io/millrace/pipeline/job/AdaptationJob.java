@@ -3,9 +3,12 @@ package io.millrace.pipeline.job;
 import io.millrace.client.Connection;
 import io.millrace.client.Settings;
 import io.millrace.operators.Adaptation;
+import io.millrace.operators.Evidence;
 import io.millrace.operators.ExampleRules;
+import io.millrace.pipeline.adapters.LoggedAdapters;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import java.time.Duration;
 import java.util.Optional;
@@ -18,13 +21,17 @@ import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.sink.TransactionNamingStrategy;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
+import org.apache.flink.connector.kafka.source.KafkaSourceOptions;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
 
-/** The job: labeled examples in, steps, versions and dead letters out, exactly once. */
+/**
+ * The job: labeled examples in, steps, versions and dead letters out, exactly once; and where its
+ * input does not end, decisions on which version serves.
+ */
 public final class AdaptationJob {
   /** Whether the job ends at what the topic held when it started, or never. */
   public enum Input {
@@ -59,15 +66,66 @@ public final class AdaptationJob {
                 WatermarkStrategy.noWatermarks(),
                 Topics.LABELED_EXAMPLES)
             .uid("labeled-examples");
-    DataStream<OutgoingRecord> outgoing =
+    Adaptation adaptation =
         Adaptation.of(received, rules, JobSettings.adapt(settings), slots(settings));
-    outgoing
+    adaptation
+        .outgoing()
         .map(new CommitDeadline(COMMIT_WITHIN))
         .name("commit in time")
         .uid("commit-deadline")
         .sinkTo(sink(settings, connection))
         .name("publish")
         .uid("publish");
+    if (input == Input.UNBOUNDED) {
+      decide(environment, settings, connection, adaptation);
+    }
+  }
+
+  /** A file's examples are over before anybody could be served by what they gave. */
+  private static void decide(
+      StreamExecutionEnvironment environment,
+      Settings settings,
+      Connection connection,
+      Adaptation adaptation) {
+    // Two readers: a transaction that a killed job left open hides what is published after it, and
+    // must not hide decisions.
+    DataStream<RolloutEvent> log =
+        rollouts(environment, settings, connection, false)
+            .union(rollouts(environment, settings, connection, true));
+    Evidence.of(
+            adaptation,
+            log,
+            JobSettings.evidence(settings),
+            new LoggedAdapters(connection),
+            slots(settings))
+        .sinkTo(rolloutSink(connection))
+        .name("append to rollouts")
+        .uid("append-rollouts");
+  }
+
+  private static DataStream<RolloutEvent> rollouts(
+      StreamExecutionEnvironment environment,
+      Settings settings,
+      Connection connection,
+      boolean publications) {
+    String name = publications ? "publications" : "decisions";
+    Properties properties = connection.properties();
+    properties.put(
+        ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+        publications ? "read_committed" : "read_uncommitted");
+    KafkaSource<RolloutEvent> source =
+        KafkaSource.<RolloutEvent>builder()
+            .setProperties(properties)
+            .setBootstrapServers(connection.bootstrapServers())
+            .setTopics(Topics.ROLLOUTS)
+            .setClientIdPrefix(settings.get(JobSettings.GROUP) + "-" + name)
+            .setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false")
+            .setStartingOffsets(OffsetsInitializer.earliest())
+            .setDeserializer(new RolloutEventReader(connection, publications))
+            .build();
+    return environment
+        .fromSource(source, WatermarkStrategy.noWatermarks(), Topics.ROLLOUTS + ": " + name)
+        .uid("rollouts-" + name);
   }
 
   private static Optional<SlotSharingGroup> slots(Settings settings) {
@@ -102,6 +160,19 @@ public final class AdaptationJob {
       builder.setBounded(OffsetsInitializer.latest());
     }
     return new ExampleSource<>(builder.build(), connection);
+  }
+
+  /** In no transaction: a decision counts as it stands. What comes twice has no effect. */
+  private static KafkaSink<OutgoingRecord> rolloutSink(Connection connection) {
+    Properties properties = connection.properties();
+    properties.put(ProducerConfig.ACKS_CONFIG, "all");
+    properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, "true");
+    return KafkaSink.<OutgoingRecord>builder()
+        .setKafkaProducerConfig(properties)
+        .setBootstrapServers(connection.bootstrapServers())
+        .setDeliveryGuarantee(DeliveryGuarantee.AT_LEAST_ONCE)
+        .setRecordSerializer(new OutgoingRecordWriter(connection))
+        .build();
   }
 
   private static KafkaSink<OutgoingRecord> sink(Settings settings, Connection connection) {

@@ -4,6 +4,11 @@ import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.client.UsageException;
 import io.millrace.operators.AdaptSettings;
+import io.millrace.operators.EvidenceSettings;
+import io.millrace.operators.evidence.Adwin;
+import io.millrace.operators.evidence.EvidenceRules;
+import io.millrace.operators.evidence.PageHinkley;
+import io.millrace.operators.evidence.PairedTest;
 import io.millrace.pipeline.Home;
 import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.ModelStore;
@@ -12,6 +17,7 @@ import io.millrace.svft.TrainingSettings;
 import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.List;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -226,6 +232,59 @@ public final class JobSettings {
           List.of("fail", "skip"),
           "What the job does where the topic no longer holds its next example: it fails, or skips to"
               + " the first one that is there.");
+  public static final Setting<Double> PROMOTE_ERROR =
+      Setting.decimal(
+          "evidence.promoteError",
+          0.05,
+          1e-6,
+          0.5,
+          "How often, at most, a candidate that is not better is promoted by evidence.");
+  public static final Setting<Double> ROLLBACK_ERROR =
+      Setting.decimal(
+          "evidence.rollbackError",
+          0.05,
+          1e-6,
+          0.5,
+          "How often, at most, a candidate that is not worse is rolled back by evidence.");
+  public static final Setting<Double> MARGIN =
+      Setting.decimal(
+          "evidence.margin",
+          0,
+          0,
+          0.49,
+          "Better means: right alone in more than 1/2 minus this of the examples in which exactly one"
+              + " of candidate and stable version is right. Above 0 a candidate that is as good is"
+              + " promoted, too.");
+  public static final Setting<Integer> EVIDENCE_LIMIT =
+      Setting.integer(
+          "evidence.limit",
+          2000,
+          1,
+          1_000_000_000,
+          "Labeled examples after which a candidate about which there is no answer is held for people"
+              + " to decide on.");
+  public static final Setting<Integer> WATCH =
+      Setting.integer(
+          "evidence.watch",
+          500,
+          0,
+          1_000_000_000,
+          "Labeled examples for which a promoted version is compared with the one it replaced, and"
+              + " rolled back where it is worse; 0 for none.");
+  public static final Setting<Double> SHARE =
+      Setting.decimal(
+          "evidence.share",
+          0.1,
+          1e-6,
+          1,
+          "The part of the requests that a candidate answers which evidence tries, where the rollout"
+              + " names none.");
+  public static final Setting<String> DRIFT_DETECTOR =
+      Setting.choice(
+          "drift.detector",
+          "adwin",
+          List.of("none", "adwin", "page-hinkley", "both"),
+          "What notes in the rollout's log that a domain's accuracy has fallen.");
   public static final Setting<String> GROUP =
       Setting.text(
           "job.name",
@@ -272,6 +331,13 @@ public final class JobSettings {
                   CHECKPOINT_INTERVAL,
                   CHECKPOINT_DIRECTORY,
                   LOST_EXAMPLES,
+                  PROMOTE_ERROR,
+                  ROLLBACK_ERROR,
+                  MARGIN,
+                  EVIDENCE_LIMIT,
+                  WATCH,
+                  SHARE,
+                  DRIFT_DETECTOR,
                   GROUP))
           .<Setting<?>>flatMap(List::stream)
           .toList();
@@ -353,6 +419,32 @@ public final class JobSettings {
         settings.get(DEVICE),
         settings.get(THREADS),
         settings.get(SIGNING_KEY));
+  }
+
+  /** What the evidence operator is told. */
+  static EvidenceSettings evidence(Settings settings) {
+    return new EvidenceSettings(
+        new EvidenceRules(
+            new PairedTest(
+                settings.get(ROLLBACK_ERROR),
+                settings.get(PROMOTE_ERROR),
+                settings.get(MARGIN),
+                settings.get(EVIDENCE_LIMIT)),
+            settings.get(WATCH),
+            settings.get(SHARE)),
+        detectors(settings.get(DRIFT_DETECTOR)),
+        method(settings),
+        modelStore(settings),
+        settings.get(MODEL_NAME),
+        settings.get(DEVICE));
+  }
+
+  private static TreeSet<String> detectors(String choice) {
+    return switch (choice) {
+      case "none" -> new TreeSet<>();
+      case "both" -> new TreeSet<>(List.of(Adwin.NAME, PageHinkley.NAME));
+      default -> new TreeSet<>(List.of(choice));
+    };
   }
 
   /** Where base models lie. */

@@ -3,6 +3,7 @@ package io.millrace.pipeline.log;
 import io.millrace.client.Connection;
 import io.millrace.client.UsageException;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +18,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.utils.Utils;
 
 /**
  * A topic read as a log, committed records only. It changes nothing there, and belongs to no
@@ -130,6 +132,35 @@ public final class CommittedTopic implements AutoCloseable {
         }
       }
       return Optional.empty();
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  /**
+   * The last record with a key that is committed now.
+   *
+   * @param partitionBy what chose its partition, by Kafka's own partitioner
+   * @param from the offset to begin at; one that is not there any more, or not yet, is the nearest
+   * @return empty where there is none, and where the last is a tombstone
+   */
+  public Optional<ConsumerRecord<byte[], byte[]>> newest(
+      byte[] key, byte[] partitionBy, long from) {
+    try {
+      TopicPartition only =
+          new TopicPartition(
+              name, Utils.toPositive(Utils.murmur2(partitionBy)) % partitions.size());
+      consumer.assign(List.of(only));
+      long end = consumer.endOffsets(List.of(only)).get(only);
+      long beginning = consumer.beginningOffsets(List.of(only)).get(only);
+      consumer.seek(only, Math.min(end, Math.max(beginning, from)));
+      ConsumerRecord<byte[], byte[]> newest = null;
+      while (consumer.position(only) < end) {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
+          newest = Arrays.equals(record.key(), key) ? record : newest;
+        }
+      }
+      return Optional.ofNullable(newest).filter(record -> record.value() != null);
     } catch (KafkaException e) {
       throw failed(e);
     }
