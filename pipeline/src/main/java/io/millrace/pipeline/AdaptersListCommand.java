@@ -11,7 +11,6 @@ import io.millrace.pipeline.adapters.PublishedVersions;
 import io.millrace.schemas.AdapterVersion;
 import java.io.PrintWriter;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -92,12 +91,11 @@ final class AdaptersListCommand implements Callable<Integer> {
   }
 
   private static List<String> table(List<PublishedVersions.Entry> entries) {
-    List<List<String>> rows = new ArrayList<>();
-    rows.add(TITLES);
+    TextTable table = new TextTable(TITLES, NUMBERS);
     for (PublishedVersions.Entry entry : entries) {
       AdapterVersion record = entry.record();
       String pattern = record.getPattern().isEmpty() ? "" : ":" + record.getPattern();
-      rows.add(
+      table.add(
           List.of(
               AdapterSource.shown(record.getDomain()),
               Long.toString(record.getVersion()),
@@ -110,26 +108,7 @@ final class AdaptersListCommand implements Callable<Integer> {
               record.getCreatedAt().truncatedTo(ChronoUnit.SECONDS).toString(),
               record.getParentSha256() == null ? "-" : digits(record.getParentSha256())));
     }
-    int[] widths = new int[TITLES.size()];
-    for (List<String> row : rows) {
-      for (int i = 0; i < widths.length; i++) {
-        widths[i] = Math.max(widths[i], row.get(i).length());
-      }
-    }
-    return rows.stream().map(row -> line(row, widths)).toList();
-  }
-
-  private static String line(List<String> row, int[] widths) {
-    StringBuilder line = new StringBuilder();
-    for (int i = 0; i < widths.length; i++) {
-      String padding = " ".repeat(widths[i] - row.get(i).length());
-      boolean right = NUMBERS.contains(TITLES.get(i));
-      line.append(i == 0 ? "" : "  ")
-          .append(right ? padding : "")
-          .append(row.get(i))
-          .append(right ? "" : padding);
-    }
-    return line.toString().stripTrailing();
+    return table.lines();
   }
 
   private static String digits(String sha256) {
