@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
       SubmitCommand.class,
       ServeCommand.class,
       AdaptersCommand.class,
+      RolloutCommand.class,
       ReplayCommand.class
     })
 public final class Main implements Runnable {

@@ -28,6 +28,12 @@ public final class CommittedTopic implements AutoCloseable {
   /** Kafka's own patience of a minute is long for somebody who waits at a terminal. */
   private static final String PATIENCE_MILLIS = "15000";
 
+  /**
+   * Behind the last record a fetch waits for more, and whatever else is asked on its connection,
+   * the goodbye too, waits behind it: half a second by Kafka's default.
+   */
+  private static final String FETCH_MAX_WAIT_MILLIS = "10";
+
   private static final Duration WAIT = Duration.ofMillis(200);
 
   private final String name;
@@ -68,10 +74,17 @@ public final class CommittedTopic implements AutoCloseable {
    * @param reset where it goes on when its place is gone: Kafka's {@code auto.offset.reset}
    */
   static KafkaConsumer<byte[], byte[]> consumer(Connection connection, String reset) {
+    return consumer(connection, reset, "read_committed");
+  }
+
+  /** The same at any of Kafka's isolation levels. */
+  static KafkaConsumer<byte[], byte[]> consumer(
+      Connection connection, String reset, String isolation) {
     Properties properties = new Properties();
     properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, PATIENCE_MILLIS);
+    properties.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, FETCH_MAX_WAIT_MILLIS);
     properties.putAll(connection.properties());
-    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, isolation);
     properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
     properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, reset);
     properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, "false");
@@ -80,9 +93,14 @@ public final class CommittedTopic implements AutoCloseable {
   }
 
   private IllegalStateException failed(KafkaException e) {
+    return failed(name, bootstrapServers, e);
+  }
+
+  /** What a reader says where Kafka does not answer. */
+  static IllegalStateException failed(String topic, String bootstrapServers, KafkaException e) {
     return new IllegalStateException(
         "cannot read the topic %s at %s; --data DIR reads that of an earlier train, demo or up"
-            .formatted(name, bootstrapServers),
+            .formatted(topic, bootstrapServers),
         e);
   }
 

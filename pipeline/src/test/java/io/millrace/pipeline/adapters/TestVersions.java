@@ -14,6 +14,7 @@ import io.millrace.svft.ModelFiles;
 import io.millrace.svft.Pooling;
 import io.millrace.svft.Sha256;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,6 +23,7 @@ import java.util.Properties;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.utils.Utils;
 
 /** Versions as the job publishes them, of adapters that train the head alone. */
 public final class TestVersions {
@@ -154,7 +156,7 @@ public final class TestVersions {
       Connection connection, AdapterVersion version) {
     return new ProducerRecord<>(
         Topics.ADAPTERS,
-        Math.floorMod(version.getDomain().hashCode(), 4),
+        Utils.toPositive(Utils.murmur2(version.getDomain().getBytes(StandardCharsets.UTF_8))) % 4,
         Topics.adapterKey(version.getDomain(), version.getVersion()),
         connection.serializer().serialize(Topics.ADAPTERS, version));
   }
