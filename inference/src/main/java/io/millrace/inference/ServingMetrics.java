@@ -55,6 +55,13 @@ final class ServingMetrics {
           .help("Versions refused since the start, each time that they were.")
           .register(registry);
 
+  private final Counter feedback =
+      Counter.builder()
+          .name("millrace_feedback_total")
+          .help("Feedback, by what came of it.")
+          .labelNames("outcome")
+          .register(registry);
+
   private Histogram histogram(String name, String help, double... bounds) {
     return Histogram.builder()
         .name(name)
@@ -93,6 +100,11 @@ final class ServingMetrics {
   /** A version was refused. */
   void refused() {
     refusals.inc();
+  }
+
+  /** Feedback came, and this came of it. */
+  void feedback(String outcome) {
+    feedback.labelValues(outcome).inc();
   }
 
   /**
@@ -153,6 +165,13 @@ final class ServingMetrics {
         .name("millrace_unreadable_records_total")
         .help("Records of the log that nobody could read, since the start.")
         .callback(callback -> callback.call(consumer.progress().unreadable()))
+        .register(registry);
+  }
+
+  /** Tells, whenever it is asked, what is remembered for feedback. */
+  void follow(Feedback feedback) {
+    gauge("millrace_remembered_requests", "Requests that feedback may still be given on, about.")
+        .callback(callback -> callback.call(feedback.remembered()))
         .register(registry);
   }
 

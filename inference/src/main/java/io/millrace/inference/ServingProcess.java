@@ -11,13 +11,16 @@ import io.millrace.svft.ModelFiles;
 import io.millrace.svft.ModelStore;
 import io.millrace.svft.Torch;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,6 +48,7 @@ final class ServingProcess implements AutoCloseable {
   private final AdapterCatalog catalog;
   private final AdapterConsumer consumer;
   private final Predictor predictor;
+  private final Optional<Feedback> feedback;
   private final HttpService http;
 
   /** Held while loading, and while closing what was loaded. */
@@ -64,15 +68,23 @@ final class ServingProcess implements AutoCloseable {
   static ServingProcess listen(Settings settings, Path data, int port, Consumer<String> notices)
       throws Exception {
     AdapterStore store = AdapterStore.open(data.resolve("adapters"));
+    Optional<Feedback> feedback = Optional.empty();
     try {
-      return new ServingProcess(settings, store, port, notices);
+      feedback = feedback(settings, data);
+      return new ServingProcess(settings, store, feedback, port, notices);
     } catch (Exception e) {
+      feedback.ifPresent(opened -> opened.close(GRACE));
       store.close();
       throw e;
     }
   }
 
-  private ServingProcess(Settings settings, AdapterStore store, int port, Consumer<String> notices)
+  private ServingProcess(
+      Settings settings,
+      AdapterStore store,
+      Optional<Feedback> feedback,
+      int port,
+      Consumer<String> notices)
       throws Exception {
     this.settings = settings;
     this.store = store;
@@ -91,6 +103,10 @@ final class ServingProcess implements AutoCloseable {
             metrics);
     metrics.follow(catalog, settings.get(ServingSettings.METRICS_DOMAINS));
     metrics.follow(consumer);
+    this.feedback = feedback;
+    feedback.ifPresent(metrics::follow);
+    RequestBody bodies =
+        new RequestBody((int) Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY));
     this.http =
         HttpService.start(
             settings.get(ServingSettings.HOST),
@@ -101,8 +117,13 @@ final class ServingProcess implements AutoCloseable {
                     "POST",
                     new PredictEndpoint(
                         predictor,
-                        (int) Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY),
-                        metrics)),
+                        bodies,
+                        metrics,
+                        feedback
+                            .<BiConsumer<PredictRequest, Prediction>>map(f -> f::remember)
+                            .orElse((request, prediction) -> {}))),
+                "/v1/feedback",
+                new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics)),
                 "/metrics",
                 new Routes.Route("GET", new MetricsEndpoint(metrics)),
                 "/v1/adapters",
@@ -112,6 +133,20 @@ final class ServingProcess implements AutoCloseable {
                 "/health/ready",
                 new Routes.Route("GET", new ReadyEndpoint(catalog, consumer, predictor))),
             metrics);
+  }
+
+  private static Optional<Feedback> feedback(Settings settings, Path data) {
+    Duration window = settings.get(ServingSettings.FEEDBACK_WINDOW);
+    if (window.isZero()) {
+      return Optional.empty();
+    }
+    ServedRequests requests =
+        ServedRequests.open(
+            data.resolve("requests"),
+            window,
+            settings.get(ServingSettings.FEEDBACK_REQUESTS),
+            Clock.systemUTC());
+    return Optional.of(new Feedback(requests, new Connection(settings)));
   }
 
   private static TrustedKeys trustedKeys(Settings settings) {
@@ -187,6 +222,7 @@ final class ServingProcess implements AutoCloseable {
     http.stop(GRACE.dividedBy(2));
     boolean ended =
         predictor.close(until(deadline))
+            && feedback.map(f -> f.close(until(deadline))).orElse(true)
             && consumer.awaitClosed(until(deadline))
             && merger.awaitClosed(until(deadline))
             && hasLoaded(until(deadline));

@@ -4,6 +4,7 @@ import io.millrace.client.Connection;
 import io.millrace.client.Setting;
 import io.millrace.svft.ModelStore;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -61,6 +62,20 @@ final class ServingSettings {
           "Paths of Ed25519 public keys (PEM), separated by commas: a version that none of them has"
               + " signed is refused. Nothing is checked unless set.");
 
+  static final Setting<Duration> FEEDBACK_WINDOW =
+      Setting.duration(
+          "serving.feedbackWindow",
+          Duration.ofHours(1),
+          "How long after a request was answered feedback on it is taken; none turns feedback off.");
+
+  static final Setting<Integer> FEEDBACK_REQUESTS =
+      Setting.integer(
+          "serving.feedbackRequests",
+          1_000_000,
+          1,
+          100_000_000,
+          "Requests remembered for feedback; of more, the latest.");
+
   static final Setting<Integer> METRICS_DOMAINS =
       Setting.integer(
           "serving.metricsDomains",
@@ -103,6 +118,8 @@ final class ServingSettings {
                 MAX_BATCH,
                 MERGED_MEMORY,
                 TRUSTED_KEYS,
+                FEEDBACK_WINDOW,
+                FEEDBACK_REQUESTS,
                 METRICS_DOMAINS,
                 MODEL_STORE,
                 MODEL_NAME));

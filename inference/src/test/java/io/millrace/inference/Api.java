@@ -44,6 +44,11 @@ final class Api {
     return post("/v1/predict", JSON.writeValueAsBytes(body));
   }
 
+  Reply feedback(String requestId, String label) throws Exception {
+    ObjectNode body = JSON.createObjectNode().put("requestId", requestId).put("label", label);
+    return post("/v1/feedback", JSON.writeValueAsBytes(body));
+  }
+
   Reply post(String path, byte[] body) throws Exception {
     return post(path, BodyPublishers.ofByteArray(body));
   }

@@ -80,7 +80,7 @@ class HttpApiTest {
     assertThat(reply.body().get("domain").asText()).isEqualTo("films");
     assertThat(reply.body().get("version").asLong()).isEqualTo(2);
     assertThat(reply.body().get("sha256").asText()).isEqualTo(CHAIN.get(1).getSha256());
-    assertThat(reply.body().has("requestId")).isFalse();
+    assertThat(reply.body().get("requestId").asText()).matches("[0-9a-f-]{36}");
     float[] logits = TestAdapters.logits(CHAIN.get(1), "a fine film");
     assertThat(Api.logits(reply, TestAdapters.LABELS))
         .containsExactly(logits, offset(TestAdapters.ROUNDING));
@@ -302,7 +302,11 @@ class HttpApiTest {
     Predictor none =
         new Predictor(new AdapterCatalog(null, new Merger(0, METRICS), METRICS), 1, 1, 1, METRICS);
     Endpoint impatient =
-        new PredictEndpoint(none, 1000, new ServingMetrics(), Duration.ofMillis(200));
+        new PredictEndpoint(
+            none,
+            new RequestBody(1000, Duration.ofMillis(200)),
+            new ServingMetrics(),
+            (request, prediction) -> {});
     HttpService service =
         HttpService.start(
             "127.0.0.1", 0, Map.of("/", new Routes.Route("POST", impatient)), new ServingMetrics());

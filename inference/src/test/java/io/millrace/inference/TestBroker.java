@@ -106,6 +106,16 @@ final class TestBroker implements AutoCloseable {
     }
   }
 
+  /** An empty topic, whatever there was. */
+  void create(String name, int partitions) throws Exception {
+    try (Admin admin = admin()) {
+      if (admin.listTopics().names().get().contains(name)) {
+        admin.deleteTopics(List.of(name)).all().get();
+      }
+      admin.createTopics(List.of(new NewTopic(name, partitions, (short) 1))).all().get();
+    }
+  }
+
   void growAdapters(int partitions) throws Exception {
     try (Admin admin = admin()) {
       admin
