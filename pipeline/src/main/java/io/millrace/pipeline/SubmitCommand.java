@@ -11,6 +11,7 @@ import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.job.JobHealth;
 import io.millrace.pipeline.job.JobOutput;
 import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.JobTopics;
 import io.millrace.pipeline.job.JobWatch;
 import io.millrace.pipeline.job.StartingState;
 import io.millrace.pipeline.source.ExampleLimits;
@@ -84,6 +85,7 @@ final class SubmitCommand implements Callable<Integer> {
           "job %s is running already, as %s; two would write the same versions twice"
               .formatted(name, running.get(0)));
     }
+    JobTopics.require(connection);
     String checkpoints = JobSettings.checkpoints(settings);
     Optional<StartingState> start = startingState(checkpoints, connection);
     FlinkJob job =

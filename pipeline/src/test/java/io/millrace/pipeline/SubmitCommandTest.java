@@ -1,6 +1,7 @@
 package io.millrace.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.client.Connection;
 import io.millrace.client.Setting;
@@ -9,6 +10,7 @@ import io.millrace.client.UsageException;
 import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.job.ExampleTimestamps;
 import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.JobTopics;
 import io.millrace.schemas.Topics;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -96,6 +98,20 @@ class SubmitCommandTest {
     assertThat(check("kafka.bootstrap.servers=nowhere.invalid:9092")).isPresent();
   }
 
+  /** As a Kafka does that was set up by a release without rollouts. */
+  @Test
+  void topicsThatAreMissingAreNamed() throws Exception {
+    makeTopic("LogAppendTime");
+    Connection connection = new Connection(connected());
+
+    assertThatThrownBy(() -> JobTopics.require(connection))
+        .isInstanceOf(UsageException.class)
+        .hasMessage(
+            "Kafka at %s lacks adapters, training-steps, training-snapshots, rollouts,"
+                    .formatted(kafka.bootstrapServers())
+                + " dead-letters: bin/millrace topics makes what is missing");
+  }
+
   private Exception submit() {
     List<Exception> failures = new ArrayList<>();
     new CommandLine(new SubmitCommand())
@@ -111,10 +127,16 @@ class SubmitCommandTest {
   }
 
   private Optional<String> check(String setting) throws Exception {
+    return ExampleTimestamps.check(connected(setting));
+  }
+
+  private Settings connected(String... settings) {
     List<Setting<?>> known =
         Stream.of(JobSettings.ALL, Connection.SETTINGS).<Setting<?>>flatMap(List::stream).toList();
-    String there = "kafka.bootstrap.servers=" + kafka.bootstrapServers();
-    return ExampleTimestamps.check(Settings.of(known, null, List.of(there, setting)));
+    List<String> all =
+        new ArrayList<>(List.of("kafka.bootstrap.servers=" + kafka.bootstrapServers()));
+    all.addAll(List.of(settings));
+    return Settings.of(known, null, all);
   }
 
   private void makeTopic(String type) throws Exception {
