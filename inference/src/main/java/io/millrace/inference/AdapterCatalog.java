@@ -1,6 +1,7 @@
 package io.millrace.inference;
 
 import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentSkipListMap;
@@ -10,8 +11,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The domains this process serves, in step with the local store.
  *
- * <p>Until {@link #load} nothing is known here. From then on one thread applies what arrives, and
- * any thread reads.
+ * <p>Until {@link #load} nothing is known here. From then on one thread applies the versions that
+ * arrive, two others what rollouts say of them, and any thread reads.
  */
 final class AdapterCatalog implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCatalog.class);
@@ -19,6 +20,7 @@ final class AdapterCatalog implements AutoCloseable {
   private final AdapterStore store;
   private final Merger merger;
   private final ServingMetrics metrics;
+  private final Rollouts rollouts;
   private final Map<String, ServedDomain> domains = new ConcurrentSkipListMap<>();
   private volatile AdapterLoader loader;
   private volatile boolean loaded;
@@ -30,6 +32,7 @@ final class AdapterCatalog implements AutoCloseable {
     this.store = store;
     this.merger = merger;
     this.metrics = metrics;
+    this.rollouts = new Rollouts(store);
   }
 
   /** Loads from the store the version of each domain that ought to serve. */
@@ -37,6 +40,7 @@ final class AdapterCatalog implements AutoCloseable {
     this.loader = loader;
     store.forEachVersion(version -> domain(version.domain()).add(version));
     store.forEachRefusal(refusal -> domain(refusal.domain()).add(refusal));
+    rollouts.load();
     domains.values().forEach(ServedDomain::settle);
     loaded = true;
   }
@@ -56,7 +60,9 @@ final class AdapterCatalog implements AutoCloseable {
 
   /** A version that was refused before it came to the store. */
   void add(Refusal refusal) {
-    domain(refusal.domain()).add(refusal);
+    ServedDomain domain = domain(refusal.domain());
+    domain.add(refusal);
+    domain.settle();
     metrics.refused();
   }
 
@@ -71,6 +77,24 @@ final class AdapterCatalog implements AutoCloseable {
     if (domain.isEmpty()) {
       domains.remove(name);
     }
+  }
+
+  /** Does what a domain's rollout says by now. */
+  void settle(String name) {
+    ServedDomain domain = domains.get(name);
+    if (domain != null) {
+      domain.settle();
+    }
+  }
+
+  /** What the log says of every domain's rollout. */
+  Rollouts rollouts() {
+    return rollouts;
+  }
+
+  /** The versions that rollouts name and that do not answer here, and what does instead. */
+  List<Shortfall> shortfalls() {
+    return domains.values().stream().flatMap(domain -> domain.shortfalls().stream()).toList();
   }
 
   /** Forgets every domain, as the store just did. */
@@ -96,7 +120,8 @@ final class AdapterCatalog implements AutoCloseable {
   }
 
   private ServedDomain domain(String name) {
-    return domains.computeIfAbsent(name, n -> new ServedDomain(n, loader, merger, metrics));
+    return domains.computeIfAbsent(
+        name, n -> new ServedDomain(n, () -> rollouts.of(n), loader, merger, metrics));
   }
 
   /**

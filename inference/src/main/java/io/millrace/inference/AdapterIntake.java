@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
  * fit this base model is: under another {@code model.name} it may. So is one that no trusted key
  * has signed, unless it would take the place of another version.
  */
-final class AdapterIntake {
+final class AdapterIntake implements TopicIntake<AdapterVersion> {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterIntake.class);
 
   private final AdapterStore store;
@@ -35,22 +35,41 @@ final class AdapterIntake {
     this.trusted = trusted;
   }
 
-  /** Whether the store holds records of another topic than this one. */
-  boolean holdsAnotherThan(TopicIdentity topic) {
+  @Override
+  public String topic() {
+    return Topics.ADAPTERS;
+  }
+
+  @Override
+  public Class<AdapterVersion> type() {
+    return AdapterVersion.class;
+  }
+
+  @Override
+  public boolean holdsAnotherThan(TopicIdentity topic) {
     return store.topic().filter(held -> !held.equals(topic)).isPresent();
   }
 
-  /** Sees to it that the store holds records of this topic and no other. */
-  void begin(TopicIdentity topic) {
+  @Override
+  public void begin(TopicIdentity topic) {
     if (store.topic().filter(topic::equals).isEmpty()) {
       store.startAfresh(topic);
       catalog.clear();
     }
   }
 
-  /** Per partition, the next offset to read. */
-  Map<Integer, Long> offsets() {
+  @Override
+  public Map<Integer, Long> offsets() {
     return store.offsets();
+  }
+
+  @Override
+  public void record(byte[] key, AdapterVersion version, StreamOffset after, Instant time) {
+    if (version == null) {
+      tombstone(key, after);
+    } else {
+      version(key, version, after);
+    }
   }
 
   /** A version arrived. */
@@ -95,10 +114,15 @@ final class AdapterIntake {
     LOG.info("domain {}: version {} is pruned", domain, version);
   }
 
-  /** A record that nobody can read. */
-  void unreadable(String reason, StreamOffset offset) {
+  @Override
+  public void unreadable(String reason, StreamOffset offset) {
     LOG.warn("skipped a record, before {}: {}", offset, reason);
     store.skip(offset);
+  }
+
+  @Override
+  public void flush() {
+    // Each version is a write of its own: they are large and few.
   }
 
   private boolean takesAnothersPlace(AdapterVersion version) {

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.UsageException;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.RolloutEvent;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -39,8 +41,8 @@ import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 /**
- * Every adapter version received, in a local RocksDB, beside the offsets of {@code adapters} that
- * were read to get them.
+ * Every adapter version and every rollout's event received, in a local RocksDB, beside the offsets
+ * of {@code adapters} and {@code rollouts} that were read to get them.
  *
  * <p>What a record changes and the offset after it are one write batch, synced to the write-ahead
  * log before the call returns: after a kill -9 the store holds exactly the records before its
@@ -56,6 +58,10 @@ import org.rocksdb.WriteOptions;
 final class AdapterStore implements AutoCloseable {
   private static final byte[] TOPIC = "topic".getBytes(UTF_8);
   private static final byte[] LAYOUT = "layout".getBytes(UTF_8);
+
+  /** Layout 1 had no rollouts; it becomes this one by having none. */
+  private static final byte[] LAYOUT_2 = "2".getBytes(UTF_8);
+
   private static final byte[] LAYOUT_1 = "1".getBytes(UTF_8);
   private static final byte[] BEFORE_ALL_KEYS = {};
 
@@ -76,8 +82,14 @@ final class AdapterStore implements AutoCloseable {
   private final ColumnFamilyHandle refusals;
   private final ColumnFamilyHandle offsets;
   private final ColumnFamilyHandle schemas;
+  private final Map<RolloutKind, ColumnFamilyHandle> rollouts = new EnumMap<>(RolloutKind.class);
+  private final Map<RolloutKind, ColumnFamilyHandle> rolloutOffsets =
+      new EnumMap<>(RolloutKind.class);
+  private final List<ColumnFamilyHandle> families;
   private final BinaryMessageEncoder<AdapterVersion> encoder = AdapterVersion.getEncoder();
   private final BinaryMessageDecoder<AdapterVersion> decoder;
+  private final BinaryMessageEncoder<RolloutEvent> eventEncoder = RolloutEvent.getEncoder();
+  private final BinaryMessageDecoder<RolloutEvent> eventDecoder;
 
   /**
    * Opens the store in a directory, which is made where there is none.
@@ -91,9 +103,15 @@ final class AdapterStore implements AutoCloseable {
     } catch (IOException e) {
       throw new UsageException("the adapter store " + directory + " cannot be made: " + e, e);
     }
+    List<String> names =
+        new ArrayList<>(
+            List.of("default", "versions", "payloads", "refusals", "offsets", "schemas"));
+    for (RolloutKind kind : RolloutKind.values()) {
+      names.add("rollout-" + kind.id());
+      names.add("rollout-" + kind.id() + "-offsets");
+    }
     List<ColumnFamilyDescriptor> families = new ArrayList<>();
-    for (String name :
-        List.of("default", "versions", "payloads", "refusals", "offsets", "schemas")) {
+    for (String name : names) {
       families.add(new ColumnFamilyDescriptor(name.getBytes(UTF_8)));
     }
     List<ColumnFamilyHandle> handles = new ArrayList<>();
@@ -136,31 +154,52 @@ final class AdapterStore implements AutoCloseable {
     this.refusals = handles.get(3);
     this.offsets = handles.get(4);
     this.schemas = handles.get(5);
+    for (RolloutKind kind : RolloutKind.values()) {
+      rollouts.put(kind, handles.get(6 + 2 * kind.ordinal()));
+      rolloutOffsets.put(kind, handles.get(7 + 2 * kind.ordinal()));
+    }
+    this.families = handles;
     this.decoder = AdapterVersion.createDecoder(this::storedSchema);
+    this.eventDecoder = RolloutEvent.createDecoder(this::storedSchema);
     byte[] layout = db.get(meta, LAYOUT);
-    if (layout != null && !Arrays.equals(layout, LAYOUT_1)) {
+    if (layout != null && !Arrays.equals(layout, LAYOUT_1) && !Arrays.equals(layout, LAYOUT_2)) {
       close();
       throw new UsageException(
           "the adapter store "
               + directory
               + " has layout "
               + new String(layout, UTF_8)
-              + "; this release reads layout 1");
+              + "; this release reads layouts 1 and 2");
     }
-    Schema schema = AdapterVersion.getClassSchema();
     write(
         batch -> {
-          batch.put(meta, LAYOUT, LAYOUT_1);
-          batch.put(
-              schemas,
-              fingerprintKey(SchemaNormalization.parsingFingerprint64(schema)),
-              schema.toString().getBytes(UTF_8));
+          batch.put(meta, LAYOUT, LAYOUT_2);
+          for (Schema schema :
+              List.of(AdapterVersion.getClassSchema(), RolloutEvent.getClassSchema())) {
+            batch.put(
+                schemas,
+                fingerprintKey(SchemaNormalization.parsingFingerprint64(schema)),
+                schema.toString().getBytes(UTF_8));
+          }
         });
   }
 
-  /** The topic whose records the store holds; empty for a new store. */
+  /** The topic whose versions the store holds; empty for a new store. */
   Optional<TopicIdentity> topic() {
-    return get(meta, TOPIC)
+    return identity(TOPIC);
+  }
+
+  /** The topic whose events of a kind the store holds; empty where there are none yet. */
+  Optional<TopicIdentity> rolloutTopic(RolloutKind kind) {
+    return identity(rolloutTopicKey(kind));
+  }
+
+  private static byte[] rolloutTopicKey(RolloutKind kind) {
+    return ("topic of " + kind.id()).getBytes(UTF_8);
+  }
+
+  private Optional<TopicIdentity> identity(byte[] key) {
+    return get(meta, key)
         .map(
             bytes -> {
               JsonNode node = json(bytes);
@@ -169,25 +208,46 @@ final class AdapterStore implements AutoCloseable {
             });
   }
 
-  /** Empties the store and gives it to a topic, in one batch. */
+  /** Forgets all versions and keeps those of another topic from now on, in one batch. */
   void startAfresh(TopicIdentity topic) {
+    startAfresh(TOPIC, topic, List.of(versions, payloads, refusals, offsets));
+  }
+
+  /** Forgets all events of a kind and keeps those of another topic from now on, in one batch. */
+  void startRolloutsAfresh(RolloutKind kind, TopicIdentity topic) {
+    startAfresh(
+        rolloutTopicKey(kind), topic, List.of(rollouts.get(kind), rolloutOffsets.get(kind)));
+  }
+
+  private void startAfresh(byte[] key, TopicIdentity topic, List<ColumnFamilyHandle> emptied) {
     ObjectNode node = JSON.createObjectNode();
     node.put("clusterId", topic.clusterId());
     node.put("topicId", topic.topicId());
     write(
         batch -> {
-          for (ColumnFamilyHandle family : List.of(versions, payloads, refusals, offsets)) {
+          for (ColumnFamilyHandle family : emptied) {
             batch.deleteRange(family, BEFORE_ALL_KEYS, AFTER_ALL_KEYS);
           }
-          batch.put(meta, TOPIC, bytes(node));
+          batch.put(meta, key, bytes(node));
         });
   }
 
-  /** Per partition, the next offset to read. A partition never read has none. */
+  /**
+   * Per partition of {@code adapters}, the next offset to read. A partition never read has none.
+   */
   Map<Integer, Long> offsets() {
+    return offsets(offsets);
+  }
+
+  /** As {@link #offsets()}, of {@code rollouts} as read for one kind of events. */
+  Map<Integer, Long> rolloutOffsets(RolloutKind kind) {
+    return offsets(rolloutOffsets.get(kind));
+  }
+
+  private Map<Integer, Long> offsets(ColumnFamilyHandle family) {
     Map<Integer, Long> byPartition = new TreeMap<>();
     scan(
-        offsets,
+        family,
         (key, value) ->
             byPartition.put(ByteBuffer.wrap(key).getInt(), ByteBuffer.wrap(value).getLong()));
     return byPartition;
@@ -239,6 +299,76 @@ final class AdapterStore implements AutoCloseable {
     write(batch -> putOffset(batch, offset));
   }
 
+  /**
+   * Keeps events of a kind, and moves on.
+   *
+   * @param next per partition that was read, the next offset to read
+   */
+  void putRolloutEvents(RolloutKind kind, List<LoggedEvent> events, Map<Integer, Long> next) {
+    write(
+        batch -> {
+          for (LoggedEvent logged : events) {
+            batch.put(rollouts.get(kind), eventKey(logged), encode(logged));
+          }
+          for (Map.Entry<Integer, Long> each : next.entrySet()) {
+            putOffset(
+                batch, rolloutOffsets.get(kind), new StreamOffset(each.getKey(), each.getValue()));
+          }
+        });
+  }
+
+  /** Hands over every event of a kind, by partition and in the order of the log. */
+  void forEachRolloutEvent(RolloutKind kind, Consumer<LoggedEvent> consumer) {
+    scan(rollouts.get(kind), (key, value) -> consumer.accept(decode(key, value)));
+  }
+
+  /** All events of a domain, of both kinds, in no order. */
+  List<LoggedEvent> rolloutEvents(String domain) {
+    List<LoggedEvent> events = new ArrayList<>();
+    for (RolloutKind kind : RolloutKind.values()) {
+      forEachRolloutEvent(
+          kind,
+          logged -> {
+            if (logged.event().getDomain().equals(domain)) {
+              events.add(logged);
+            }
+          });
+    }
+    return events;
+  }
+
+  private static byte[] eventKey(LoggedEvent logged) {
+    return ByteBuffer.allocate(Integer.BYTES + Long.BYTES)
+        .putInt(logged.partition())
+        .putLong(logged.offset())
+        .array();
+  }
+
+  /** Kafka's time of the record, then the event. */
+  private byte[] encode(LoggedEvent logged) {
+    try {
+      ByteBuffer encoded = eventEncoder.encode(logged.event());
+      return ByteBuffer.allocate(Long.BYTES + encoded.remaining())
+          .putLong(logged.time().toEpochMilli())
+          .put(encoded)
+          .array();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private LoggedEvent decode(byte[] key, byte[] value) {
+    ByteBuffer place = ByteBuffer.wrap(key);
+    ByteBuffer content = ByteBuffer.wrap(value);
+    Instant time = Instant.ofEpochMilli(content.getLong());
+    try {
+      return new LoggedEvent(
+          place.getInt(), place.getLong(), time, eventDecoder.decode(content.slice()));
+    } catch (IOException | AvroRuntimeException e) {
+      throw damaged(e);
+    }
+  }
+
   /** Hands over every version, by domain and in ascending order, without its tensors. */
   void forEachVersion(Consumer<StoredVersion> consumer) {
     scan(versions, (key, value) -> consumer.accept(StoredVersion.of(decode(value))));
@@ -288,8 +418,13 @@ final class AdapterStore implements AutoCloseable {
   }
 
   private void putOffset(WriteBatch batch, StreamOffset offset) throws RocksDBException {
+    putOffset(batch, offsets, offset);
+  }
+
+  private static void putOffset(WriteBatch batch, ColumnFamilyHandle family, StreamOffset offset)
+      throws RocksDBException {
     batch.put(
-        offsets,
+        family,
         ByteBuffer.allocate(Integer.BYTES).putInt(offset.partition()).array(),
         ByteBuffer.allocate(Long.BYTES).putLong(offset.next()).array());
   }
@@ -319,14 +454,18 @@ final class AdapterStore implements AutoCloseable {
     try {
       return decoder.decode(bytes);
     } catch (IOException | AvroRuntimeException e) {
-      throw new StoreException(
-          "the adapter store "
-              + directory
-              + " is damaged ("
-              + e.getMessage()
-              + "); without it, the topic is read again from its beginning",
-          e);
+      throw damaged(e);
     }
+  }
+
+  private StoreException damaged(Exception e) {
+    return new StoreException(
+        "the adapter store "
+            + directory
+            + " is damaged ("
+            + e.getMessage()
+            + "); without it, the topics are read again from their beginning",
+        e);
   }
 
   private static byte[] bytes(JsonNode node) {
@@ -385,10 +524,7 @@ final class AdapterStore implements AutoCloseable {
 
   @Override
   public void close() {
-    for (ColumnFamilyHandle family :
-        List.of(meta, versions, payloads, refusals, offsets, schemas)) {
-      family.close();
-    }
+    families.forEach(ColumnFamilyHandle::close);
     db.close();
     synced.close();
   }

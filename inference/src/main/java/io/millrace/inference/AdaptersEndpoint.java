@@ -2,6 +2,7 @@ package io.millrace.inference;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Instant;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
@@ -36,6 +37,12 @@ final class AdaptersEndpoint implements Endpoint {
         .serving()
         .ifPresentOrElse(
             serving -> body.set("serving", serving(serving)), () -> body.putNull("serving"));
+    domain
+        .assigned()
+        .filter(assigned -> assigned.candidate() != null)
+        .ifPresentOrElse(
+            assigned -> body.set("candidate", candidate(assigned)),
+            () -> body.putNull("candidate"));
     ArrayNode versions = body.putArray("versions");
     domain.versions().forEach(version -> versions.add(version(domain, version)));
     ArrayNode refusals = body.putArray("refusals");
@@ -44,13 +51,21 @@ final class AdaptersEndpoint implements Endpoint {
   }
 
   private static ObjectNode serving(Assignment serving) {
-    StoredVersion version = serving.stable().version();
+    return live(serving.stable(), serving.stableSince());
+  }
+
+  private static ObjectNode candidate(Assignment assigned) {
+    return live(assigned.candidate(), assigned.candidateSince()).put("share", assigned.part());
+  }
+
+  private static ObjectNode live(LiveAdapter adapter, Instant since) {
+    StoredVersion version = adapter.version();
     ObjectNode body = Answer.object();
     body.put("version", version.version());
     body.put("sha256", version.sha256());
     version.labels().forEach(body.putArray("labels")::add);
-    body.put("liveAt", Answer.time(serving.stableSince()));
-    body.put("merged", serving.stable().classifier().isMerged());
+    body.put("liveAt", Answer.time(since));
+    body.put("merged", adapter.classifier().isMerged());
     return body;
   }
 

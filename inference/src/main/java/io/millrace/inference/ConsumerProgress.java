@@ -1,18 +1,19 @@
 package io.millrace.inference;
 
+import io.millrace.schemas.Topics;
 import java.util.List;
 
 /**
- * How far the consumer is.
+ * How far the consumers are.
  *
- * @param caughtUp whether it has once reached the end that {@code adapters} had at the start
- * @param problem what keeps it from reading, in one line; null where nothing does
- * @param partitions where it stands in each
- * @param unreadable records it could not read since the start
+ * @param unread topics of which they have not once reached the end that was there at the start
+ * @param problem what keeps one of them from reading, in one line; null where nothing does
+ * @param partitions where they stand in each
+ * @param unreadable records that could not be read since the start
  * @param lastUnreadable where the last of those stands and what is wrong with it; null before
  */
 record ConsumerProgress(
-    boolean caughtUp,
+    List<String> unread,
     String problem,
     List<Partition> partitions,
     long unreadable,
@@ -22,7 +23,13 @@ record ConsumerProgress(
    * @param position the next offset to read
    * @param lag offsets between there and the end; null where it is not known
    */
-  record Partition(int partition, long position, Long lag) {}
+  record Partition(String topic, int partition, long position, Long lag) {}
 
-  static final ConsumerProgress NOT_STARTED = new ConsumerProgress(false, null, List.of(), 0, null);
+  static final ConsumerProgress NOT_STARTED =
+      new ConsumerProgress(List.of(Topics.ADAPTERS, Topics.ROLLOUTS), null, List.of(), 0, null);
+
+  /** Whether everything is read that was there at the start. */
+  boolean caughtUp() {
+    return unread.isEmpty();
+  }
 }

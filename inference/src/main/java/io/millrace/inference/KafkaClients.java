@@ -17,11 +17,14 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * @param consumer reads it, with no group and from nowhere unless told
  */
 record KafkaClients(Admin admin, KafkaConsumer<byte[], byte[]> consumer) implements AutoCloseable {
-  static KafkaClients open(Connection connection) {
+  /**
+   * @param isolation the consumer's isolation level
+   */
+  static KafkaClients open(Connection connection, String isolation) {
     Admin admin = Admin.create(properties(connection));
     try {
       Properties properties = properties(connection);
-      properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+      properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, isolation);
       properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
       properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
       // Offsets that no longer exist may mean that the topic is another one: the reader decides.

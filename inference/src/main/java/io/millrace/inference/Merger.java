@@ -92,9 +92,13 @@ final class Merger {
     return patience;
   }
 
-  /** Whether a domain is asked so much that what it is asked next is worth a merging. */
-  boolean isWorthMerging(ServedDomain domain) {
-    return thread.isAlive() && domain.traffic().recent() >= WORTH_IT / 2;
+  /**
+   * Whether a version is asked so much that merging it pays, or will soon.
+   *
+   * @param share of the domain's requests that it answers
+   */
+  boolean isWorthMerging(Traffic traffic, double share) {
+    return thread.isAlive() && share * traffic.recent() >= WORTH_IT / 2;
   }
 
   /** A domain has a version that waits to be merged. */
@@ -145,7 +149,7 @@ final class Merger {
   /** The domain to merge next, after making room for it; empty where all is as it should be. */
   private Optional<ServedDomain> busiestUnmerged() {
     List<ServedDomain> byTraffic = new ArrayList<>(domains.get());
-    byTraffic.removeIf(domain -> domain.serving().isEmpty());
+    byTraffic.removeIf(domain -> domain.assigned().isEmpty());
     Comparator<ServedDomain> leastFirst = Comparator.comparingDouble(d -> d.traffic().recent());
     byTraffic.sort(leastFirst);
     for (int i = byTraffic.size() - 1; i >= 0; i--) {

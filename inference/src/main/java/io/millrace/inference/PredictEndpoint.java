@@ -50,7 +50,7 @@ final class PredictEndpoint implements Endpoint {
       return;
     }
     predictor
-        .predict(request.domain(), request.text())
+        .predict(request.domain(), request.text(), request.key())
         .whenComplete(
             (prediction, failure) -> {
               if (failure == null) {

@@ -6,8 +6,10 @@ import java.util.UUID;
  * The body of a request to predict.
  *
  * @param requestId given back in the answer; made up where the client gave none
+ * @param key assigns the request to a version while a candidate is tried: the same key, the same
+ *     version; the request's id where the client gave none
  */
-record PredictRequest(String domain, String text, String requestId) {
+record PredictRequest(String domain, String text, String requestId, String key) {
   /**
    * @param body JSON in UTF-8
    */
@@ -15,8 +17,9 @@ record PredictRequest(String domain, String text, String requestId) {
     JsonBody json = JsonBody.parse(body, "the strings domain and text");
     String domain = json.required("domain");
     String text = json.required("text");
-    String requestId = json.optional("requestId");
-    return new PredictRequest(
-        domain, text, requestId == null ? UUID.randomUUID().toString() : requestId);
+    String own = json.optional("requestId");
+    String requestId = own == null ? UUID.randomUUID().toString() : own;
+    String key = json.optional("key");
+    return new PredictRequest(domain, text, requestId, key == null ? requestId : key);
   }
 }

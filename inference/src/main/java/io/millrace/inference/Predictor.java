@@ -73,10 +73,11 @@ final class Predictor {
   /**
    * Scores a text.
    *
+   * @param key of the request, which tells whether a candidate answers it
    * @return completes with the prediction; fails with {@link PredictionException} where there is
    *     none to be had
    */
-  CompletableFuture<Prediction> predict(String domain, String text) {
+  CompletableFuture<Prediction> predict(String domain, String text, String key) {
     if (!catalog.isLoaded()) {
       return failed(Reason.NOT_LOADED, "the model is still loading");
     }
@@ -84,7 +85,7 @@ final class Predictor {
     if (served == null) {
       return failed(Reason.UNKNOWN_DOMAIN, "unknown domain " + quoted(domain));
     }
-    LiveAdapter adapter = served.acquire();
+    LiveAdapter adapter = served.acquire(key);
     if (adapter == null) {
       return failed(Reason.NOT_LOADED, "no version of domain " + quoted(domain) + " is loaded");
     }

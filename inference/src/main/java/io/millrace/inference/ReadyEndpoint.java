@@ -11,18 +11,18 @@ import org.eclipse.jetty.util.Callback;
 
 /**
  * {@code GET /health/ready}: the base model and the local store are loaded, and what {@code
- * adapters} held at the start has been read. Once ready, it stays so: what is loaded serves on when
- * Kafka or the registry go away.
+ * adapters} and {@code rollouts} held at the start has been read. Once ready, it stays so: what is
+ * loaded serves on when Kafka or the registry go away.
  */
 final class ReadyEndpoint implements Endpoint {
   /** Health is asked for often, and a wrong base model refuses everything there is. */
   private static final int LATEST_REFUSALS = 10;
 
   private final AdapterCatalog catalog;
-  private final AdapterConsumer consumer;
+  private final LogFollower consumer;
   private final Predictor predictor;
 
-  ReadyEndpoint(AdapterCatalog catalog, AdapterConsumer consumer, Predictor predictor) {
+  ReadyEndpoint(AdapterCatalog catalog, LogFollower consumer, Predictor predictor) {
     this.catalog = catalog;
     this.consumer = consumer;
     this.predictor = predictor;
@@ -39,7 +39,9 @@ final class ReadyEndpoint implements Endpoint {
     if (!loaded) {
       reasons.add("the base model and the local store are still loading");
     } else if (!progress.caughtUp()) {
-      reasons.add("adapters has not yet been read to the end it had at the start");
+      reasons.add(
+          String.join(" and ", progress.unread())
+              + " not yet read to the end that was there at the start");
     }
     if (progress.problem() != null) {
       reasons.add(progress.problem());
@@ -50,6 +52,7 @@ final class ReadyEndpoint implements Endpoint {
     for (ConsumerProgress.Partition partition : progress.partitions()) {
       partitions
           .addObject()
+          .put("topic", partition.topic())
           .put("partition", partition.partition())
           .put("position", partition.position())
           .put("lag", partition.lag());
@@ -57,8 +60,28 @@ final class ReadyEndpoint implements Endpoint {
     body.put("unreadable", progress.unreadable());
     body.put("lastUnreadable", progress.lastUnreadable());
     putRefusals(body);
+    putShortfalls(body);
     int status = ready ? HttpStatus.OK_200 : HttpStatus.SERVICE_UNAVAILABLE_503;
     Answer.send(response, callback, status, body);
+  }
+
+  private void putShortfalls(ObjectNode body) {
+    List<Shortfall> all = catalog.shortfalls();
+    body.put("notServed", all.size());
+    ArrayNode some = body.putArray("someNotServed");
+    for (Shortfall shortfall : all.subList(0, Math.min(LATEST_REFUSALS, all.size()))) {
+      ObjectNode each = some.addObject();
+      each.put("domain", shortfall.domain());
+      each.put("version", shortfall.wanted().getVersion());
+      each.put("sha256", shortfall.wanted().getSha256());
+      each.put("as", shortfall.candidate() ? "candidate" : "stable");
+      each.put("reason", shortfall.reason());
+      if (shortfall.instead() == null) {
+        each.putNull("serves");
+      } else {
+        each.put("serves", shortfall.instead().version());
+      }
+    }
   }
 
   private void putRefusals(ObjectNode body) {

@@ -1,5 +1,7 @@
 package io.millrace.inference;
 
+import io.millrace.schemas.Rollout;
+import io.millrace.schemas.VersionRef;
 import io.millrace.svft.Classifier;
 import java.time.Duration;
 import java.time.Instant;
@@ -13,6 +15,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,8 +26,8 @@ import org.slf4j.LoggerFactory;
  * reads it without waiting for anyone. Two threads move it, one at a time: the one that reads the
  * log, and the one that merges. A version is loaded with M apart from the weights, which is cheap.
  * Where the domain's requests are answered with merged weights, a version that comes is merged too
- * before the pointer moves to it, if that takes no longer than {@link #PATIENCE}; a version that
- * was loaded already, such as one to go back to, waits for nothing.
+ * before the pointer moves to it, if that does not take too long; a version that was loaded
+ * already, such as one to go back to, waits for nothing.
  */
 final class ServedDomain {
   private static final Logger LOG = LoggerFactory.getLogger(ServedDomain.class);
@@ -69,25 +72,40 @@ final class ServedDomain {
   private record Awaited(Plan plan, Set<String> unmerged, long since) {}
 
   private final String name;
+  private final Supplier<Rollout> rollout;
   private final AdapterLoader loader;
   private final Merger merger;
   private final ServingMetrics metrics;
   private final Traffic traffic = new Traffic();
   private final ConcurrentSkipListMap<Long, StoredVersion> versions = new ConcurrentSkipListMap<>();
   private final ConcurrentSkipListMap<Long, Refusal> refusals = new ConcurrentSkipListMap<>();
+
+  /** Versions in the store that were tried and refused. */
   private final Set<Long> unloadable = ConcurrentHashMap.newKeySet();
+
   private final Map<Long, Instant> firstLiveAt = new ConcurrentHashMap<>();
 
   /** Null where nothing can answer. */
   private volatile Assignment assignment;
 
+  private volatile List<Shortfall> shortfalls = List.of();
+
   // Guarded by this.
   private final Map<String, Loaded> loaded = new HashMap<>();
-  private Plan current = new Plan(null, true);
+  private Plan current = Plan.NOTHING;
   private Awaited awaited;
 
-  ServedDomain(String name, AdapterLoader loader, Merger merger, ServingMetrics metrics) {
+  /**
+   * @param rollout the state of its rollout at the time of the call
+   */
+  ServedDomain(
+      String name,
+      Supplier<Rollout> rollout,
+      AdapterLoader loader,
+      Merger merger,
+      ServingMetrics metrics) {
     this.name = name;
+    this.rollout = rollout;
     this.loader = loader;
     this.merger = merger;
     this.metrics = metrics;
@@ -147,9 +165,11 @@ final class ServedDomain {
       }
     }
     Set<String> unmerged = new HashSet<>();
-    if (isBusyAndMerged()) {
+    if (isMerged()) {
       for (StoredVersion version : plan.serving()) {
-        if (fresh.contains(version.sha256()) && loaded.get(version.sha256()).canMerge()) {
+        if (fresh.contains(version.sha256())
+            && loaded.get(version.sha256()).canMerge()
+            && merger.isWorthMerging(traffic, plan.share(version))) {
           unmerged.add(version.sha256());
         }
       }
@@ -163,9 +183,31 @@ final class ServedDomain {
   }
 
   private Plan plan() {
-    return ServingRule.choose(versions.keySet(), v -> !unloadable.contains(v))
-        .map(chosen -> new Plan(versions.get(chosen), true))
-        .orElse(new Plan(null, true));
+    ServingRule.Choice choice =
+        new ServingRule(rollout.get(), versions, this::fault, current.stable()).choose();
+    for (Shortfall shortfall : choice.shortfalls()) {
+      if (!shortfalls.contains(shortfall)) {
+        LOG.info("{}", shortfall);
+      }
+    }
+    shortfalls = List.copyOf(choice.shortfalls());
+    return choice.plan();
+  }
+
+  /** Why a version cannot serve; null where nothing is known against it. */
+  private String fault(VersionRef ref) {
+    StoredVersion here = versions.get(ref.getVersion());
+    boolean isHere = here != null && here.sha256().equals(ref.getSha256());
+    if (isHere && !unloadable.contains(ref.getVersion())) {
+      return null;
+    }
+    Refusal refusal = refusals.get(ref.getVersion());
+    if (refusal != null && refusal.sha256().equals(ref.getSha256())) {
+      return "it is refused: " + refusal.reason();
+    }
+    return here == null || isHere
+        ? "it is not in the local store"
+        : "version " + here.version() + " in the local store is " + here.sha256();
   }
 
   /**
@@ -174,8 +216,8 @@ final class ServedDomain {
    */
   private boolean comesAfterAwaited(Plan plan) {
     StoredVersion first = awaited.plan.stable();
-    return plan.newest()
-        && awaited.plan.newest()
+    return plan.latest()
+        && awaited.plan.latest()
         && plan.stable() != null
         && plan.stable().version() > first.version()
         && first.equals(versions.get(first.version()));
@@ -193,8 +235,8 @@ final class ServedDomain {
           version.version(),
           e.getMessage(),
           unexpected);
-      unloadable.add(version.version());
       metrics.refused();
+      unloadable.add(version.version());
       refusals.put(
           version.version(),
           new Refusal(name, version.version(), version.sha256(), e.getMessage(), Instant.now()));
@@ -225,6 +267,14 @@ final class ServedDomain {
           next.stable().version(),
           next.stable().sha256());
     }
+    if (next.candidate() != null && !next.candidate().equals(before.candidate())) {
+      LOG.info(
+          "domain {}: version {} ({}) is tried on {} of the requests",
+          name,
+          next.candidate().version(),
+          next.candidate().sha256(),
+          next.share());
+    }
     loaded
         .values()
         .removeIf(
@@ -233,8 +283,7 @@ final class ServedDomain {
               if (!next.serves(sha256)) {
                 entry.unmerge();
               }
-              boolean unused =
-                  next.loaded().stream().noneMatch(version -> version.sha256().equals(sha256));
+              boolean unused = !next.loads(sha256);
               if (unused) {
                 entry.close();
               }
@@ -243,12 +292,23 @@ final class ServedDomain {
   }
 
   private void point() {
-    if (current.stable() == null) {
+    if (current.serving().isEmpty()) {
       assignment = null;
       return;
     }
-    Loaded stable = loaded.get(current.stable().sha256());
-    assignment = new Assignment(stable.form(), stable.since);
+    Loaded stable = current.stable() == null ? null : loaded.get(current.stable().sha256());
+    Loaded candidate =
+        current.candidate() == null ? null : loaded.get(current.candidate().sha256());
+    assignment =
+        new Assignment(
+            stable == null ? null : stable.form(),
+            stable == null ? null : stable.since,
+            candidate == null ? null : candidate.form(),
+            candidate == null ? null : candidate.since,
+            candidate == null
+                ? null
+                : new CanaryShare(name, current.candidate().sha256(), current.share()),
+            current.share());
   }
 
   /** How much it is asked. */
@@ -256,17 +316,16 @@ final class ServedDomain {
     return traffic;
   }
 
-  private boolean isBusyAndMerged() {
+  private boolean isMerged() {
     Assignment now = assignment;
-    return now != null
-        && merger.isWorthMerging(this)
-        && now.all().stream().allMatch(adapter -> adapter.classifier().isMerged());
+    return now != null && now.stable() != null && now.stable().classifier().isMerged();
   }
 
   /** A version to merge: of those that wait for it if there are any, else of those that answer. */
   synchronized Optional<LiveAdapter> toMerge() {
     Plan plan = awaited == null ? current : awaited.plan;
     return plan.serving().stream()
+        .filter(version -> merger.isWorthMerging(traffic, plan.share(version)))
         .map(version -> loaded.get(version.sha256()))
         .filter(Loaded::canMerge)
         .map(entry -> entry.apart)
@@ -360,21 +419,20 @@ final class ServedDomain {
   /** Ends serving; each version closes with its last request. */
   synchronized void close() {
     awaited = null;
-    move(new Plan(null, true), System.nanoTime());
+    move(Plan.NOTHING, System.nanoTime());
   }
 
   /**
-   * The version that serves, retained for the caller, who must release it; null where none is
-   * loaded.
+   * The version that answers a request, retained for the caller, who must release it; null where
+   * none is loaded.
+   *
+   * @param key the request's, which tells whether the candidate answers it
    */
-  LiveAdapter acquire() {
+  LiveAdapter acquire(String key) {
     while (true) {
       Assignment now = assignment;
-      if (now == null) {
-        return null;
-      }
-      LiveAdapter chosen = now.choose();
-      if (chosen.retain()) {
+      LiveAdapter chosen = now == null ? null : now.choose(key);
+      if (chosen == null || chosen.retain()) {
         return chosen;
       }
       // It was swapped out and closed between the two calls; the pointer has moved on.
@@ -389,9 +447,27 @@ final class ServedDomain {
     return versions.isEmpty() && refusals.isEmpty();
   }
 
-  /** What answers, not retained: only to be told about. Empty where nothing is loaded. */
+  /**
+   * What answers, not retained: only to be told about. Empty where no stable version is loaded,
+   * though a candidate may be.
+   */
   Optional<Assignment> serving() {
+    return assigned().filter(now -> now.stable() != null);
+  }
+
+  /** As {@link #serving}; empty only where nothing is loaded at all. */
+  Optional<Assignment> assigned() {
     return Optional.ofNullable(assignment);
+  }
+
+  /** The state of its rollout. */
+  Rollout rollout() {
+    return rollout.get();
+  }
+
+  /** The versions that its rollout names and that do not answer here. */
+  List<Shortfall> shortfalls() {
+    return shortfalls;
   }
 
   /** In ascending order. */

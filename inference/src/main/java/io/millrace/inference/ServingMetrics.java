@@ -1,6 +1,5 @@
 package io.millrace.inference;
 
-import io.millrace.schemas.Topics;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
@@ -140,7 +139,7 @@ final class ServingMetrics {
   }
 
   /** Tells, whenever it is asked, how far behind the log this process is. */
-  void follow(AdapterConsumer consumer) {
+  void follow(LogFollower consumer) {
     gauge("millrace_caught_up", "1 once what the log held at the start has been read, else 0.")
         .callback(callback -> callback.call(consumer.progress().caughtUp() ? 1 : 0))
         .register(registry);
@@ -156,7 +155,7 @@ final class ServingMetrics {
                           if (partition.lag() != null) {
                             callback.call(
                                 partition.lag(),
-                                Topics.ADAPTERS,
+                                partition.topic(),
                                 Integer.toString(partition.partition()));
                           }
                         }))

@@ -46,7 +46,7 @@ final class ServingProcess implements AutoCloseable {
   private final ServingMetrics metrics = new ServingMetrics();
   private final Merger merger;
   private final AdapterCatalog catalog;
-  private final AdapterConsumer consumer;
+  private final LogFollower follower;
   private final Predictor predictor;
   private final Optional<Feedback> feedback;
   private final HttpService http;
@@ -91,9 +91,13 @@ final class ServingProcess implements AutoCloseable {
     this.trusted = trustedKeys(settings);
     this.merger = new Merger(settings.get(ServingSettings.MERGED_MEMORY), metrics);
     this.catalog = new AdapterCatalog(store, merger, metrics);
-    this.consumer =
-        new AdapterConsumer(
-            new Connection(settings), new AdapterIntake(store, catalog, trusted), notices);
+    this.follower =
+        new LogFollower(
+            new Connection(settings),
+            new AdapterIntake(store, catalog, trusted),
+            new RolloutIntake(store, catalog, RolloutKind.PUBLICATIONS),
+            new RolloutIntake(store, catalog, RolloutKind.DECISIONS),
+            notices);
     this.predictor =
         new Predictor(
             catalog,
@@ -102,7 +106,7 @@ final class ServingProcess implements AutoCloseable {
             settings.get(ServingSettings.MAX_BATCH),
             metrics);
     metrics.follow(catalog, settings.get(ServingSettings.METRICS_DOMAINS));
-    metrics.follow(consumer);
+    metrics.follow(follower);
     this.feedback = feedback;
     feedback.ifPresent(metrics::follow);
     RequestBody bodies =
@@ -131,7 +135,7 @@ final class ServingProcess implements AutoCloseable {
                 "/health/live",
                 new Routes.Route("GET", new LiveEndpoint()),
                 "/health/ready",
-                new Routes.Route("GET", new ReadyEndpoint(catalog, consumer, predictor))),
+                new Routes.Route("GET", new ReadyEndpoint(catalog, follower, predictor))),
             metrics);
   }
 
@@ -169,7 +173,7 @@ final class ServingProcess implements AutoCloseable {
   }
 
   /**
-   * Loads base model and store, then begins to read {@code adapters}.
+   * Loads base model and store, then begins to read {@code adapters} and {@code rollouts}.
    *
    * @throws UsageException where there is no such base model
    */
@@ -182,7 +186,7 @@ final class ServingProcess implements AutoCloseable {
       LOG.info("{} domains loaded from the local store", catalog.domains().size());
       if (!closed) {
         merger.start(loader, catalog::domains, predictor::isFree);
-        consumer.start();
+        follower.start();
       }
     } finally {
       loading.unlock();
@@ -203,9 +207,12 @@ final class ServingProcess implements AutoCloseable {
     return catalog.domains().size();
   }
 
-  /** Completes when the end that {@code adapters} had at the start is reached. */
+  /**
+   * Completes when the ends that {@code adapters} and {@code rollouts} had at the start are
+   * reached.
+   */
   CompletableFuture<Void> caughtUp() {
-    return consumer.caughtUp();
+    return follower.caughtUp();
   }
 
   /**
@@ -217,13 +224,13 @@ final class ServingProcess implements AutoCloseable {
   public void close() {
     long deadline = System.nanoTime() + GRACE.toNanos();
     closed = true;
-    consumer.beginClose();
+    follower.beginClose();
     merger.beginClose();
     http.stop(GRACE.dividedBy(2));
     boolean ended =
         predictor.close(until(deadline))
             && feedback.map(f -> f.close(until(deadline))).orElse(true)
-            && consumer.awaitClosed(until(deadline))
+            && follower.awaitClosed(until(deadline))
             && merger.awaitClosed(until(deadline))
             && hasLoaded(until(deadline));
     if (!ended) {

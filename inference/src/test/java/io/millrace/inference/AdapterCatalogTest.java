@@ -110,7 +110,7 @@ class AdapterCatalogTest {
   @Test
   void aSwapClosesTheOldVersionOnlyAfterItsLastRequest() {
     arrive(CHAIN.get(0));
-    LiveAdapter request = films().acquire();
+    LiveAdapter request = films().acquire("a key");
     arrive(CHAIN.get(1));
 
     float[][] logits = request.classifier().logits(List.of(TEXT));

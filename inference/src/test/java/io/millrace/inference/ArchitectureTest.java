@@ -30,7 +30,7 @@ class ArchitectureTest {
   void onlyTheConsumerKnowsKafka() {
     noClasses()
         .that()
-        .haveNameNotMatching(".*\\.(AdapterConsumer|KafkaClients)(\\$.*)?")
+        .haveNameNotMatching(".*\\.(TopicReader|KafkaClients)(\\$.*)?")
         .should()
         .dependOnClassesThat()
         .resideInAPackage("org.apache.kafka..")

@@ -381,7 +381,7 @@ class HttpApiTest {
     Predictor predictor = new Predictor(catalog, 1, 1, 16, METRICS);
     List<CompletableFuture<Prediction>> predictions = new ArrayList<>();
     for (int i = 0; i < 50; i++) {
-      predictions.add(predictor.predict("films", "x ".repeat(100)));
+      predictions.add(predictor.predict("films", "x ".repeat(100), "a key"));
     }
 
     assertThat(predictor.close(Duration.ofSeconds(20))).isTrue();

@@ -56,9 +56,9 @@ class PredictorTest {
     Predictor predictor = predictor(16, version);
     List<String> texts = IntStream.range(0, 20).mapToObj(i -> "film number " + i).toList();
 
-    CompletableFuture<Prediction> first = predictor.predict("films", LONG_TEXT);
+    CompletableFuture<Prediction> first = predictor.predict("films", LONG_TEXT, "a key");
     List<CompletableFuture<Prediction>> predictions =
-        texts.stream().map(text -> predictor.predict("films", text)).toList();
+        texts.stream().map(text -> predictor.predict("films", text, "a key")).toList();
 
     assertThat(predictor.close(LONG)).isTrue();
     assertThat(first).isCompleted();
@@ -75,7 +75,7 @@ class PredictorTest {
   void noMoreAreScoredTogetherThanMay() {
     Predictor predictor = predictor(1, TestAdapters.version("films", 1, null));
     for (int i = 0; i < 10; i++) {
-      predictor.predict("films", "film number " + i);
+      predictor.predict("films", "film number " + i, "a key");
     }
 
     assertThat(predictor.close(LONG)).isTrue();
@@ -88,13 +88,13 @@ class PredictorTest {
         predictor(
             4, TestAdapters.version("films", 1, null), TestAdapters.version("books", 1, null));
     Queue<String> order = new ConcurrentLinkedQueue<>();
-    predictor.predict("films", LONG_TEXT);
+    predictor.predict("films", LONG_TEXT, "a key");
     for (int i = 0; i < 6; i++) {
-      predictor.predict("films", "film " + i).thenRun(() -> order.add("film"));
+      predictor.predict("films", "film " + i, "a key").thenRun(() -> order.add("film"));
     }
-    predictor.predict("books", "a book").thenRun(() -> order.add("book"));
+    predictor.predict("books", "a book", "a key").thenRun(() -> order.add("book"));
     for (int i = 0; i < 12; i++) {
-      predictor.predict("films", "late film " + i).thenRun(() -> order.add("late film"));
+      predictor.predict("films", "late film " + i, "a key").thenRun(() -> order.add("late film"));
     }
 
     assertThat(predictor.close(LONG)).isTrue();
@@ -119,9 +119,9 @@ class PredictorTest {
     float bias = Float.MAX_VALUE * (1 - between);
     Predictor predictor = predictor(16, TestAdapters.scaled("films", -Float.MAX_VALUE, bias));
 
-    predictor.predict("films", "0");
+    predictor.predict("films", "0", "a key");
     List<CompletableFuture<Prediction>> predictions =
-        texts.stream().map(text -> predictor.predict("films", text)).toList();
+        texts.stream().map(text -> predictor.predict("films", text, "a key")).toList();
 
     assertThat(predictor.close(LONG)).isTrue();
     for (int i = 0; i < firsts.length; i++) {

@@ -52,8 +52,9 @@ class ServingProcessTest {
   }
 
   @BeforeEach
-  void createTopic() throws Exception {
+  void createTopics() throws Exception {
     broker.createAdapters(PARTITIONS);
+    broker.createRollouts(PARTITIONS);
     publisher = new TestPublisher(settings(), PARTITIONS);
   }
 
@@ -253,7 +254,7 @@ class ServingProcessTest {
           return ready.get("refused").asInt() == 1 && ready.get("unreadable").asInt() == 1;
         });
     assertThat(api.serving("films")).isEqualTo(1);
-    assertThat(api.isReady()).isTrue();
+    Await.until("ready", api::isReady);
 
     publisher.publish(chain.get(2));
     Await.until("version 3 serves", () -> api.serving("films") == 3);
@@ -303,8 +304,9 @@ class ServingProcessTest {
     broker.createAdapters(PARTITIONS);
     publisher.publish(TestAdapters.chain("books", 1));
 
-    Await.until("the new topic's version serves", () -> api.serving("books") == 1);
-    assertThat(api.predict("films", TEXT).status()).isEqualTo(404);
+    Await.until(
+        "only the new topic's version serves",
+        () -> api.serving("books") == 1 && api.predict("films", TEXT).status() == 404);
     Await.until("ready", api::isReady);
   }
 

@@ -97,12 +97,32 @@ final class TestBroker implements AutoCloseable {
 
   /** An empty topic {@code adapters}, whatever there was. */
   void createAdapters(int partitions) throws Exception {
+    delete(Topics.ADAPTERS);
+    create(Topics.ADAPTERS, partitions, Map.of("cleanup.policy", "compact"));
+  }
+
+  /** An empty topic {@code rollouts}, whatever there was. */
+  void createRollouts(int partitions) throws Exception {
+    delete(Topics.ROLLOUTS);
+    create(
+        Topics.ROLLOUTS,
+        partitions,
+        Map.of("retention.ms", "-1", "message.timestamp.type", "LogAppendTime"));
+  }
+
+  private void create(String name, int partitions, Map<String, String> configs) throws Exception {
     try (Admin admin = admin()) {
-      if (admin.listTopics().names().get().contains(Topics.ADAPTERS)) {
-        admin.deleteTopics(List.of(Topics.ADAPTERS)).all().get();
+      NewTopic topic = new NewTopic(name, partitions, (short) 1);
+      admin.createTopics(List.of(topic.configs(configs))).all().get();
+    }
+  }
+
+  /** Sees to it that there is no such topic. */
+  void delete(String topic) throws Exception {
+    try (Admin admin = admin()) {
+      if (admin.listTopics().names().get().contains(topic)) {
+        admin.deleteTopics(List.of(topic)).all().get();
       }
-      NewTopic topic = new NewTopic(Topics.ADAPTERS, partitions, (short) 1);
-      admin.createTopics(List.of(topic.configs(Map.of("cleanup.policy", "compact")))).all().get();
     }
   }
 

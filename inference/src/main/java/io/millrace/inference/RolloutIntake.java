@@ -1,0 +1,93 @@
+package io.millrace.inference;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.Topics;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What events of one kind do here: first to the store, then to what serves. */
+final class RolloutIntake implements TopicIntake<RolloutEvent> {
+  private static final Logger LOG = LoggerFactory.getLogger(RolloutIntake.class);
+
+  private final AdapterStore store;
+  private final AdapterCatalog catalog;
+  private final RolloutKind kind;
+  private final List<LoggedEvent> events = new ArrayList<>();
+  private final Map<Integer, Long> read = new TreeMap<>();
+
+  RolloutIntake(AdapterStore store, AdapterCatalog catalog, RolloutKind kind) {
+    this.store = store;
+    this.catalog = catalog;
+    this.kind = kind;
+  }
+
+  @Override
+  public String topic() {
+    return Topics.ROLLOUTS;
+  }
+
+  @Override
+  public Class<RolloutEvent> type() {
+    return RolloutEvent.class;
+  }
+
+  @Override
+  public boolean holdsAnotherThan(TopicIdentity topic) {
+    return store.rolloutTopic(kind).filter(held -> !held.equals(topic)).isPresent();
+  }
+
+  @Override
+  public void begin(TopicIdentity topic) {
+    if (store.rolloutTopic(kind).filter(topic::equals).isEmpty()) {
+      catalog.rollouts().startAfresh(kind, topic).forEach(catalog::settle);
+    }
+  }
+
+  @Override
+  public Map<Integer, Long> offsets() {
+    events.clear();
+    read.clear();
+    return store.rolloutOffsets(kind);
+  }
+
+  @Override
+  public void record(byte[] key, RolloutEvent event, StreamOffset after, Instant time) {
+    if (event == null || !Arrays.equals(key, event.getDomain().getBytes(UTF_8))) {
+      unreadable("a rollout's event without its domain as key", after);
+      return;
+    }
+    read.put(after.partition(), after.next());
+    if (kind.takes(event.getAction())) {
+      events.add(new LoggedEvent(after.partition(), after.next() - 1, time, event));
+    }
+  }
+
+  @Override
+  public void unreadable(String reason, StreamOffset after) {
+    LOG.warn("skipped an event of rollouts, before {}: {}", after, reason);
+    read.put(after.partition(), after.next());
+  }
+
+  @Override
+  public void flush() {
+    if (read.isEmpty()) {
+      return;
+    }
+    catalog.rollouts().add(kind, events, read);
+    Set<String> domains = new TreeSet<>();
+    events.forEach(logged -> domains.add(logged.event().getDomain()));
+    events.clear();
+    read.clear();
+    domains.forEach(catalog::settle);
+  }
+}
