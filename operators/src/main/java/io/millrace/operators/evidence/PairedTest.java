@@ -5,20 +5,21 @@ import java.io.Serializable;
 /**
  * Which of two versions is right more often? Decided on the examples where exactly one of them is
  * right: a win where it is the candidate, a loss where it is the other. It may be asked after every
- * example, and holds its error rates all the same: see {@link MixtureEvidence}.
+ * example, and holds its error rates all the same: see {@link MixtureEvidence} and {@link
+ * MarginEvidence}.
  *
- * <p>The error rates are those of one test. They hold as long as no pair, given those before it, is
- * won with a probability on the wrong side; neither how often the versions differ nor how accurate
- * they are matters.
+ * <p>The error rates are those of one test. They hold as long as no example, given those before it,
+ * is on the wrong side in expectation; neither how often the versions differ nor how accurate they
+ * are matters.
  *
- * @param rollbackError how often, at most, a candidate that wins half of the pairs or more is
- *     judged worse
- * @param promoteError how often, at most, a candidate that wins (1/2 - margin) of the pairs or
- *     fewer is judged better
- * @param margin 0 asks whether the candidate is better; above, only whether it is not worse by more
- *     than that (a test for non-inferiority): a candidate that wins 1/2 or a little less passes,
- *     too. In shares of the pairs, not of the examples
- * @param limit examples, pairs or not, after which the question stays open for good
+ * @param rollbackError how often, at most, a candidate that is as accurate as the other, or more,
+ *     is judged worse
+ * @param promoteError how often, at most, a candidate that is not more accurate than the other less
+ *     the margin is judged better
+ * @param margin what the candidate's accuracy may be lower by and still count as better, as a share
+ *     of the examples. 0 asks whether it is better; above, whether it is not worse by that much (a
+ *     test for non-inferiority)
+ * @param limit examples after which the question stays open for good
  */
 public record PairedTest(double rollbackError, double promoteError, double margin, long limit)
     implements Serializable {
@@ -35,14 +36,14 @@ public record PairedTest(double rollbackError, double promoteError, double margi
   }
 
   /**
-   * @throws IllegalArgumentException where a rate is not between 0 and 1, the margin not in [0,
-   *     1/2) or the limit not positive
+   * @throws IllegalArgumentException where a rate is not between 0 and 1, the margin not in [0, 1)
+   *     or the limit not positive
    */
   public PairedTest {
     requireRate("rollbackError", rollbackError);
     requireRate("promoteError", promoteError);
-    if (!(margin >= 0 && margin < 0.5)) {
-      throw new IllegalArgumentException("margin must be from 0 to below 0.5, is " + margin);
+    if (!(margin >= 0 && margin < 1)) {
+      throw new IllegalArgumentException("margin must be from 0 to below 1, is " + margin);
     }
     if (limit < 1) {
       throw new IllegalArgumentException("limit must be positive, is " + limit);
@@ -65,7 +66,11 @@ public record PairedTest(double rollbackError, double promoteError, double margi
     if (MixtureEvidence.log(losses, wins, 0.5) >= -Math.log(rollbackError)) {
       return Verdict.WORSE;
     }
-    if (MixtureEvidence.log(wins, losses, 0.5 - margin) >= -Math.log(promoteError)) {
+    double better =
+        margin == 0
+            ? MixtureEvidence.log(wins, losses, 0.5)
+            : MarginEvidence.log(wins, losses, examples - wins - losses, margin);
+    if (better >= -Math.log(promoteError)) {
       return Verdict.BETTER;
     }
     return examples >= limit ? Verdict.INCONCLUSIVE : Verdict.OPEN;

@@ -18,8 +18,7 @@ import org.junit.jupiter.api.Test;
 class EvidenceRulesTest {
   private static final String DOMAIN = "reviews";
 
-  private final EvidenceRules rules =
-      new EvidenceRules(new PairedTest(0.05, 0.05, 0, 2_000), 500, 0.1);
+  private EvidenceRules rules = new EvidenceRules(new PairedTest(0.05, 0.05, 0, 2_000), 500, 0.1);
   private final NavigableMap<Long, VersionRef> versions = new TreeMap<>();
   private Rollout now = Rollout.initial(DOMAIN);
   private Comparison comparison;
@@ -72,6 +71,20 @@ class EvidenceRulesTest {
     assertThat(comparison.getTried()).isEqualTo(ref(2));
     assertThat(comparison.getAgainst()).isEqualTo(ref(1));
     assertThat(comparison.getExamples()).isZero();
+  }
+
+  @Test
+  void withAMarginOneThatIsAsGoodIsPromotedAndTheReasonSaysSo() throws Exception {
+    rules = new EvidenceRules(new PairedTest(0.05, 0.05, 0.05, 2_000), 500, 0.1);
+    canary();
+    count(3, 3, 200);
+
+    RolloutEvent promotion = decision();
+    assertThat(promotion.getAction()).isEqualTo(RolloutAction.PROMOTE);
+    assertThat(promotion.getReason())
+        .endsWith(
+            "of the 6 examples (of 200) where it differs from stable 1; error rate 0.05,"
+                + " margin 0.05");
   }
 
   @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.millrace.operators.evidence.PairedTest.Verdict;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -40,7 +41,7 @@ class PairedTestTest {
 
     assertThat(runs.share(Verdict.WORSE)).isGreaterThan(0.95);
     assertThat(runs.share(Verdict.BETTER)).isLessThan(0.02);
-    assertThat(runs.medianPairs()).isBetween(10, 60);
+    assertThat(runs.medianExamples()).isBetween(10, 60);
   }
 
   @Test
@@ -49,29 +50,33 @@ class PairedTestTest {
 
     assertThat(runs.share(Verdict.BETTER)).isGreaterThan(0.95);
     assertThat(runs.share(Verdict.WORSE)).isLessThan(0.02);
-    assertThat(runs.medianPairs()).isBetween(10, 60);
+    assertThat(runs.medianExamples()).isBetween(10, 60);
   }
 
   @Test
   void oneThatIsWorseByTheMarginIsPromotedNoMoreOftenThanTheErrorRate() {
-    Runs runs = simulate(new PairedTest(0.05, 0.05, 0.1, LIMIT), 0.4, 5);
+    Runs pairsOnly = simulate(new PairedTest(0.05, 0.05, 0.1, LIMIT), 0.45, 0.55, 5);
+    Runs fewPairs = simulate(new PairedTest(0.05, 0.05, 0.03, LIMIT), 0.01, 0.04, 6);
 
-    assertThat(runs.share(Verdict.BETTER)).isLessThanOrEqualTo(atMost(0.05));
-    assertThat(runs.share(Verdict.WORSE)).isGreaterThan(0.9);
+    assertThat(pairsOnly.share(Verdict.BETTER)).isLessThanOrEqualTo(atMost(0.05)).isPositive();
+    assertThat(fewPairs.share(Verdict.BETTER)).isLessThanOrEqualTo(atMost(0.05)).isPositive();
+    assertThat(fewPairs.share(Verdict.WORSE)).isGreaterThan(0.9);
   }
 
+  /** Two good versions differ rarely; without a margin that would take for ever. */
   @Test
-  void aMarginLetsOneThatIsAsGoodPass() {
-    Runs runs = simulate(new PairedTest(0.05, 0.05, 0.1, LIMIT), 0.5, 6);
+  void aMarginLetsOneThatIsAsGoodPassSoon() {
+    Runs runs = simulate(new PairedTest(0.05, 0.05, 0.05, LIMIT), 0.02, 0.02, 7);
 
     assertThat(runs.share(Verdict.BETTER)).isGreaterThan(0.9);
     assertThat(runs.share(Verdict.WORSE)).isLessThanOrEqualTo(atMost(0.05));
+    assertThat(runs.medianExamples()).isBetween(100, 400);
   }
 
   /** Neither answer is an error there; what counts is that there is one. */
   @Test
   void insideTheMarginThereIsAnAnswer() {
-    Runs runs = simulate(new PairedTest(0.05, 0.05, 0.2, LIMIT), 0.45, 7);
+    Runs runs = simulate(new PairedTest(0.05, 0.05, 0.1, LIMIT), 0.05, 0.09, 8);
 
     assertThat(runs.share(Verdict.INCONCLUSIVE)).isLessThan(0.05);
     assertThat(runs.share(Verdict.BETTER)).isGreaterThan(runs.share(Verdict.WORSE));
@@ -91,8 +96,8 @@ class PairedTestTest {
         .hasMessage("rollbackError must be above 0 and below 1, is 0.0");
     assertThatThrownBy(() -> new PairedTest(0.05, 1, 0, 1))
         .hasMessage("promoteError must be above 0 and below 1, is 1.0");
-    assertThatThrownBy(() -> new PairedTest(0.05, 0.05, 0.5, 1))
-        .hasMessage("margin must be from 0 to below 0.5, is 0.5");
+    assertThatThrownBy(() -> new PairedTest(0.05, 0.05, 1, 1))
+        .hasMessage("margin must be from 0 to below 1, is 1.0");
     assertThatThrownBy(() -> new PairedTest(0.05, 0.05, 0, 0))
         .hasMessage("limit must be positive, is 0");
   }
@@ -102,41 +107,48 @@ class PairedTestTest {
     return rate + 3 * Math.sqrt(rate * (1 - rate) / RUNS);
   }
 
-  private record Runs(Map<Verdict, Integer> verdicts, int[] pairs) {
+  private record Runs(Map<Verdict, Integer> verdicts, int[] examples) {
     double share(Verdict verdict) {
       return verdicts.getOrDefault(verdict, 0) / (double) RUNS;
     }
 
-    int medianPairs() {
-      return pairs[pairs.length / 2];
+    int medianExamples() {
+      return examples[examples.length / 2];
     }
   }
 
   /** Every example is a pair: nothing gives more occasions to be wrong within the limit. */
   private static Runs simulate(PairedTest test, double win, long seed) {
+    return simulate(test, win, 1 - win, seed);
+  }
+
+  private static Runs simulate(PairedTest test, double win, double loss, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
-    Verdict[][] known = new Verdict[LIMIT + 1][LIMIT + 1];
+    // What the test says of counts, as often as they come up.
+    Map<Long, Verdict> known = new HashMap<>();
     Map<Verdict, Integer> verdicts = new EnumMap<>(Verdict.class);
-    int[] pairs = new int[RUNS];
+    int[] lengths = new int[RUNS];
     for (int run = 0; run < RUNS; run++) {
-      int wins = 0;
-      int losses = 0;
+      long wins = 0;
+      long losses = 0;
+      int examples = 0;
       Verdict verdict = Verdict.OPEN;
       while (verdict == Verdict.OPEN) {
-        if (random.nextDouble() < win) {
-          wins++;
-        } else {
-          losses++;
+        double drawn = random.nextDouble();
+        wins += drawn < win ? 1 : 0;
+        losses += drawn >= win && drawn < win + loss ? 1 : 0;
+        examples++;
+        long counts = (wins * (LIMIT + 1) + losses) * (LIMIT + 1) + examples;
+        verdict = known.get(counts);
+        if (verdict == null) {
+          verdict = test.verdict(wins, losses, examples);
+          known.put(counts, verdict);
         }
-        if (known[wins][losses] == null) {
-          known[wins][losses] = test.verdict(wins, losses, wins + losses);
-        }
-        verdict = known[wins][losses];
       }
       verdicts.merge(verdict, 1, Integer::sum);
-      pairs[run] = wins + losses;
+      lengths[run] = examples;
     }
-    Arrays.sort(pairs);
-    return new Runs(verdicts, pairs);
+    Arrays.sort(lengths);
+    return new Runs(verdicts, lengths);
   }
 }

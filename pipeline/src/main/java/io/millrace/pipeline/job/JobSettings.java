@@ -251,10 +251,10 @@ public final class JobSettings {
           "evidence.margin",
           0,
           0,
-          0.49,
-          "Better means: right alone in more than 1/2 minus this of the examples in which exactly one"
-              + " of candidate and stable version is right. Above 0 a candidate that is as good is"
-              + " promoted, too.");
+          0.5,
+          "What a candidate's accuracy may be lower by than the stable version's and still be promoted,"
+              + " as a share of the examples (0.02: two in a hundred). With 0 it has to be higher;"
+              + " above, one that is as good is promoted, too.");
   public static final Setting<Integer> EVIDENCE_LIMIT =
       Setting.integer(
           "evidence.limit",
