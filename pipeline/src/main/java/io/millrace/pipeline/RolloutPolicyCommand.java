@@ -13,7 +13,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "policy",
     description = {
-      "Decide what becomes of the versions to come:",
+      "Decide what becomes of the versions to come.",
       "  latest  each serves as soon as it is published",
       "  canary  each is tried on a share of the requests first",
       "  manual  each waits for somebody to promote it or to try it"
