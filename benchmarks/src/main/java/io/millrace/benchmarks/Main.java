@@ -41,7 +41,8 @@ import picocli.CommandLine.Unmatched;
       StreamsCommand.class,
       ReplayCommand.class,
       SwapsCommand.class,
-      ServingCommand.class
+      ServingCommand.class,
+      LabelToLiveCommand.class
     })
 public final class Main implements Callable<Integer> {
   @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")

@@ -85,7 +85,7 @@ final class ReplayCommand implements Callable<Integer> {
   }
 
   /** A log is there as soon as this process runs. */
-  private static boolean isUnused(Path directory) throws IOException {
+  static boolean isUnused(Path directory) throws IOException {
     if (!Files.exists(directory)) {
       return true;
     }
