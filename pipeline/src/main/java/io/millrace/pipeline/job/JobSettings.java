@@ -249,12 +249,12 @@ public final class JobSettings {
   public static final Setting<Double> MARGIN =
       Setting.decimal(
           "evidence.margin",
-          0,
+          0.05,
           0,
           0.5,
-          "What a candidate's accuracy may be lower by than the stable version's and still be promoted,"
-              + " as a share of the examples (0.02: two in a hundred). With 0 it has to be higher;"
-              + " above, one that is as good is promoted, too.");
+          "A candidate is promoted once the examples say that its accuracy is not lower than the stable"
+              + " version's by this much (0.05: five in a hundred). With 0 it has to be higher, which"
+              + " takes thousands of examples where both are good.");
   public static final Setting<Integer> EVIDENCE_LIMIT =
       Setting.integer(
           "evidence.limit",
