@@ -100,7 +100,8 @@ class EvidenceTest {
     RolloutHistory honest = history();
     RolloutEvent promotion = decided(honest, RolloutAction.PROMOTE);
     assertThat(promotion.getAuthor()).isEqualTo("evidence");
-    assertThat(promotion.getReason()).endsWith("where it differs from stable 1; error rate 0.05");
+    assertThat(promotion.getReason())
+        .endsWith("where it differs from stable 1; error rate 0.05, margin 0.05");
 
     // A version that has seen more than enough; then, while nothing is tried, the wrong labels.
     send(240, true);
