@@ -7,8 +7,10 @@ import io.millrace.schemas.AdapterVersion;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import org.apache.avro.Schema;
 import org.apache.avro.SchemaNormalization;
@@ -40,6 +42,57 @@ class AdapterStoreSchemaTest {
       List<StoredVersion> read = new ArrayList<>();
       store.forEachVersion(read::add);
       assertThat(read).containsExactly(StoredVersion.of(version));
+    }
+  }
+
+  @Test
+  void takesOverAStoreFromBeforeThereWereRollouts() throws Exception {
+    AdapterVersion version = TestAdapters.version("films", 7, null);
+    TopicIdentity adapters = new TopicIdentity("cluster", "topic");
+    try (AdapterStore store = AdapterStore.open(directory)) {
+      store.startAfresh(adapters);
+      store.put(version, new StreamOffset(3, 12));
+    }
+    makeItOfLayout1();
+
+    LoggedEvent event =
+        new LoggedEvent(1, 5, Instant.ofEpochMilli(77), TestDecisions.published(version));
+    try (AdapterStore store = AdapterStore.open(directory)) {
+      List<StoredVersion> read = new ArrayList<>();
+      store.forEachVersion(read::add);
+      assertThat(read).containsExactly(StoredVersion.of(version));
+      assertThat(store.topic()).contains(adapters);
+      assertThat(store.offsets()).isEqualTo(Map.of(3, 12L));
+      for (RolloutKind kind : RolloutKind.values()) {
+        assertThat(store.rolloutTopic(kind)).isEmpty();
+        assertThat(store.rolloutOffsets(kind)).isEmpty();
+      }
+      store.putRolloutEvents(RolloutKind.PUBLICATIONS, List.of(event), Map.of(1, 6L));
+    }
+
+    try (AdapterStore store = AdapterStore.open(directory)) {
+      assertThat(store.rolloutEvents("films")).containsExactly(event);
+      assertThat(store.rolloutOffsets(RolloutKind.PUBLICATIONS)).isEqualTo(Map.of(1, 6L));
+      assertThat(store.rolloutOffsets(RolloutKind.DECISIONS)).isEmpty();
+    }
+  }
+
+  private void makeItOfLayout1() throws Exception {
+    List<ColumnFamilyHandle> families = new ArrayList<>();
+    try (Options options = new Options()) {
+      List<ColumnFamilyDescriptor> names =
+          RocksDB.listColumnFamilies(options, directory.toString()).stream()
+              .map(ColumnFamilyDescriptor::new)
+              .collect(Collectors.toList());
+      try (RocksDB db = RocksDB.open(directory.toString(), names, families)) {
+        for (ColumnFamilyHandle family : families) {
+          if (new String(family.getName(), UTF_8).startsWith("rollout-")) {
+            db.dropColumnFamily(family);
+          }
+        }
+        db.put(family(families, "default"), "layout".getBytes(UTF_8), "1".getBytes(UTF_8));
+        families.forEach(ColumnFamilyHandle::close);
+      }
     }
   }
 

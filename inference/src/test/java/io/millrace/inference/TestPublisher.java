@@ -5,6 +5,7 @@ import io.millrace.client.Settings;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Properties;
@@ -44,6 +45,27 @@ final class TestPublisher implements AutoCloseable {
     producer.commitTransaction();
   }
 
+  /** With the events that say so, in the same transaction. */
+  void publishWithEvents(List<AdapterVersion> versions) {
+    producer.beginTransaction();
+    for (AdapterVersion version : versions) {
+      send(
+          version.getDomain(),
+          version.getVersion(),
+          serializer.serialize(Topics.ADAPTERS, version));
+      producer.send(TestDecisions.record(serializer, TestDecisions.published(version)));
+    }
+    producer.commitTransaction();
+  }
+
+  /** As a job does that is killed before it commits: the transaction stays open. */
+  void publishWithEventAndDie(AdapterVersion version) {
+    producer.beginTransaction();
+    send(version.getDomain(), version.getVersion(), serializer.serialize(Topics.ADAPTERS, version));
+    producer.send(TestDecisions.record(serializer, TestDecisions.published(version)));
+    producer.flush();
+  }
+
   void publishAndAbort(AdapterVersion version) {
     producer.beginTransaction();
     send(version.getDomain(), version.getVersion(), serializer.serialize(Topics.ADAPTERS, version));
@@ -70,6 +92,7 @@ final class TestPublisher implements AutoCloseable {
 
   @Override
   public void close() {
-    producer.close();
+    // A transaction that is left open stays so.
+    producer.close(Duration.ZERO);
   }
 }
