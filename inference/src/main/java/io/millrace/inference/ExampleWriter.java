@@ -10,7 +10,6 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
 
@@ -39,11 +38,12 @@ final class ExampleWriter implements AutoCloseable {
   /**
    * Appends one. May block for seconds while Kafka's metadata or the registry is waited for.
    *
-   * @return completes when all in-sync replicas have it; fails with Kafka's exception
+   * @return completes with its place when all in-sync replicas have it; fails with Kafka's
+   *     exception
    * @throws io.millrace.client.RegistryUnavailableException where the registry does not answer
    */
-  CompletableFuture<RecordMetadata> append(LabeledExample example) {
-    CompletableFuture<RecordMetadata> done = new CompletableFuture<>();
+  CompletableFuture<ServedRequest.Example> append(LabeledExample example) {
+    CompletableFuture<ServedRequest.Example> done = new CompletableFuture<>();
     producer.send(
         new ProducerRecord<>(
             Topics.LABELED_EXAMPLES,
@@ -51,7 +51,9 @@ final class ExampleWriter implements AutoCloseable {
             serializer.serialize(Topics.LABELED_EXAMPLES, example)),
         (metadata, failure) -> {
           if (failure == null) {
-            done.complete(metadata);
+            done.complete(
+                new ServedRequest.Example(
+                    example.getLabel(), metadata.partition(), metadata.offset()));
           } else {
             done.completeExceptionally(failure);
           }

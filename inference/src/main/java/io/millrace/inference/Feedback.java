@@ -182,16 +182,11 @@ final class Feedback {
       writer
           .append(example(place.requestId(), request, mine.label()))
           .whenComplete(
-              (metadata, failure) -> {
+              (written, failure) -> {
                 if (failure != null) {
                   fail(place, mine, failure);
                 } else {
-                  made(
-                      place,
-                      request,
-                      mine,
-                      new ServedRequest.Example(
-                          mine.label(), metadata.partition(), metadata.offset()));
+                  made(place, request, mine, written);
                 }
               });
     } catch (RuntimeException e) {

@@ -83,6 +83,30 @@ final class JsonBody {
     return value;
   }
 
+  /** A whole number; null where it is not there. */
+  Long optionalLong(String field) throws InvalidException {
+    JsonNode node = root.get(field);
+    if (node == null) {
+      return null;
+    }
+    if (!node.isIntegralNumber() || !node.canConvertToLong()) {
+      throw new InvalidException("\"" + field + "\" is not a whole number");
+    }
+    return node.longValue();
+  }
+
+  /** A number; null where it is not there. */
+  Double optionalNumber(String field) throws InvalidException {
+    JsonNode node = root.get(field);
+    if (node == null) {
+      return null;
+    }
+    if (!node.isNumber()) {
+      throw new InvalidException("\"" + field + "\" is not a number");
+    }
+    return node.doubleValue();
+  }
+
   private static boolean hasLoneSurrogate(String value) {
     return value
         .codePoints()

@@ -83,11 +83,12 @@ final class RolloutIntake implements TopicIntake<RolloutEvent> {
     if (read.isEmpty()) {
       return;
     }
-    catalog.rollouts().add(kind, events, read);
+    Runnable teller = catalog.rollouts().add(kind, events, read);
     Set<String> domains = new TreeSet<>();
     events.forEach(logged -> domains.add(logged.event().getDomain()));
     events.clear();
     read.clear();
     domains.forEach(catalog::settle);
+    teller.run();
   }
 }

@@ -1,22 +1,29 @@
 package io.millrace.inference;
 
 import io.millrace.schemas.Rollout;
+import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutHistory;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 
 /**
  * The state of every domain's rollout: the fold of the events in the local store, in step with it.
  *
- * <p>Two threads add to it, one per {@link RolloutKind}; any thread reads.
+ * <p>Two threads add to it, one per {@link RolloutKind}; any thread reads, and may wait for an
+ * event of its own to come back from the log.
  */
 final class Rollouts {
   private final AdapterStore store;
   private final Map<String, Rollout> byDomain = new ConcurrentHashMap<>();
+  private final Map<String, CompletableFuture<RolloutHistory.Entry>> awaited =
+      new ConcurrentHashMap<>();
 
   Rollouts(AdapterStore store) {
     this.store = store;
@@ -26,13 +33,26 @@ final class Rollouts {
   synchronized void load() {
     byDomain.clear();
     for (RolloutKind kind : RolloutKind.values()) {
-      store.forEachRolloutEvent(kind, this::apply);
+      store.forEachRolloutEvent(kind, logged -> apply(logged, Runnable::run));
     }
   }
 
-  private void apply(LoggedEvent logged) {
-    String domain = logged.event().getDomain();
-    byDomain.put(domain, of(domain).apply(logged.event()));
+  /**
+   * @param teller takes what tells whoever waits for the event
+   */
+  private void apply(LoggedEvent logged, Consumer<Runnable> teller) {
+    RolloutEvent event = logged.event();
+    Rollout before = of(event.getDomain());
+    Rollout after = before.apply(event);
+    byDomain.put(event.getDomain(), after);
+    CompletableFuture<RolloutHistory.Entry> waiting = awaited.remove(event.getEventId());
+    if (waiting != null) {
+      String objection =
+          Rollout.isDecision(event.getAction()) ? before.objection(event).orElse(null) : null;
+      RolloutHistory.Entry entry =
+          new RolloutHistory.Entry(logged.offset(), logged.time(), event, objection, after);
+      teller.accept(() -> waiting.complete(entry));
+    }
   }
 
   /** The state of a domain's rollout; the initial one where the log says nothing of it. */
@@ -45,10 +65,34 @@ final class Rollouts {
    * Keeps events and the offsets after what was read to get them, and adds them to the state.
    *
    * @param offsets per partition, the next to read
+   * @return tells those who wait for one of the events; to be run once what they say serves
    */
-  synchronized void add(RolloutKind kind, List<LoggedEvent> events, Map<Integer, Long> offsets) {
+  synchronized Runnable add(
+      RolloutKind kind, List<LoggedEvent> events, Map<Integer, Long> offsets) {
     store.putRolloutEvents(kind, events, offsets);
-    events.forEach(this::apply);
+    List<Runnable> tellers = new ArrayList<>();
+    events.forEach(logged -> apply(logged, tellers::add));
+    return () -> tellers.forEach(Runnable::run);
+  }
+
+  /**
+   * What becomes of an event that is about to be appended. Ask before appending.
+   *
+   * @return completes when this process has read it and serves accordingly; never by itself where
+   *     it does not come
+   */
+  CompletableFuture<RolloutHistory.Entry> await(String eventId) {
+    return awaited.computeIfAbsent(eventId, id -> new CompletableFuture<>());
+  }
+
+  /** Waits no longer for an event. */
+  void forget(String eventId) {
+    awaited.remove(eventId);
+  }
+
+  /** Domains that the log speaks of, by name. */
+  Set<String> domains() {
+    return new TreeSet<>(byDomain.keySet());
   }
 
   /**

@@ -8,6 +8,7 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import io.prometheus.metrics.model.snapshots.Unit;
 import java.time.Duration;
+import java.util.function.BiConsumer;
 
 /**
  * What is counted and timed here, as Prometheus collects it; docs/serving.md lists the series. Any
@@ -54,6 +55,12 @@ final class ServingMetrics {
           .help("Versions refused since the start, each time that they were.")
           .register(registry);
 
+  private final Counter decisions =
+      Counter.builder()
+          .name("millrace_rollout_decisions_total")
+          .help("Decisions about rollouts that clients of this process asked for.")
+          .labelNames("action", "outcome")
+          .register(registry);
   private final Counter feedback =
       Counter.builder()
           .name("millrace_feedback_total")
@@ -101,6 +108,11 @@ final class ServingMetrics {
     refusals.inc();
   }
 
+  /** A decision was asked for, and this came of it. */
+  void decision(String action, String outcome) {
+    decisions.labelValues(action, outcome).inc();
+  }
+
   /** Feedback came, and this came of it. */
   void feedback(String outcome) {
     feedback.labelValues(outcome).inc();
@@ -131,11 +143,45 @@ final class ServingMetrics {
                         domain ->
                             domain
                                 .serving()
+                                .map(Assignment::stable)
                                 .ifPresent(
-                                    serving ->
-                                        callback.call(
-                                            serving.stable().version().version(), domain.name()))))
+                                    stable ->
+                                        callback.call(stable.version().version(), domain.name()))))
         .register(registry);
+    gauge("millrace_candidate_version", "Number of the version that is tried, by domain.")
+        .labelNames("domain")
+        .callback(
+            callback ->
+                candidates(
+                    catalog,
+                    maxDomains,
+                    (domain, serving) ->
+                        callback.call(serving.candidate().version().version(), domain)))
+        .register(registry);
+    gauge("millrace_candidate_share", "Its part of the requests, from 0 to 1, by domain.")
+        .labelNames("domain")
+        .callback(
+            callback ->
+                candidates(
+                    catalog,
+                    maxDomains,
+                    (domain, serving) -> callback.call(serving.part(), domain)))
+        .register(registry);
+    gauge("millrace_rollout_shortfalls", "Versions that rollouts name and that do not answer here.")
+        .callback(callback -> callback.call(catalog.shortfalls().size()))
+        .register(registry);
+  }
+
+  private static void candidates(
+      AdapterCatalog catalog, int maxDomains, BiConsumer<String, Assignment> tell) {
+    catalog.domains().stream()
+        .limit(maxDomains)
+        .forEach(
+            domain ->
+                domain
+                    .serving()
+                    .filter(serving -> serving.candidate() != null)
+                    .ifPresent(serving -> tell.accept(domain.name(), serving)));
   }
 
   /** Tells, whenever it is asked, how far behind the log this process is. */

@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -43,12 +44,14 @@ final class ServingProcess implements AutoCloseable {
   private final Settings settings;
   private final AdapterStore store;
   private final TrustedKeys trusted;
+  private final Optional<RolloutToken> token;
   private final ServingMetrics metrics = new ServingMetrics();
   private final Merger merger;
   private final AdapterCatalog catalog;
   private final LogFollower follower;
   private final Predictor predictor;
   private final Optional<Feedback> feedback;
+  private final RolloutDesk desk;
   private final HttpService http;
 
   /** Held while loading, and while closing what was loaded. */
@@ -89,6 +92,7 @@ final class ServingProcess implements AutoCloseable {
     this.settings = settings;
     this.store = store;
     this.trusted = trustedKeys(settings);
+    this.token = RolloutToken.of(settings);
     this.merger = new Merger(settings.get(ServingSettings.MERGED_MEMORY), metrics);
     this.catalog = new AdapterCatalog(store, merger, metrics);
     this.follower =
@@ -109,34 +113,32 @@ final class ServingProcess implements AutoCloseable {
     metrics.follow(follower);
     this.feedback = feedback;
     feedback.ifPresent(metrics::follow);
+    this.desk =
+        new RolloutDesk(catalog, new Connection(settings), () -> follower.progress().caughtUp());
+    this.http = HttpService.start(settings.get(ServingSettings.HOST), port, routes(), metrics);
+  }
+
+  /** What it answers, by path. */
+  private Map<String, Routes.Route> routes() {
     RequestBody bodies =
         new RequestBody((int) Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY));
-    this.http =
-        HttpService.start(
-            settings.get(ServingSettings.HOST),
-            port,
-            Map.of(
-                "/v1/predict",
-                new Routes.Route(
-                    "POST",
-                    new PredictEndpoint(
-                        predictor,
-                        bodies,
-                        metrics,
-                        feedback
-                            .<BiConsumer<PredictRequest, Prediction>>map(f -> f::remember)
-                            .orElse((request, prediction) -> {}))),
-                "/v1/feedback",
-                new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics)),
-                "/metrics",
-                new Routes.Route("GET", new MetricsEndpoint(metrics)),
-                "/v1/adapters",
-                new Routes.Route("GET", new AdaptersEndpoint(catalog)),
-                "/health/live",
-                new Routes.Route("GET", new LiveEndpoint()),
-                "/health/ready",
-                new Routes.Route("GET", new ReadyEndpoint(catalog, follower, predictor))),
-            metrics);
+    BiConsumer<PredictRequest, Prediction> served =
+        feedback
+            .<BiConsumer<PredictRequest, Prediction>>map(f -> f::remember)
+            .orElse((request, prediction) -> {});
+    Map<String, Routes.Route> routes = new TreeMap<>();
+    routes.put(
+        "/v1/predict",
+        new Routes.Route("POST", new PredictEndpoint(predictor, bodies, metrics, served)));
+    routes.put(
+        "/v1/feedback", new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics)));
+    routes.put("/v1/adapters", new Routes.Route("GET", new AdaptersEndpoint(catalog)));
+    routes.putAll(RolloutDecisionEndpoint.routes(desk, token, bodies, metrics));
+    routes.put("/metrics", new Routes.Route("GET", new MetricsEndpoint(metrics)));
+    routes.put("/health/live", new Routes.Route("GET", new LiveEndpoint()));
+    routes.put(
+        "/health/ready", new Routes.Route("GET", new ReadyEndpoint(catalog, follower, predictor)));
+    return routes;
   }
 
   private static Optional<Feedback> feedback(Settings settings, Path data) {
@@ -230,6 +232,7 @@ final class ServingProcess implements AutoCloseable {
     boolean ended =
         predictor.close(until(deadline))
             && feedback.map(f -> f.close(until(deadline))).orElse(true)
+            && desk.close(until(deadline))
             && follower.awaitClosed(until(deadline))
             && merger.awaitClosed(until(deadline))
             && hasLoaded(until(deadline));

@@ -76,6 +76,16 @@ final class ServingSettings {
           100_000_000,
           "Requests remembered for feedback; of more, the latest.");
 
+  static final Setting<String> ROLLOUT_TOKEN =
+      Setting.text(
+          "serving.rolloutToken",
+          "",
+          "Who shows it may decide about rollouts over HTTP; nobody may unless it is set.");
+
+  static final Setting<String> ROLLOUT_TOKEN_FILE =
+      Setting.text(
+          "serving.rolloutTokenFile", "", "A file that holds serving.rolloutToken in one line.");
+
   static final Setting<Integer> METRICS_DOMAINS =
       Setting.integer(
           "serving.metricsDomains",
@@ -120,6 +130,8 @@ final class ServingSettings {
                 TRUSTED_KEYS,
                 FEEDBACK_WINDOW,
                 FEEDBACK_REQUESTS,
+                ROLLOUT_TOKEN,
+                ROLLOUT_TOKEN_FILE,
                 METRICS_DOMAINS,
                 MODEL_STORE,
                 MODEL_NAME));

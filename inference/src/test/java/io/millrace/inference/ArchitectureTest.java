@@ -27,10 +27,10 @@ class ArchitectureTest {
   }
 
   @Test
-  void onlyTheConsumerKnowsKafka() {
+  void onlyWhatReadsAndWritesTopicsKnowsKafka() {
     noClasses()
         .that()
-        .haveNameNotMatching(".*\\.(TopicReader|KafkaClients)(\\$.*)?")
+        .haveNameNotMatching(".*\\.(TopicReader|KafkaClients|ExampleWriter)(\\$.*)?")
         .should()
         .dependOnClassesThat()
         .resideInAPackage("org.apache.kafka..")
@@ -38,10 +38,10 @@ class ArchitectureTest {
   }
 
   @Test
-  void onlyTheStoreKnowsRocksDb() {
+  void onlyTheStoresKnowRocksDb() {
     noClasses()
         .that()
-        .haveNameNotMatching(".*\\.AdapterStore(\\$.*)?")
+        .haveNameNotMatching(".*\\.(AdapterStore|ServedRequests)(\\$.*)?")
         .should()
         .dependOnClassesThat()
         .resideInAPackage("org.rocksdb..")
