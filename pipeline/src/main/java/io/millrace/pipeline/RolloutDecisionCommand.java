@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
     })
 abstract class RolloutDecisionCommand implements Callable<Integer> {
   private static final int NOTHING_CHANGED = 1;
+  private static final int LONGEST_TEXT = 1000;
 
   @Option(names = "--domain", paramLabel = "D", required = true, description = "About this domain.")
   private String domain;
@@ -68,7 +69,16 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
     if (by.isBlank()) {
       throw new UsageException("--by: a name is needed");
     }
+    requireShort("--by", by);
+    requireShort("--reason", reason);
     return source.read(settings, spec.commandLine().getErr(), connection -> decide(connection, by));
+  }
+
+  private static void requireShort(String option, String text) {
+    if (text.length() > LONGEST_TEXT) {
+      throw new UsageException(
+          "%s: %d characters are more than %d".formatted(option, text.length(), LONGEST_TEXT));
+    }
   }
 
   private int decide(Connection connection, String by) {

@@ -186,16 +186,10 @@ final class RolloutHistoryCommand implements Callable<Integer> {
   }
 
   private static ObjectNode jsonAt(RolloutHistory history, Instant time) {
-    Rollout state = history.at(time);
-    ObjectNode json = RolloutWords.json(state);
+    ObjectNode json = RolloutWords.json(history.at(time));
     json.put("at", RolloutWords.time(time));
     json.set(
-        "changed", RolloutWords.lastChange(history, time).map(RolloutWords::event).orElse(null));
-    json.set(
-        "decided",
-        state.last() == null
-            ? null
-            : RolloutWords.event(history.find(state.last().getEventId()).orElseThrow()));
+        "changed", RolloutWords.lastChange(history, time).map(RolloutWords::json).orElse(null));
     return json;
   }
 

@@ -149,7 +149,7 @@ final class RolloutStatusCommand implements Callable<Integer> {
 
   private static ObjectNode json(Row row) {
     ObjectNode json = RolloutWords.json(row.rollout());
-    json.set("changed", row.changed() == null ? null : RolloutWords.event(row.changed()));
+    json.set("changed", row.changed() == null ? null : RolloutWords.json(row.changed()));
     return json;
   }
 

@@ -94,7 +94,7 @@ final class RolloutWords {
     return Optional.ofNullable(last);
   }
 
-  /** A state's fields, for machines. */
+  /** A state as serving processes tell it too, for machines. */
   static ObjectNode json(Rollout rollout) {
     ObjectNode json = object();
     json.put("domain", rollout.domain());
@@ -106,33 +106,32 @@ final class RolloutWords {
     json.put("share", rollout.candidate() == null ? null : rollout.share());
     json.put("held", rollout.held());
     json.set("newest", json(rollout.newest()));
+    json.set("decided", rollout.last() == null ? null : json(rollout.last()));
     return json;
   }
 
-  /** An event and what came of it, for machines. */
+  /** An event, its place in the log, and what came of it, for machines. */
   static ObjectNode json(RolloutHistory.Entry entry) {
-    RolloutEvent event = entry.event();
-    ObjectNode json = event(entry);
+    ObjectNode json = json(entry.event());
+    json.put("time", time(entry.time()));
     json.put("offset", entry.offset());
+    json.put("effect", entry.objection() == null && Rollout.isDecision(entry.event().getAction()));
+    json.put("objection", entry.objection());
+    json.put("revision", entry.after().revision());
+    return json;
+  }
+
+  private static ObjectNode json(RolloutEvent event) {
+    ObjectNode json = object();
+    json.put("eventId", event.getEventId());
+    json.put("action", event.getAction().name().toLowerCase(Locale.ROOT));
     json.put("basedOn", event.getBasedOn());
     json.set("version", json(event.getVersion()));
     json.put("policy", event.getPolicy() == null ? null : RolloutDecisions.word(event.getPolicy()));
     json.put("share", event.getShare());
-    json.put("effect", entry.objection() == null && Rollout.isDecision(event.getAction()));
-    json.put("objection", entry.objection());
-    json.set("after", json(entry.after()));
-    return json;
-  }
-
-  /** Who did what when and why, for machines. */
-  static ObjectNode event(RolloutHistory.Entry entry) {
-    RolloutEvent event = entry.event();
-    ObjectNode json = object();
-    json.put("time", time(entry.time()));
-    json.put("eventId", event.getEventId());
-    json.put("action", event.getAction().name().toLowerCase(Locale.ROOT));
-    json.put("by", event.getAuthor());
+    json.put("author", event.getAuthor());
     json.put("reason", event.getReason());
+    json.put("createdAt", time(event.getCreatedAt()));
     return json;
   }
 

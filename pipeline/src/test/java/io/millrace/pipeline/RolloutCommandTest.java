@@ -94,9 +94,11 @@ class RolloutCommandTest {
         .isEqualTo("reviews: stable 17 (was 12), policy latest, revision 7");
 
     JsonNode promoted = json("history", "--domain", "reviews", "--decisions", "--json").get(3);
-    assertThat(promoted.path("by").asText()).isEqualTo("ann");
+    assertThat(promoted.path("author").asText()).isEqualTo("ann");
     assertThat(promoted.path("reason").asText()).isEqualTo("it is good");
-    assertThat(promoted.path("after").path("previous").path("version").asLong()).isEqualTo(16);
+    assertThat(promoted.path("version").path("version").asLong()).isEqualTo(3);
+    assertThat(promoted.path("revision").asLong()).isEqualTo(4);
+    assertThat(promoted.path("effect").asBoolean()).isTrue();
   }
 
   @Test
@@ -134,7 +136,7 @@ class RolloutCommandTest {
     assertThat(one).hasSize(1);
     assertThat(one.get(0).path("stable").path("sha256").asText()).hasSize(64);
     assertThat(one.get(0).path("share").asDouble()).isEqualTo(0.1);
-    assertThat(one.get(0).path("changed").path("by").asText()).isEqualTo("bob");
+    assertThat(one.get(0).path("changed").path("author").asText()).isEqualTo("bob");
   }
 
   /** What a topic from before there were rollouts holds. */
@@ -201,7 +203,9 @@ class RolloutCommandTest {
             candidate.isNull() ? "-" : candidate.path("version").asText(),
             candidate.isNull() ? "0" : json.path("share").asText(),
             json.path("revision").asLong(),
-            json.path("decided").isNull() ? "nobody" : json.path("decided").path("by").asText());
+            json.path("decided").isNull()
+                ? "nobody"
+                : json.path("decided").path("author").asText());
   }
 
   /** Commands at random that all have an effect, and by the rules in the documentation, which. */
@@ -324,6 +328,8 @@ class RolloutCommandTest {
     assertMistake("domain fuzz: the policy is manual already", "policy", "manual");
     assertMistake("Missing required parameter: 'POLICY'", "policy");
     assertMistake("--by: a name is needed", "rollback", "--by", " ");
+    assertMistake(
+        "--reason: 1001 characters are more than 1000", "rollback", "--reason", "x".repeat(1001));
     assertMistake("Missing required option: '--domain=D'", (Optional<String>) null, "rollback");
     assertMistake(
         "there is no domain \"fuz?z\"; there are ", Optional.of("fuz\u001bz"), "rollback");
