@@ -25,9 +25,9 @@ import org.slf4j.LoggerFactory;
  * of are asked less than half as much. First come versions that wait to serve; they may exceed the
  * bound by one, since the version they follow holds its weights until they serve.
  *
- * <p>It works in pieces of a millisecond or two. While every thread that predicts is busy it
- * spreads them out over the time it has: what it takes from the requests, each loses a little of,
- * and none much.
+ * <p>It works in pieces of a millisecond or two: one after the other while no request is there, and
+ * otherwise spread out over the time it has. So what it takes from the requests, each loses a
+ * little of, and none much.
  */
 final class Merger {
   private static final Logger LOG = LoggerFactory.getLogger(Merger.class);
@@ -50,7 +50,7 @@ final class Merger {
   private final Thread thread = new Thread(this::run, "merge");
   private AdapterLoader loader;
   private Supplier<Collection<ServedDomain>> domains;
-  private BooleanSupplier isFree;
+  private BooleanSupplier isIdle;
   private long lookedAt = System.nanoTime();
   private volatile boolean closing;
 
@@ -75,13 +75,13 @@ final class Merger {
    * Begins to merge.
    *
    * @param domains all there are at the time of the call
-   * @param isFree whether a thread that predicts has nothing to do
+   * @param isIdle whether no request is there
    */
   void start(
-      AdapterLoader loader, Supplier<Collection<ServedDomain>> domains, BooleanSupplier isFree) {
+      AdapterLoader loader, Supplier<Collection<ServedDomain>> domains, BooleanSupplier isIdle) {
     this.loader = loader;
     this.domains = domains;
-    this.isFree = isFree;
+    this.isIdle = isIdle;
     if (maxBytes > 0) {
       thread.start();
     }
@@ -167,15 +167,15 @@ final class Merger {
   private boolean makeRoom(ServedDomain domain, List<ServedDomain> leastFirst) {
     long free = maxBytes - loader.mergedBytes();
     for (ServedDomain each : leastFirst) {
-      free -= each.mergedBytes();
+      free -= each == domain ? each.mergedBytes() : bytes(each);
     }
     List<ServedDomain> evicted = new ArrayList<>();
     for (ServedDomain each : leastFirst) {
       if (free >= 0 || each.traffic().recent() > domain.traffic().recent() / 2) {
         break;
       }
-      if (each != domain && each.mergedBytes() > 0) {
-        free += each.mergedBytes();
+      if (each != domain && bytes(each) > 0) {
+        free += bytes(each);
         evicted.add(each);
       }
     }
@@ -183,11 +183,18 @@ final class Merger {
       return false;
     }
     evicted.forEach(ServedDomain::unmerge);
+    domain.choose();
     return true;
+  }
+
+  /** What a domain holds, or is about to again. */
+  private long bytes(ServedDomain domain) {
+    return Math.max(domain.mergedBytes(), domain.isChosen() ? loader.mergedBytes() : 0);
   }
 
   private void merge(ServedDomain domain, LiveAdapter version, List<ServedDomain> waiting) {
     long begun = System.nanoTime();
+    long until = begun + spread(waiting.size()).toNanos();
     try (Merge merge = loader.merge(version.classifier().adapter())) {
       boolean more = true;
       while (more) {
@@ -199,7 +206,7 @@ final class Merger {
         long pieceBegun = System.nanoTime();
         more = merge.step();
         if (more) {
-          giveWay(pieceBegun, begun, merge.left(), waiting.size());
+          giveWay(pieceBegun, until, merge.left());
         }
       }
       metrics.merged(Duration.ofNanos(System.nanoTime() - begun));
@@ -210,15 +217,19 @@ final class Merger {
     }
   }
 
-  /** Pauses so that the pieces left just fit into the time left, unless a processor is free. */
-  private void giveWay(long pieceBegun, long begun, int left, int waiting) {
-    long spread = waiting == 0 ? WIDE_SPREAD.toNanos() : patience.toNanos() * 7 / 10 / waiting;
-    long until = pieceBegun + (begun + spread - pieceBegun) / (left + 1);
-    for (long now = System.nanoTime(); now < until && !closing; now = System.nanoTime()) {
-      if (isFree.getAsBoolean()) {
+  /** How long a merging may take, so that each of those that wait is in time. */
+  private Duration spread(int waiting) {
+    return waiting == 0 ? WIDE_SPREAD : patience.multipliedBy(7).dividedBy(10L * waiting);
+  }
+
+  /** Pauses so that the pieces left just fit into the time left, unless no request is there. */
+  private void giveWay(long pieceBegun, long until, int left) {
+    long due = pieceBegun + (until - pieceBegun) / (left + 1);
+    for (long now = System.nanoTime(); now < due && !closing; now = System.nanoTime()) {
+      if (isIdle.getAsBoolean()) {
         return;
       }
-      LockSupport.parkNanos(Math.min(until - now, 1_000_000));
+      LockSupport.parkNanos(Math.min(due - now, 1_000_000));
     }
   }
 

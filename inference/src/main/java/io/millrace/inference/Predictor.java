@@ -210,9 +210,9 @@ final class Predictor {
     return waiting;
   }
 
-  /** Whether a text that comes now would be scored at once. */
-  boolean isFree() {
-    return idle > waiting;
+  /** Whether it has nothing to do. */
+  boolean isIdle() {
+    return idle == workers.size() && waiting == 0;
   }
 
   /**

@@ -94,6 +94,7 @@ final class ServedDomain {
   private final Map<String, Loaded> loaded = new HashMap<>();
   private Plan current = Plan.NOTHING;
   private Awaited awaited;
+  private boolean chosen;
 
   /**
    * @param rollout the state of its rollout at the time of the call
@@ -165,7 +166,7 @@ final class ServedDomain {
       }
     }
     Set<String> unmerged = new HashSet<>();
-    if (isMerged()) {
+    if (chosen) {
       for (StoredVersion version : plan.serving()) {
         if (fresh.contains(version.sha256())
             && loaded.get(version.sha256()).canMerge()
@@ -316,9 +317,14 @@ final class ServedDomain {
     return traffic;
   }
 
-  private boolean isMerged() {
-    Assignment now = assignment;
-    return now != null && now.stable() != null && now.stable().classifier().isMerged();
+  /** Whether this is one of the domains that answer with merged weights. */
+  synchronized boolean isChosen() {
+    return chosen;
+  }
+
+  /** Makes this one of the domains that answer with merged weights. */
+  synchronized void choose() {
+    chosen = true;
   }
 
   /** A version to merge: of those that wait for it if there are any, else of those that answer. */
@@ -395,8 +401,9 @@ final class ServedDomain {
     settle();
   }
 
-  /** Answers with M apart from the weights again. */
+  /** Answers with M apart from the weights again, and goes on so. */
   synchronized void unmerge() {
+    chosen = false;
     List<Loaded> merged = new ArrayList<>(loaded.values());
     merged.removeIf(entry -> entry.merged == null);
     if (merged.isEmpty()) {

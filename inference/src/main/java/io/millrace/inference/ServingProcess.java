@@ -187,7 +187,7 @@ final class ServingProcess implements AutoCloseable {
       catalog.load(loader);
       LOG.info("{} domains loaded from the local store", catalog.domains().size());
       if (!closed) {
-        merger.start(loader, catalog::domains, predictor::isFree);
+        merger.start(loader, catalog::domains, predictor::isIdle);
         follower.start();
       }
     } finally {
