@@ -4,10 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.RolloutDecisions;
+import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.VersionRef;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -24,6 +31,7 @@ class MergerTest {
   private AdapterIntake intake;
   private AdapterLoader loader;
   private Merger merger;
+  private final NavigableMap<Long, VersionRef> published = new TreeMap<>();
   private long next;
 
   @BeforeEach
@@ -109,6 +117,42 @@ class MergerTest {
   }
 
   @Test
+  void goingBackWaitsForNoMerging() throws Exception {
+    start(1.5);
+    arrive(CHAIN.get(0));
+    ask("films", 500);
+    Await.until("it is merged", () -> isMerged("films"));
+    arrive(CHAIN.get(1));
+    decide(d -> d.promote(1L));
+    decide(d -> d.promote(2L));
+    Await.until("version 2 serves, merged", () -> serving("films") == 2 && isMerged("films"));
+
+    decide(d -> d.rollback(null));
+
+    assertThat(serving("films")).isEqualTo(1);
+    Await.until("version 1 is merged again", () -> isMerged("films"));
+    assertThat(domain("films").mergedBytes()).isLessThan(2 * loader.mergedBytes());
+  }
+
+  @Test
+  void aCandidateThatIsAskedIsMergedBesideTheStableVersion() throws Exception {
+    start(2.5);
+    arrive(CHAIN.get(0));
+    arrive(CHAIN.get(1));
+    decide(d -> d.promote(1L));
+    decide(d -> d.canary(2L, 0.5));
+    ask("films", 500);
+
+    Await.until(
+        "both are merged",
+        () -> {
+          Assignment now = domain("films").assigned().orElseThrow();
+          return now.stable().classifier().isMerged() && now.candidate().classifier().isMerged();
+        });
+    assertThat(domain("films").mergedBytes()).isGreaterThan(2 * loader.mergedBytes());
+  }
+
+  @Test
   void theDomainAskedLessMakesRoomForTheOneAskedMore() throws Exception {
     start(1.5);
     arrive(CHAIN.get(0));
@@ -140,6 +184,16 @@ class MergerTest {
   private void arrive(AdapterVersion version) {
     byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
     intake.version(key, version, new StreamOffset(0, ++next));
+    published.put(version.getVersion(), TestDecisions.ref(version));
+  }
+
+  private void decide(TestDecisions.Decision decision) throws Exception {
+    RolloutEvent event =
+        decision.make(
+            new RolloutDecisions(catalog.rollouts().of("films"), published, "tester", ""));
+    LoggedEvent logged = new LoggedEvent(0, ++next, Instant.EPOCH, event);
+    catalog.rollouts().add(RolloutKind.DECISIONS, List.of(logged), Map.of(0, next + 1));
+    catalog.settle("films");
   }
 
   private void ask(String domain, int times) {
@@ -150,6 +204,10 @@ class MergerTest {
 
   private ServedDomain domain(String name) {
     return catalog.find(name).orElseThrow();
+  }
+
+  private long serving(String domain) {
+    return domain(domain).serving().orElseThrow().stable().version().version();
   }
 
   private boolean isMerged(String domain) {
