@@ -119,7 +119,7 @@ final class ServingProcess implements AutoCloseable {
   }
 
   /** What it answers, by path. */
-  private Map<String, Routes.Route> routes() {
+  Map<String, Routes.Route> routes() {
     RequestBody bodies =
         new RequestBody((int) Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY));
     BiConsumer<PredictRequest, Prediction> served =
@@ -134,6 +134,7 @@ final class ServingProcess implements AutoCloseable {
         "/v1/feedback", new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics)));
     routes.put("/v1/adapters", new Routes.Route("GET", new AdaptersEndpoint(catalog)));
     routes.putAll(RolloutDecisionEndpoint.routes(desk, token, bodies, metrics));
+    routes.put("/openapi.yaml", new Routes.Route("GET", new DescriptionEndpoint()));
     routes.put("/metrics", new Routes.Route("GET", new MetricsEndpoint(metrics)));
     routes.put("/health/live", new Routes.Route("GET", new LiveEndpoint()));
     routes.put(

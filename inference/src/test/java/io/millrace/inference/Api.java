@@ -12,7 +12,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.util.List;
 
-/** The HTTP service, as a client sees it. */
+/** The HTTP service, as a client sees it who holds it to its description. */
 final class Api {
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -50,7 +50,7 @@ final class Api {
   }
 
   Reply post(String path, byte[] body) throws Exception {
-    return post(path, BodyPublishers.ofByteArray(body));
+    return send(request(path), body);
   }
 
   Reply post(String path, BodyPublisher body) throws Exception {
@@ -61,8 +61,18 @@ final class Api {
     return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path));
   }
 
+  /** Posts a body; where it is taken, its description must allow it. */
+  Reply send(HttpRequest.Builder request, byte[] body) throws Exception {
+    Reply reply = send(request.POST(BodyPublishers.ofByteArray(body)));
+    if (reply.status() == 200) {
+      ApiDescription.get().checkTaken("POST", reply.response().uri().getPath(), body);
+    }
+    return reply;
+  }
+
   Reply send(HttpRequest.Builder request) throws Exception {
     HttpResponse<String> response = client.send(request.build(), BodyHandlers.ofString());
+    ApiDescription.get().check(response);
     return new Reply(response, JSON.readTree(response.body()));
   }
 

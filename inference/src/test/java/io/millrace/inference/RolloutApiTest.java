@@ -12,7 +12,6 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -101,13 +100,11 @@ class RolloutApiTest {
   }
 
   private Api.Reply decide(String action, String body, String authorization) throws Exception {
-    HttpRequest.Builder request =
-        api.request("/v1/rollouts/" + action)
-            .POST(BodyPublishers.ofByteArray(body.replace("films", domain).getBytes(UTF_8)));
+    HttpRequest.Builder request = api.request("/v1/rollouts/" + action);
     if (authorization != null) {
       request.header("Authorization", authorization);
     }
-    return api.send(request);
+    return api.send(request, body.replace("films", domain).getBytes(UTF_8));
   }
 
   private JsonNode films() throws Exception {

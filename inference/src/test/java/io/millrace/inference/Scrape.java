@@ -35,6 +35,7 @@ record Scrape(String contentType, Map<String, Double> samples, Map<String, Strin
                     .header("Accept", accept)
                     .build(),
                 BodyHandlers.ofString());
+    ApiDescription.get().check(response);
     Map<String, Double> samples = new LinkedHashMap<>();
     Map<String, String> types = new LinkedHashMap<>();
     for (String line : response.body().split("\n")) {
