@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -329,9 +330,12 @@ final class ServedDomain {
 
   /** A version to merge: of those that wait for it if there are any, else of those that answer. */
   synchronized Optional<LiveAdapter> toMerge() {
-    Plan plan = awaited == null ? current : awaited.plan;
-    return plan.serving().stream()
-        .filter(version -> merger.isWorthMerging(traffic, plan.share(version)))
+    Stream<StoredVersion> wanted =
+        awaited != null
+            ? awaited.plan.serving().stream().filter(v -> awaited.unmerged.contains(v.sha256()))
+            : current.serving().stream()
+                .filter(v -> merger.isWorthMerging(traffic, current.share(v)));
+    return wanted
         .map(version -> loaded.get(version.sha256()))
         .filter(Loaded::canMerge)
         .map(entry -> entry.apart)
