@@ -50,31 +50,28 @@ final class AdapterCatalog implements AutoCloseable {
     return loaded;
   }
 
-  /** A version that was just put into the store. */
+  /** A version that was just put into the store; {@link #settle} decides whether it serves. */
   void add(StoredVersion version) {
     ServedDomain domain = domain(version.domain());
     warnOfGap(domain, version);
     domain.add(version);
-    domain.settle();
   }
 
   /** A version that was refused before it came to the store. */
   void add(Refusal refusal) {
-    ServedDomain domain = domain(refusal.domain());
-    domain.add(refusal);
-    domain.settle();
+    domain(refusal.domain()).add(refusal);
     metrics.refused();
   }
 
-  /** A version that was just deleted from the store. */
+  /** A version that was just deleted from the store; {@link #settle} takes it from what serves. */
   void remove(String name, long version) {
     ServedDomain domain = domains.get(name);
     if (domain == null) {
       return;
     }
     domain.remove(version);
-    domain.settle();
     if (domain.isEmpty()) {
+      domain.close();
       domains.remove(name);
     }
   }

@@ -6,12 +6,15 @@ import io.millrace.schemas.TrustedKeys;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * What a record of {@code adapters} does here: first to the store, together with the offset after
- * it, then to what serves. Nothing a record says can keep the next one from being read.
+ * it, then, with those that came with it, to what serves. Nothing a record says can keep the next
+ * one from being read.
  *
  * <p>A version whose content is not what its name says is not kept. One that is whole but does not
  * fit this base model is: under another {@code model.name} it may. So is one that no trusted key
@@ -22,6 +25,7 @@ final class AdapterIntake implements TopicIntake<AdapterVersion> {
 
   private final AdapterStore store;
   private final AdapterCatalog catalog;
+  private final Set<String> changed = new TreeSet<>();
   private final TrustedKeys trusted;
 
   /** Asks for no signature. */
@@ -91,10 +95,12 @@ final class AdapterIntake implements TopicIntake<AdapterVersion> {
       LOG.warn("refused and not kept, before {}: {}", offset, refusal);
       store.refuse(refusal, offset);
       catalog.add(refusal);
+      changed.add(refusal.domain());
       return;
     }
     store.put(version, offset);
     catalog.add(StoredVersion.of(version));
+    changed.add(version.getDomain());
   }
 
   /** A version was pruned from the topic. */
@@ -111,6 +117,7 @@ final class AdapterIntake implements TopicIntake<AdapterVersion> {
     }
     store.delete(domain, version, offset);
     catalog.remove(domain, version);
+    changed.add(domain);
     LOG.info("domain {}: version {} is pruned", domain, version);
   }
 
@@ -120,9 +127,11 @@ final class AdapterIntake implements TopicIntake<AdapterVersion> {
     store.skip(offset);
   }
 
+  /** Of versions that came together only those that serve in the end are loaded. */
   @Override
   public void flush() {
-    // Each version is a write of its own: they are large and few.
+    changed.forEach(catalog::settle);
+    changed.clear();
   }
 
   private boolean takesAnothersPlace(AdapterVersion version) {

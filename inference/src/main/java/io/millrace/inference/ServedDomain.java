@@ -24,11 +24,11 @@ import org.slf4j.LoggerFactory;
  * One domain in this process: the versions it has, those it refused, and what answers.
  *
  * <p>What answers is one pointer, moved only after all it leads to is loaded in full; a request
- * reads it without waiting for anyone. Two threads move it, one at a time: the one that reads the
- * log, and the one that merges. A version is loaded with M apart from the weights, which is cheap.
- * Where the domain's requests are answered with merged weights, a version that comes is merged too
- * before the pointer moves to it, if that does not take too long; a version that was loaded
- * already, such as one to go back to, waits for nothing.
+ * reads it without waiting for anyone. The threads that read the log move it, and the one that
+ * merges, one at a time. A version is loaded with M apart from the weights, which is cheap. Where
+ * the domain's requests are answered with merged weights, a version that comes is merged too before
+ * the pointer moves to it, if that does not take too long; a version that was loaded already, such
+ * as one to go back to, waits for nothing.
  */
 final class ServedDomain {
   private static final Logger LOG = LoggerFactory.getLogger(ServedDomain.class);
@@ -114,7 +114,7 @@ final class ServedDomain {
   }
 
   /** A version that stands in the store; {@link #settle} decides whether it serves. */
-  void add(StoredVersion version) {
+  synchronized void add(StoredVersion version) {
     StoredVersion replaced = versions.put(version.version(), version);
     if (replaced != null && !replaced.sha256().equals(version.sha256())) {
       LOG.warn(
@@ -130,7 +130,7 @@ final class ServedDomain {
   }
 
   /** A version that is gone from the store. */
-  void remove(long version) {
+  synchronized void remove(long version) {
     versions.remove(version);
     refusals.remove(version);
     unloadable.remove(version);
@@ -138,7 +138,7 @@ final class ServedDomain {
   }
 
   /** A version that does not stand in the store, and why. */
-  void add(Refusal refusal) {
+  synchronized void add(Refusal refusal) {
     refusals.put(refusal.version(), refusal);
   }
 
@@ -259,7 +259,7 @@ final class ServedDomain {
     }
     current = next;
     point();
-    if (next.stable() != null && !before.serves(next.stable().sha256())) {
+    if (next.stable() != null && !next.stable().equals(before.stable())) {
       if (before.stable() != null) {
         metrics.swapped(Duration.ofNanos(System.nanoTime() - begun));
       }
@@ -276,6 +276,9 @@ final class ServedDomain {
           next.candidate().version(),
           next.candidate().sha256(),
           next.share());
+    }
+    if (before.candidate() != null && !next.serves(before.candidate().sha256())) {
+      LOG.info("domain {}: version {} is tried no more", name, before.candidate().version());
     }
     loaded
         .values()

@@ -17,7 +17,7 @@ interface TopicIntake<T> {
   /** Sees to it that the store holds records of this topic and no other. */
   void begin(TopicIdentity topic);
 
-  /** Per partition, the next offset to read. What was taken and not flushed is forgotten. */
+  /** Per partition, the next offset to read; what was not flushed may have to be read again. */
   Map<Integer, Long> offsets();
 
   /**
@@ -32,6 +32,6 @@ interface TopicIntake<T> {
   /** A record that nobody can read. */
   void unreadable(String reason, StreamOffset after);
 
-  /** The records at hand are all taken. */
+  /** The records at hand are all taken: what they change takes effect. */
   void flush();
 }

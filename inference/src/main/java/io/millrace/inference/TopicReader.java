@@ -322,6 +322,8 @@ final class TopicReader {
         }
         return value;
       } catch (RegistryUnavailableException e) {
+        // What came before it need not wait.
+        topic.intake.flush();
         waited = true;
         stuck(e.getMessage(), e);
         pause();

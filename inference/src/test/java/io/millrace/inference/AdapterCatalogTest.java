@@ -137,11 +137,13 @@ class AdapterCatalogTest {
   private void arrive(AdapterVersion version) {
     byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
     intake.version(key, version, new StreamOffset(0, ++next));
+    intake.flush();
   }
 
   private void prune(long version) {
     byte[] key = Topics.adapterKey("films", version);
     intake.tombstone(key, new StreamOffset(0, ++next));
+    intake.flush();
   }
 
   private ServedDomain films() {

@@ -184,6 +184,7 @@ class MergerTest {
   private void arrive(AdapterVersion version) {
     byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
     intake.version(key, version, new StreamOffset(0, ++next));
+    intake.flush();
     published.put(version.getVersion(), TestDecisions.ref(version));
   }
 

@@ -128,6 +128,7 @@ class SignedAdaptersTest {
   private void arrive(AdapterVersion version) {
     byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
     intake.version(key, version, new StreamOffset(0, ++next));
+    intake.flush();
   }
 
   private ServedDomain films() {
