@@ -198,15 +198,16 @@ public final class AdaptFunction
     }
     pendingExamples.clear();
     pendingBatch.clear();
-    train(context.getCurrentKey(), batch, closedBy, out);
+    train(batch, closedBy, context, out);
   }
 
   private void train(
-      String domain,
       List<ReceivedExample> batch,
       BatchClosedBy closedBy,
+      Context context,
       Collector<OutgoingRecord> out)
       throws Exception {
+    String domain = context.getCurrentKey();
     DomainState state = domainState.value();
     if (state == null) {
       state = trainer.initialState();
@@ -220,6 +221,7 @@ public final class AdaptFunction
       return;
     }
     out.collect(OutgoingRecords.step(step));
+    context.output(Evidence.INPUT, Evidence.input(step));
     metrics.step(domain, step.getCorrect(), step.getLoss(), step.getStepMillis());
     if (state.getSteps() - state.getPublishedAtStep() >= settings.publishEverySteps()) {
       publish(domain, state, out);

@@ -1,5 +1,6 @@
 package io.millrace.operators;
 
+import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import java.util.Optional;
@@ -17,14 +18,10 @@ import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
  * way out. So a domain's records keep their order at any parallelism, and after rescaling too,
  * where an edge that only happened to be one to one would not.
  *
- * @param examples the received ones that can be trained on
- * @param adapted what training makes of them
  * @param outgoing all that is to be written
+ * @param evidence the examples that can be trained on, and the steps, for {@link Evidence}
  */
-public record Adaptation(
-    DataStream<ReceivedExample> examples,
-    DataStream<OutgoingRecord> adapted,
-    DataStream<OutgoingRecord> outgoing) {
+public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<EvidenceInput> evidence) {
 
   /**
    * @param slots where the training operator runs, if it must not share slots with the rest: task
@@ -50,11 +47,10 @@ public record Adaptation(
             .uid("adapt");
     slots.ifPresent(adapted::slotSharingGroup);
     return new Adaptation(
-        examples,
-        adapted,
         adapted
             .union(examples.getSideOutput(ExampleGate.DEAD_LETTERS))
-            .keyBy(OutgoingRecord::getRoute));
+            .keyBy(OutgoingRecord::getRoute),
+        examples.getSideOutput(Evidence.INPUT).union(adapted.getSideOutput(Evidence.INPUT)));
   }
 
   /** A slot on a task manager that has a GPU to itself. */

@@ -13,53 +13,38 @@ import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.util.OutputTag;
 
 /**
  * The part of the job that decides on candidates and notes where a stream has changed: what comes
  * out goes to the topic rollouts. See {@link EvidenceFunction}.
  */
 public final class Evidence {
-  private static final TypeInformation<EvidenceInput> INPUT =
+  private static final TypeInformation<EvidenceInput> TYPE =
       new AvroTypeInfo<>(EvidenceInput.class);
+
+  /** What other operators have for it, beside their own output; nobody need take it. */
+  static final OutputTag<EvidenceInput> INPUT = new OutputTag<>("evidence", TYPE);
 
   private Evidence() {}
 
   /**
-   * @param adaptation whose examples and steps it looks at
+   * @param seen what {@link Adaptation#evidence} gives
    * @param log the topic rollouts: decisions as they stand, publications once they are committed
    * @param slots where the operator runs, if training must not share slots with the rest
    */
   public static DataStream<OutgoingRecord> of(
-      Adaptation adaptation,
+      DataStream<EvidenceInput> seen,
       DataStream<RolloutEvent> log,
       EvidenceSettings settings,
       PublishedAdapters published,
       Optional<SlotSharingGroup> slots) {
-    DataStream<EvidenceInput> examples =
-        adaptation
-            .examples()
-            .map(Evidence::input)
-            .returns(INPUT)
-            .name("examples to compare on")
-            .uid("evidence-examples");
-    DataStream<EvidenceInput> steps =
-        adaptation
-            .adapted()
-            .filter(record -> record.getValue() instanceof TrainingStep)
-            .name("steps")
-            .uid("evidence-steps-filter")
-            .map(record -> new EvidenceInput(record.getRoute(), record.getValue()))
-            .returns(INPUT)
-            .name("steps to watch")
-            .uid("evidence-steps");
-    DataStream<EvidenceInput> events =
-        log.map(event -> new EvidenceInput(event.getDomain(), event))
-            .returns(INPUT)
-            .name("rollouts to follow")
-            .uid("evidence-rollouts");
     SingleOutputStreamOperator<OutgoingRecord> evidence =
-        events
-            .union(examples, steps)
+        log.map(event -> new EvidenceInput(event.getDomain(), event))
+            .returns(TYPE)
+            .name("follow")
+            .uid("evidence-rollouts")
+            .union(seen)
             .keyBy(EvidenceInput::getDomain)
             .process(new EvidenceFunction(settings, published))
             .returns(new AvroTypeInfo<>(OutgoingRecord.class))
@@ -69,11 +54,15 @@ public final class Evidence {
     return evidence;
   }
 
-  private static EvidenceInput input(ReceivedExample received) {
+  static EvidenceInput input(ReceivedExample received) {
     LabeledExample example = received.getExample();
     return new EvidenceInput(
         example.getDomain(),
         new EvidenceExample(
             received.getPartition(), received.getOffset(), example.getText(), example.getLabel()));
+  }
+
+  static EvidenceInput input(TrainingStep step) {
+    return new EvidenceInput(step.getDomain(), step);
   }
 }

@@ -31,6 +31,7 @@ final class ExampleGate extends ProcessFunction<ReceivedExample, ReceivedExample
       context.output(DEAD_LETTERS, OutgoingRecords.deadLetter(received, error.get()));
     } else {
       out.collect(received);
+      context.output(Evidence.INPUT, Evidence.input(received));
     }
   }
 }

@@ -93,7 +93,7 @@ public final class AdaptationJob {
         rollouts(environment, settings, connection, false)
             .union(rollouts(environment, settings, connection, true));
     Evidence.of(
-            adaptation,
+            adaptation.evidence(),
             log,
             JobSettings.evidence(settings),
             new LoggedAdapters(connection),
