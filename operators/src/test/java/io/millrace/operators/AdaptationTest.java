@@ -3,6 +3,9 @@ package io.millrace.operators;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.RolloutAction;
+import io.millrace.schemas.RolloutEvent;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import org.apache.flink.api.common.operators.SlotSharingGroup;
@@ -24,6 +27,7 @@ class AdaptationTest {
 
     assertThat(node(graph, "check examples").getTransformationUID()).isEqualTo("check-examples");
     assertThat(node(graph, "adapt").getTransformationUID()).isEqualTo("adapt");
+    assertThat(node(graph, "evidence").getTransformationUID()).isEqualTo("evidence");
   }
 
   @Test
@@ -40,10 +44,13 @@ class AdaptationTest {
   }
 
   @Test
-  void trainingAloneRunsWhereThereIsAGpu() {
+  void trainingAndEvidenceAloneRunWhereThereIsAGpu() {
     StreamGraph graph = graph(Optional.of(Adaptation.gpuSlot(1, 512, 3_072, 64)));
 
     assertThat(node(graph, "adapt").getSlotSharingGroup()).isEqualTo("training");
+    assertThat(node(graph, "evidence").getSlotSharingGroup())
+        .as("who compares versions uses the model that training has loaded")
+        .isEqualTo("training");
     assertThat(node(graph, "check examples").getSlotSharingGroup()).isEqualTo("default");
     ResourceProfile slot = graph.getSlotSharingGroupResource("training").orElseThrow();
     assertThat(slot.getExtendedResources()).containsOnlyKeys("gpu");
@@ -62,15 +69,31 @@ class AdaptationTest {
 
   private static StreamGraph graph(Optional<SlotSharingGroup> slots) {
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
-    Adaptation.of(
+    Adaptation adaptation =
+        Adaptation.of(
             environment.fromData(
                 List.of(Received.example("a", 0, 0, 0)), new AvroTypeInfo<>(ReceivedExample.class)),
             new ExampleRules(ExampleRules.Limits.DEFAULT),
             MiniLm.settings(),
+            slots);
+    adaptation.outgoing().sinkTo(new DiscardingSink<>()).name("sink");
+    Evidence.of(
+            adaptation.evidence(),
+            environment.fromData(
+                List.of(
+                    RolloutEvent.newBuilder()
+                        .setEventId("1")
+                        .setDomain("a")
+                        .setAction(RolloutAction.UNKNOWN)
+                        .setAuthor("ann")
+                        .setCreatedAt(Instant.EPOCH)
+                        .build()),
+                new AvroTypeInfo<>(RolloutEvent.class)),
+            EvidenceHarness.SETTINGS,
+            new EvidenceHarness.Shelf(),
             slots)
-        .outgoing()
         .sinkTo(new DiscardingSink<>())
-        .name("sink");
+        .name("rollouts");
     return environment.getStreamGraph();
   }
 }

@@ -38,6 +38,15 @@ import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
 final class EvidenceHarness implements AutoCloseable {
   static final String DOMAIN = "a";
 
+  static final EvidenceSettings SETTINGS =
+      new EvidenceSettings(
+          new EvidenceRules(new PairedTest(0.05, 0.05, 0, 200), 100, 0.1),
+          new TreeSet<>(List.of("adwin")),
+          AdapterMethod.parse("svft:plain"),
+          MiniLm.STORE,
+          ModelStore.MINILM,
+          "cpu");
+
   private final Shelf shelf;
   private final KeyedOneInputStreamOperatorTestHarness<String, EvidenceInput, OutgoingRecord>
       harness;
@@ -48,17 +57,9 @@ final class EvidenceHarness implements AutoCloseable {
 
   private EvidenceHarness(Shelf shelf) throws Exception {
     this.shelf = shelf;
-    EvidenceSettings settings =
-        new EvidenceSettings(
-            new EvidenceRules(new PairedTest(0.05, 0.05, 0, 200), 100, 0.1),
-            new TreeSet<>(List.of("adwin")),
-            AdapterMethod.parse("svft:plain"),
-            MiniLm.STORE,
-            ModelStore.MINILM,
-            "cpu");
     harness =
         new KeyedOneInputStreamOperatorTestHarness<>(
-            new KeyedProcessOperator<>(new EvidenceFunction(settings, shelf)),
+            new KeyedProcessOperator<>(new EvidenceFunction(SETTINGS, shelf)),
             EvidenceInput::getDomain,
             Types.STRING);
     harness.setStateBackend(new EmbeddedRocksDBStateBackend(true));
@@ -84,7 +85,7 @@ final class EvidenceHarness implements AutoCloseable {
   }
 
   /** Where versions lie, once they are published. */
-  private static final class Shelf implements PublishedAdapters {
+  static final class Shelf implements PublishedAdapters {
     private static final long serialVersionUID = 1;
 
     // Static: Flink serializes functions, and what is published later must be there, too.
