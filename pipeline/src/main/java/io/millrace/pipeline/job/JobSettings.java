@@ -238,14 +238,15 @@ public final class JobSettings {
           0.05,
           1e-6,
           0.5,
-          "How often, at most, a candidate that is not better is promoted by evidence.");
+          "How often, at most, evidence promotes a candidate whose accuracy is lower by the margin, or"
+              + " more.");
   public static final Setting<Double> ROLLBACK_ERROR =
       Setting.decimal(
           "evidence.rollbackError",
           0.05,
           1e-6,
           0.5,
-          "How often, at most, a candidate that is not worse is rolled back by evidence.");
+          "How often, at most, evidence rolls back a candidate that is as accurate, or more.");
   public static final Setting<Double> MARGIN =
       Setting.decimal(
           "evidence.margin",

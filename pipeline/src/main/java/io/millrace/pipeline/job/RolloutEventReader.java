@@ -5,6 +5,8 @@ import io.millrace.client.UnreadableRecordException;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
@@ -47,17 +49,24 @@ final class RolloutEventReader implements KafkaRecordDeserializationSchema<Rollo
       RolloutEvent event =
           RegistryPatience.patiently(
               () -> deserializer.deserialize(record.topic(), record.value()));
-      if ((event.getAction() == RolloutAction.PUBLISHED) == publications) {
+      if (!Arrays.equals(record.key(), event.getDomain().getBytes(StandardCharsets.UTF_8))) {
+        // It may stand in another partition than the domain's others: out of their order.
+        leaveOut(record, "its key is not its domain, " + event.getDomain());
+      } else if ((event.getAction() == RolloutAction.PUBLISHED) == publications) {
         out.collect(event);
       }
     } catch (UnreadableRecordException e) {
-      LOG.warn(
-          "{}-{} at offset {} is no rollout event and has no effect: {}",
-          record.topic(),
-          record.partition(),
-          record.offset(),
-          e.getMessage());
+      leaveOut(record, e.getMessage());
     }
+  }
+
+  private static void leaveOut(ConsumerRecord<byte[], byte[]> record, String why) {
+    LOG.warn(
+        "{}-{} at offset {} is no rollout event and has no effect: {}",
+        record.topic(),
+        record.partition(),
+        record.offset(),
+        why);
   }
 
   @Override

@@ -53,6 +53,7 @@ class EvidenceTest {
   private final Random random = new Random(1);
   private EmbeddedStack stack;
   private EmbeddedFlink flink;
+  private Settings settings;
   private Connection connection;
   private RolloutWriter writer;
   private FlinkJob job;
@@ -70,17 +71,20 @@ class EvidenceTest {
             "topics.partitions=2");
     stack = EmbeddedStack.start(directory.resolve("data"), EmbeddedStack.Ports.FREE, set);
     flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1);
-    Settings settings = stack.connect(set);
+    settings = stack.connect(set);
     connection = new Connection(settings);
     writer = new RolloutWriter(connection);
-    job =
-        FlinkJob.submit(
-            "127.0.0.1",
-            flink.port(),
-            settings,
-            directory.resolve("checkpoints").toString(),
-            Optional.empty(),
-            AdaptationJob.Input.UNBOUNDED);
+    job = submit(Optional.empty());
+  }
+
+  private FlinkJob submit(Optional<StartingState> start) {
+    return FlinkJob.submit(
+        "127.0.0.1",
+        flink.port(),
+        settings,
+        directory.resolve("checkpoints").toString(),
+        start,
+        AdaptationJob.Input.UNBOUNDED);
   }
 
   @AfterEach
@@ -90,6 +94,7 @@ class EvidenceTest {
     stack.close();
   }
 
+  /** With a stop in between, before which the candidate was tried and nothing yet decided. */
   @Test
   void anHonestCandidateIsPromotedAndOneOfFlippedLabelsRolledBack() throws Exception {
     send(16, true);
@@ -113,6 +118,9 @@ class EvidenceTest {
     Rollout pinned = history().now();
     assertThat(pinned.policy()).isEqualTo(RolloutPolicy.PINNED);
     decide(by -> by.policy(RolloutPolicy.CANARY, null));
+    await(history -> history.now().candidate() != null);
+    String savepoint = job.stop(directory.resolve("savepoints"));
+    job = submit(Optional.of(StartingState.savepoint(savepoint)));
     sendUntil(history -> isDecided(history, RolloutAction.ROLLBACK));
 
     RolloutHistory history = history();
