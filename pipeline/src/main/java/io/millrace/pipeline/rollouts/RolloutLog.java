@@ -13,7 +13,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
@@ -36,6 +38,10 @@ public final class RolloutLog implements AutoCloseable {
   private final TopicTail committed;
   private final Deserializer<RolloutEvent> reader;
   private final NavigableMap<String, NavigableMap<Long, Logged>> domains = new TreeMap<>();
+
+  /** Publications by partition and offset, as they were read first: the log has many of them. */
+  private final Map<Integer, Map<Long, RolloutEvent>> uncertain = new HashMap<>();
+
   private final List<String> unreadable = new ArrayList<>();
 
   /**
@@ -78,14 +84,22 @@ public final class RolloutLog implements AutoCloseable {
 
   private RolloutEvent decision(ConsumerRecord<byte[], byte[]> record) {
     RolloutEvent event = read(record, true);
-    if (event != null && event.getAction() != RolloutAction.PUBLISHED) {
+    if (event != null && event.getAction() == RolloutAction.PUBLISHED) {
+      uncertain
+          .computeIfAbsent(record.partition(), partition -> new HashMap<>())
+          .put(record.offset(), event);
+    } else if (event != null) {
       add(record, event);
     }
     return event;
   }
 
   private void publication(ConsumerRecord<byte[], byte[]> record) {
-    RolloutEvent event = read(record, false);
+    RolloutEvent event =
+        uncertain.getOrDefault(record.partition(), Collections.emptyMap()).remove(record.offset());
+    if (event == null) {
+      event = read(record, false);
+    }
     if (event != null && event.getAction() == RolloutAction.PUBLISHED) {
       add(record, event);
     }
