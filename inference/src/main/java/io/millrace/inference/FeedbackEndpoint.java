@@ -38,7 +38,8 @@ final class FeedbackEndpoint implements Endpoint {
   @Override
   public void answer(Request request, Response response, Callback callback) {
     if (feedback.isEmpty()) {
-      Answer.error(
+      bodies.refuse(
+          request,
           response,
           callback,
           HttpStatus.NOT_FOUND_404,

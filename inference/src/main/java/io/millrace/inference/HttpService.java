@@ -27,6 +27,9 @@ final class HttpService {
   private static final int MAX_CONNECTIONS = 1024;
   private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(30);
 
+  /** A body has 30 s, a prediction or Kafka some more, and an answer is small. */
+  private static final Duration REQUEST_TIMEOUT = Duration.ofMinutes(2);
+
   /** In the end, for connections kept for a next request; a prediction is waited for. */
   private static final Duration SHUTDOWN_IDLE_TIMEOUT = Duration.ofMillis(100);
 
@@ -47,6 +50,18 @@ final class HttpService {
   static HttpService start(
       String host, int port, Map<String, Routes.Route> routes, ServingMetrics metrics)
       throws Exception {
+    return start(host, port, routes, metrics, IDLE_TIMEOUT, REQUEST_TIMEOUT);
+  }
+
+  /** As {@link #start}, with other limits for connections that take their time. */
+  static HttpService start(
+      String host,
+      int port,
+      Map<String, Routes.Route> routes,
+      ServingMetrics metrics,
+      Duration betweenRequests,
+      Duration request)
+      throws Exception {
     QueuedThreadPool threads = new QueuedThreadPool(THREADS);
     threads.setName("http");
     Server server = new Server(threads);
@@ -59,7 +74,10 @@ final class HttpService {
     connector.setShutdownIdleTimeout(SHUTDOWN_IDLE_TIMEOUT.toMillis());
     server.addConnector(connector);
     server.addBean(new NetworkConnectionLimit(MAX_CONNECTIONS, connector));
-    server.setHandler(new GracefulHandler(new Routes(routes, metrics)));
+    SlowConnections slow =
+        new SlowConnections(new Routes(routes, metrics), betweenRequests, request);
+    connector.addBean(slow, false);
+    server.setHandler(new GracefulHandler(slow));
     server.setErrorHandler(new JsonErrorHandler());
     try {
       connector.open();
@@ -72,6 +90,7 @@ final class HttpService {
           e);
     }
     server.start();
+    slow.watch(connector.getScheduler());
     return new HttpService(server, connector);
   }
 

@@ -57,7 +57,8 @@ final class RolloutDecisionEndpoint implements Endpoint {
   @Override
   public void answer(Request request, Response response, Callback callback) {
     if (token.isEmpty()) {
-      Answer.error(
+      bodies.refuse(
+          request,
           response,
           callback,
           HttpStatus.FORBIDDEN_403,
@@ -68,7 +69,8 @@ final class RolloutDecisionEndpoint implements Endpoint {
     String authorization = request.getHeaders().get(HttpHeader.AUTHORIZATION);
     if (!token.get().isShownBy(authorization)) {
       response.getHeaders().put(HttpHeader.WWW_AUTHENTICATE, "Bearer");
-      Answer.error(
+      bodies.refuse(
+          request,
           response,
           callback,
           HttpStatus.UNAUTHORIZED_401,

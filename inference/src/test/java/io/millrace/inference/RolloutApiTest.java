@@ -350,6 +350,73 @@ class RolloutApiTest {
   }
 
   @Test
+  void aVersionThatWasPrunedIsNoneAnyMore() throws Exception {
+    publisher.publish(domain, 1, null);
+    Await.until("it is gone", () -> api.domain(domain).get("versions").size() == 4);
+    long before = appended();
+
+    Api.Reply reply = decide("pin", "{\"domain\":\"films\",\"version\":1}");
+
+    assertThat(reply.status()).isEqualTo(400);
+    assertThat(reply.error()).contains("there is no version 1 any more: there are 4, from 2 to 5");
+    assertThat(appended()).isEqualTo(before);
+  }
+
+  @Test
+  void whateverIsAskedForTheStateIsWhatWasAnsweredLast() throws Exception {
+    Random random = new Random(11);
+    List<String> versions = List.of("1", "2", "3", "4", "5", "6", "0", "-3", "\"2\"", "1e9");
+    List<String> shares = List.of("0.1", "1", "2", "0", "-0.5", "\"10%\"", "1e-300", "NaN");
+    List<String> policies = List.of("latest", "canary", "manual", "pinned", "x");
+    List<String> tokens = List.of(TOKEN, TOKEN, TOKEN, TOKEN, TOKEN, "wrong", "");
+    JsonNode state = films();
+    long logged = appended();
+    int decided = 0;
+    for (int i = 0; i < 300; i++) {
+      RolloutCommand.Action action =
+          RolloutCommand.Action.values()[random.nextInt(RolloutCommand.Action.values().length)];
+      StringBuilder body = new StringBuilder("{\"domain\":\"");
+      body.append(random.nextInt(10) == 0 ? "no" : "").append("films\"");
+      field(body, random, "version", versions);
+      field(body, random, "share", shares);
+      field(body, random, "revision", List.of(state.get("revision").asText(), "0", "99"));
+      if (random.nextBoolean()) {
+        body.append(",\"policy\":\"").append(any(random, policies)).append('"');
+      }
+      body.append(random.nextInt(20) == 0 ? "" : "}");
+
+      Api.Reply reply = decide(action.word(), body.toString(), "Bearer " + any(random, tokens));
+
+      assertThat(reply.status()).as("%s %s", action, body).isIn(200, 400, 401, 404, 409);
+      if (reply.status() == 200) {
+        decided++;
+        assertThat(reply.body().get("revision").asLong())
+            .isEqualTo(state.get("revision").asLong() + 1);
+        state = reply.body();
+      } else {
+        assertThat(reply.error()).isNotBlank().doesNotContain("\n");
+      }
+      assertThat(films()).as("%s %s", action, body).isEqualTo(state);
+      assertThat(appended()).isEqualTo(logged + decided);
+    }
+    assertThat(decided).isBetween(20, 200);
+    long stable = state.get("stable").get("version").asLong();
+    boolean tried = !state.get("candidate").isNull();
+    long version = api.predict(domain, "x").body().get("version").asLong();
+    assertThat(tried || version == stable).isTrue();
+  }
+
+  private static void field(StringBuilder body, Random random, String name, List<String> values) {
+    if (random.nextInt(3) == 0) {
+      body.append(",\"").append(name).append("\":").append(any(random, values));
+    }
+  }
+
+  private static String any(Random random, List<String> values) {
+    return values.get(random.nextInt(values.size()));
+  }
+
+  @Test
   void onARevisionThatIsOldNothingIsDecided() throws Exception {
     assertThat(
             decide(
