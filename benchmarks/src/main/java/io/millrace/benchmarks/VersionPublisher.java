@@ -1,6 +1,7 @@
 package io.millrace.benchmarks;
 
 import io.millrace.client.Connection;
+import io.millrace.client.DomainPartition;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
@@ -15,7 +16,6 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
-import org.apache.kafka.common.utils.Utils;
 
 /** Publishes versions as the job does: version and event in one transaction. */
 final class VersionPublisher implements AutoCloseable {
@@ -49,7 +49,7 @@ final class VersionPublisher implements AutoCloseable {
     producer.send(
         new ProducerRecord<>(
             Topics.ADAPTERS,
-            Utils.toPositive(Utils.murmur2(key)) % partitions,
+            DomainPartition.of(key, partitions),
             Topics.adapterKey(domain, version.getVersion()),
             serializer.serialize(Topics.ADAPTERS, version)));
     producer.send(

@@ -1,12 +1,10 @@
 package io.millrace.inference;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
+import io.millrace.client.DomainPartition;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -24,6 +22,7 @@ final class RolloutIntake implements TopicIntake<RolloutEvent> {
   private final RolloutKind kind;
   private final List<LoggedEvent> events = new ArrayList<>();
   private final Map<Integer, Long> read = new TreeMap<>();
+  private int partitions;
 
   RolloutIntake(AdapterStore store, AdapterCatalog catalog, RolloutKind kind) {
     this.store = store;
@@ -54,6 +53,11 @@ final class RolloutIntake implements TopicIntake<RolloutEvent> {
   }
 
   @Override
+  public void partitions(int count) {
+    partitions = count;
+  }
+
+  @Override
   public Map<Integer, Long> offsets() {
     events.clear();
     read.clear();
@@ -62,8 +66,13 @@ final class RolloutIntake implements TopicIntake<RolloutEvent> {
 
   @Override
   public void record(byte[] key, RolloutEvent event, StreamOffset after, Instant time) {
-    if (event == null || !Arrays.equals(key, event.getDomain().getBytes(UTF_8))) {
-      unreadable("a rollout's event without its domain as key", after);
+    if (event == null) {
+      unreadable("a rollout's log has no tombstones", after);
+      return;
+    }
+    if (after.partition() != DomainPartition.of(event.getDomain(), partitions)) {
+      // Out of the order of the domain's others: every reader leaves it out.
+      unreadable("it is not in the partition of its domain, " + event.getDomain(), after);
       return;
     }
     read.put(after.partition(), after.next());

@@ -17,6 +17,9 @@ interface TopicIntake<T> {
   /** Sees to it that the store holds records of this topic and no other. */
   void begin(TopicIdentity topic);
 
+  /** The topic has that many partitions. */
+  default void partitions(int count) {}
+
   /** Per partition, the next offset to read; what was not flushed may have to be read again. */
   Map<Integer, Long> offsets();
 

@@ -224,6 +224,7 @@ final class TopicReader {
       leaveTheOther(followed, identity);
     }
     followed.intake.begin(identity);
+    followed.intake.partitions(topic.partitions().size());
     return topic.partitions().stream()
         .map(partition -> new TopicPartition(name, partition.partition()))
         .collect(Collectors.toSet());

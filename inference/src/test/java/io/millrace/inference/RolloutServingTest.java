@@ -105,6 +105,21 @@ class RolloutServingTest {
     decisions.published(versions);
   }
 
+  /** As some clients in other languages choose partitions, unless they are told. */
+  @Test
+  void aDecisionInAnotherPartitionThanItsDomainsHasNoEffect() throws Exception {
+    publish(TestAdapters.chain("films", 3));
+    Api api = start("astray");
+    Await.until("version 3 serves", () -> api.isReady() && api.serving("films") == 3);
+
+    RolloutEvent pin = decisions.make("films", d -> d.pin(1L));
+    decisions.appendAstray(pin, PARTITIONS);
+    decisions.decide("films", d -> d.pin(2L));
+
+    Await.until("version 2 serves", () -> api.serving("films") == 2);
+    assertThat(decisions.state("films").revision()).isEqualTo(1);
+  }
+
   @Test
   void decisionsSayWhatServesAndARestartKnowsThemBeforeItReadsAnything() throws Exception {
     List<AdapterVersion> chain = TestAdapters.chain("films", 4);

@@ -3,6 +3,7 @@ package io.millrace.inference;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.millrace.client.Connection;
+import io.millrace.client.DomainPartition;
 import io.millrace.client.Settings;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Rollout;
@@ -45,18 +46,29 @@ final class TestDecisions implements AutoCloseable {
 
   /** Appends a decision and waits until Kafka has it. */
   RolloutEvent decide(String domain, Decision decision) throws Exception {
-    RolloutEvent event =
-        decision.make(
-            new RolloutDecisions(
-                state(domain), versions.getOrDefault(domain, new TreeMap<>()), "tester", "why"));
+    RolloutEvent event = make(domain, decision);
     append(event);
     return event;
+  }
+
+  /** Makes a decision and keeps it. */
+  RolloutEvent make(String domain, Decision decision) throws Exception {
+    return decision.make(
+        new RolloutDecisions(
+            state(domain), versions.getOrDefault(domain, new TreeMap<>()), "tester", "why"));
   }
 
   /** Appends an event and folds it. */
   void append(RolloutEvent event) throws Exception {
     producer.send(record(serializer, event)).get();
     states.put(event.getDomain(), state(event.getDomain()).apply(event));
+  }
+
+  /** Appends an event where no reader looks for one of its domain; so it is not folded here. */
+  void appendAstray(RolloutEvent event, int partitions) throws Exception {
+    int astray = (DomainPartition.of(event.getDomain(), partitions) + 1) % partitions;
+    ProducerRecord<byte[], byte[]> record = record(serializer, event);
+    producer.send(new ProducerRecord<>(record.topic(), astray, record.key(), record.value())).get();
   }
 
   static ProducerRecord<byte[], byte[]> record(Serializer<Object> serializer, RolloutEvent event) {

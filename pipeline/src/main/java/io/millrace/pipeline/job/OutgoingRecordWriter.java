@@ -1,6 +1,7 @@
 package io.millrace.pipeline.job;
 
 import io.millrace.client.Connection;
+import io.millrace.client.DomainPartition;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.Topics;
 import java.io.InterruptedIOException;
@@ -19,7 +20,6 @@ import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.Serializer;
-import org.apache.kafka.common.utils.Utils;
 
 /**
  * Turns what the operators emit into Kafka records: bytes as they are, Avro in wire format. A
@@ -71,7 +71,7 @@ final class OutgoingRecordWriter
       return null;
     }
     int partitions = context.getPartitionsForTopic(record.getTopic()).length;
-    return Utils.toPositive(Utils.murmur2(bytes(record.getPartitionBy()))) % partitions;
+    return DomainPartition.of(bytes(record.getPartitionBy()), partitions);
   }
 
   private byte[] value(OutgoingRecord record) {

@@ -1,17 +1,19 @@
 package io.millrace.pipeline.job;
 
 import io.millrace.client.Connection;
+import io.millrace.client.DomainPartition;
 import io.millrace.client.UnreadableRecordException;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.Topics;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
+import java.util.List;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.util.Collector;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.slf4j.Logger;
@@ -28,6 +30,7 @@ final class RolloutEventReader implements KafkaRecordDeserializationSchema<Rollo
   private final Connection connection;
   private final boolean publications;
   private transient Deserializer<RolloutEvent> deserializer;
+  private transient int partitions;
 
   RolloutEventReader(Connection connection, boolean publications) {
     this.connection = connection;
@@ -35,8 +38,18 @@ final class RolloutEventReader implements KafkaRecordDeserializationSchema<Rollo
   }
 
   @Override
-  public void open(DeserializationSchema.InitializationContext context) {
+  public void open(DeserializationSchema.InitializationContext context) throws Exception {
     deserializer = connection.deserializer(RolloutEvent.class);
+    try (Admin admin = Admin.create(connection.properties())) {
+      partitions =
+          admin
+              .describeTopics(List.of(Topics.ROLLOUTS))
+              .allTopicNames()
+              .get()
+              .get(Topics.ROLLOUTS)
+              .partitions()
+              .size();
+    }
   }
 
   @Override
@@ -49,9 +62,9 @@ final class RolloutEventReader implements KafkaRecordDeserializationSchema<Rollo
       RolloutEvent event =
           RegistryPatience.patiently(
               () -> deserializer.deserialize(record.topic(), record.value()));
-      if (!Arrays.equals(record.key(), event.getDomain().getBytes(StandardCharsets.UTF_8))) {
-        // It may stand in another partition than the domain's others: out of their order.
-        leaveOut(record, "its key is not its domain, " + event.getDomain());
+      if (record.partition() != DomainPartition.of(event.getDomain(), partitions)) {
+        // Out of the order of the domain's others: every reader leaves it out.
+        leaveOut(record, "it is not in the partition of its domain, " + event.getDomain());
       } else if ((event.getAction() == RolloutAction.PUBLISHED) == publications) {
         out.collect(event);
       }

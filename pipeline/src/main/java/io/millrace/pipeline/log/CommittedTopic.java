@@ -1,6 +1,7 @@
 package io.millrace.pipeline.log;
 
 import io.millrace.client.Connection;
+import io.millrace.client.DomainPartition;
 import io.millrace.client.UsageException;
 import java.time.Duration;
 import java.util.Arrays;
@@ -18,7 +19,6 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.utils.Utils;
 
 /**
  * A topic read as a log, committed records only. It changes nothing there, and belongs to no
@@ -166,8 +166,7 @@ public final class CommittedTopic implements AutoCloseable {
       byte[] key, byte[] partitionBy, long from) {
     try {
       TopicPartition only =
-          new TopicPartition(
-              name, Utils.toPositive(Utils.murmur2(partitionBy)) % partitions.size());
+          new TopicPartition(name, DomainPartition.of(partitionBy, partitions.size()));
       consumer.assign(List.of(only));
       long end = consumer.endOffsets(List.of(only)).get(only);
       long beginning = consumer.beginningOffsets(List.of(only)).get(only);

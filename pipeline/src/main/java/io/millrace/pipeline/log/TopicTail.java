@@ -1,8 +1,8 @@
 package io.millrace.pipeline.log;
 
 import io.millrace.client.Connection;
+import io.millrace.client.DomainPartition;
 import io.millrace.client.UsageException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
@@ -15,7 +15,6 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.TimeoutException;
-import org.apache.kafka.common.utils.Utils;
 
 /**
  * A topic that is keyed by domain, or one domain's partition of it, read from its beginning and
@@ -84,8 +83,7 @@ public final class TopicTail implements AutoCloseable {
 
   /** Where a domain's records lie: what Kafka's own partitioner makes of the domain as a key. */
   public int partitionOf(String domain) {
-    return Utils.toPositive(Utils.murmur2(domain.getBytes(StandardCharsets.UTF_8)))
-        % partitionCount;
+    return DomainPartition.of(domain, partitionCount);
   }
 
   /**

@@ -1,10 +1,10 @@
 package io.millrace.pipeline.adapters;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.client.Connection;
+import io.millrace.client.DomainPartition;
 import io.millrace.client.Setting;
 import io.millrace.client.Settings;
 import io.millrace.pipeline.embedded.EmbeddedStack;
@@ -19,7 +19,6 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
-import org.apache.kafka.common.utils.Utils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -105,7 +104,7 @@ class LoggedAdaptersTest {
             new ByteArraySerializer(),
             new ByteArraySerializer())) {
       int partitions = producer.partitionsFor(Topics.ADAPTERS).size();
-      int partition = Utils.toPositive(Utils.murmur2(domain.getBytes(UTF_8))) % partitions;
+      int partition = DomainPartition.of(domain, partitions);
       byte[] key = Topics.adapterKey(domain, version);
       producer.send(new ProducerRecord<>(Topics.ADAPTERS, partition, key, value)).get();
     }

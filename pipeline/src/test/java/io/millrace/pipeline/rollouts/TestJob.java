@@ -1,6 +1,7 @@
 package io.millrace.pipeline.rollouts;
 
 import io.millrace.client.Connection;
+import io.millrace.client.DomainPartition;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
@@ -12,7 +13,6 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
-import org.apache.kafka.common.utils.Utils;
 
 /** Publishes versions as the job does: each with its event in one transaction. */
 public final class TestJob implements AutoCloseable {
@@ -77,7 +77,7 @@ public final class TestJob implements AutoCloseable {
         topic.equals(Topics.ADAPTERS)
             ? Topics.adapterKey(version.getDomain(), version.getVersion())
             : domain;
-    int partition = Utils.toPositive(Utils.murmur2(domain)) % producer.partitionsFor(topic).size();
+    int partition = DomainPartition.of(domain, producer.partitionsFor(topic).size());
     producer.send(
         new ProducerRecord<>(
             topic, partition, key, value == null ? null : serializer.serialize(topic, value)));
