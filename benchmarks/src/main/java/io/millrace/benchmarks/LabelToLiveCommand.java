@@ -48,7 +48,7 @@ final class LabelToLiveCommand implements Callable<Integer> {
   @Option(
       names = "--rate",
       paramLabel = "N",
-      defaultValue = "40",
+      defaultValue = "30",
       description = "Examples a second. Default: ${DEFAULT-VALUE}.")
   private double rate;
 
