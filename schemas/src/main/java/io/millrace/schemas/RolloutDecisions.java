@@ -91,7 +91,9 @@ public final class RolloutDecisions {
               .formatted(stable.getVersion()));
     }
     VersionRef target =
-        version != null ? known(version) : now.candidate() != null ? now.candidate() : newest();
+        version != null
+            ? known(version)
+            : now.candidate() != null ? known(now.candidate().getVersion()) : newest();
     if (target.equals(stable)) {
       throw refused("version %d is the stable one already".formatted(target.getVersion()));
     }
@@ -144,7 +146,8 @@ public final class RolloutDecisions {
    */
   public RolloutEvent pin(Long version) throws RolloutRefusedException {
     VersionRef stable = stable();
-    VersionRef target = version != null ? known(version) : stable != null ? stable : newest();
+    VersionRef target =
+        version != null ? known(version) : stable != null ? known(stable.getVersion()) : newest();
     if (now.policy() == RolloutPolicy.PINNED && target.equals(stable)) {
       throw refused("it is pinned to version %d already".formatted(target.getVersion()));
     }

@@ -124,6 +124,21 @@ class RolloutTest {
     assertThatThrownBy(() -> by("ann").rollback(null)).hasMessageContaining("no older version");
   }
 
+  @Test
+  void aCandidateThatWasPrunedIsNotPromoted() throws Exception {
+    publish(1);
+    publish(2);
+    publish(3);
+    decide(by("ann").canary(1L, 0.5));
+    versions.remove(1L);
+
+    assertThatThrownBy(() -> by("ann").promote(null)).hasMessageContaining("no version 1 any more");
+    decide(by("ann").rollback(null));
+    versions.remove(3L);
+    versions.put(4L, ref(4));
+    assertThatThrownBy(() -> by("ann").pin(null)).hasMessageContaining("no version 3 any more");
+  }
+
   /** Somebody else's client may write what ours would refuse. */
   @Test
   void anEventThatCannotBeHasNoEffect() throws Exception {
