@@ -12,8 +12,14 @@ import java.util.Locale;
 final class RolloutJson {
   private RolloutJson() {}
 
-  /** A state. */
+  /** A state, and the last decision that had an effect on it. */
   static ObjectNode rollout(Rollout rollout) {
+    ObjectNode json = state(rollout);
+    json.set("decided", rollout.last() == null ? null : event(rollout.last()));
+    return json;
+  }
+
+  private static ObjectNode state(Rollout rollout) {
     ObjectNode json = Answer.object();
     json.put("domain", rollout.domain());
     json.put("policy", RolloutDecisions.word(rollout.policy()));
@@ -24,7 +30,6 @@ final class RolloutJson {
     json.put("share", rollout.candidate() == null ? null : rollout.share());
     json.put("held", rollout.held());
     json.set("newest", version(rollout.newest()));
-    json.set("decided", rollout.last() == null ? null : event(rollout.last()));
     return json;
   }
 
@@ -35,7 +40,7 @@ final class RolloutJson {
     json.put("offset", entry.offset());
     json.put("effect", entry.objection() == null && Rollout.isDecision(entry.event().getAction()));
     json.put("objection", entry.objection());
-    json.put("revision", entry.after().revision());
+    json.set("after", state(entry.after()));
     return json;
   }
 

@@ -8,6 +8,7 @@ import io.millrace.client.Settings;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -145,6 +146,53 @@ class FeedbackTest {
     assertThat(other.status()).isEqualTo(409);
     assertThat(other.error()).isEqualTo("that request has the label \"good\" already");
     assertThat(records()).hasSize(1);
+  }
+
+  @Test
+  void aKilledProcessRemembersWhatItAnsweredWhenItIsStartedAgain(@TempDir Path home)
+      throws Exception {
+    process.close();
+    Path portFile = home.resolve("port");
+    Process killed =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx400m",
+                "-XX:+UseSerialGC",
+                "-Dai.djl.offline=true",
+                "-Dmillrace.home=" + home,
+                "-Dlog4j2.configurationFile=log4j2.xml",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName(),
+                "--data",
+                directory.toString(),
+                "--port",
+                "0",
+                "--port-file",
+                portFile.toString(),
+                "--set",
+                "model.store=" + TestAdapters.models(),
+                "--set",
+                "kafka.bootstrap.servers=127.0.0.1:1")
+            .redirectErrorStream(true)
+            .redirectOutput(home.resolve("out").toFile())
+            .start();
+    try {
+      Await.until("it listens", () -> Files.exists(portFile));
+      api = new Api(Integer.parseInt(Files.readString(portFile).strip()));
+      Await.until("it serves", () -> api.predict("films", "x").status() == 200);
+      for (int i = 0; i < 20; i++) {
+        predict("k" + i);
+      }
+    } finally {
+      killed.destroyForcibly().waitFor();
+    }
+
+    start();
+    for (int i = 0; i < 20; i++) {
+      assertThat(api.feedback("k" + i, "good").status()).isEqualTo(200);
+    }
+    assertThat(records()).hasSize(20);
   }
 
   @Test

@@ -182,7 +182,7 @@ class RolloutApiTest {
     assertThat(second.get("reason").asText()).isEqualTo("why");
     assertThat(second.get("offset").asLong()).isGreaterThan(first.get("offset").asLong());
     assertThat(second.get("effect").asBoolean()).isTrue();
-    assertThat(second.get("revision").asLong()).isEqualTo(2);
+    assertThat(second.get("after").get("revision").asLong()).isEqualTo(2);
 
     JsonNode latest = api.get("/v1/rollouts/history?limit=1&domain=" + domain).body();
     assertThat(latest.get("events")).containsExactly(second);
