@@ -4,6 +4,7 @@ import io.millrace.schemas.AdapterSigner;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
+import io.millrace.schemas.KeyFileException;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.PendingBatch;
 import io.millrace.schemas.ReceivedExample;
@@ -80,7 +81,11 @@ public final class AdaptFunction
   @Override
   public void open(OpenContext context) throws Exception {
     if (!settings.signingKey().isEmpty()) {
-      signer = AdapterSigner.read(Path.of(settings.signingKey()));
+      try {
+        signer = AdapterSigner.read(Path.of(settings.signingKey()));
+      } catch (KeyFileException e) {
+        throw new IllegalStateException("publish.signingKey: " + e.getMessage());
+      }
     }
     domainState =
         getRuntimeContext()

@@ -130,7 +130,8 @@ class PublishingTest {
     Path missing = directory.resolve("no.pem");
 
     assertThatThrownBy(() -> AdaptHarness.start(signedWith(missing)))
-        .hasMessage("the key " + missing + " cannot be read: there is no such file");
+        .hasMessage(
+            "publish.signingKey: the key " + missing + " cannot be read: there is no such file");
   }
 
   private static AdaptSettings signedWith(Path key) {

@@ -76,6 +76,7 @@ final class TrainCommand implements Callable<Integer> {
     long began = System.nanoTime();
     Settings settings = forFiles(options.load());
     AdapterMethod method = JobSettings.method(settings);
+    JobSettings.requireSigningKey(settings);
     ExampleFile file = open();
     report.requireWritable();
     RunDirectory run =

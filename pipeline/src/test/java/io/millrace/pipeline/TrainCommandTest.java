@@ -176,6 +176,8 @@ class TrainCommandTest {
             new String[] {"train", "--input", file.toString(), "--set", "batch.size=0"},
             "--report",
             new String[] {"train", "--input", file.toString(), "--report", "/nowhere/r.json"},
+            "publish.signingKey",
+            new String[] {"train", "--input", file.toString(), "--set", "publish.signingKey=/no"},
             "occupied",
             new String[] {"train", "--input", file.toString(), "--data", occupied.toString()});
     for (Map.Entry<String, String[]> mistake : mistakes.entrySet()) {

@@ -41,7 +41,7 @@ public final class AdapterSigner {
       return new AdapterSigner(
           KeyFactory.getInstance(ALGORITHM).generatePrivate(new PKCS8EncodedKeySpec(der)));
     } catch (GeneralSecurityException e) {
-      throw new KeyFileException("the key in " + file + " is not an Ed25519 private key", e);
+      throw new KeyFileException("the key in " + file + " is not an Ed25519 private key");
     }
   }
 
@@ -71,7 +71,7 @@ public final class AdapterSigner {
       text = Files.readString(file);
     } catch (IOException e) {
       String why = Files.exists(file) ? e.toString() : "there is no such file";
-      throw new KeyFileException("the key " + file + " cannot be read: " + why, e);
+      throw new KeyFileException("the key " + file + " cannot be read: " + why);
     }
     Matcher block =
         Pattern.compile("-----BEGIN " + type + "-----([^-]*)-----END " + type + "-----")
@@ -84,6 +84,6 @@ public final class AdapterSigner {
       // Said below.
     }
     throw new KeyFileException(
-        file + " holds no PEM block \"" + type + "\"; make one with: " + howToMakeOne, null);
+        file + " holds no PEM block \"" + type + "\"; make one with: " + howToMakeOne);
   }
 }

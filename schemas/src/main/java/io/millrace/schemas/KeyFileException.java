@@ -4,7 +4,7 @@ package io.millrace.schemas;
 public final class KeyFileException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
-  KeyFileException(String message, Throwable cause) {
-    super(message, cause);
+  KeyFileException(String message) {
+    super(message);
   }
 }

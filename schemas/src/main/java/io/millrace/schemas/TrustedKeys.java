@@ -43,7 +43,7 @@ public final class TrustedKeys {
             KeyFactory.getInstance(AdapterSigner.ALGORITHM)
                 .generatePublic(new X509EncodedKeySpec(der)));
       } catch (GeneralSecurityException e) {
-        throw new KeyFileException("the key in " + file + " is not an Ed25519 public key", e);
+        throw new KeyFileException("the key in " + file + " is not an Ed25519 public key");
       }
     }
     return new TrustedKeys(keys);

@@ -10,11 +10,14 @@ import io.millrace.operators.evidence.EvidenceRules;
 import io.millrace.operators.evidence.PageHinkley;
 import io.millrace.operators.evidence.PairedTest;
 import io.millrace.pipeline.Home;
+import io.millrace.schemas.AdapterSigner;
+import io.millrace.schemas.KeyFileException;
 import io.millrace.svft.AdapterMethod;
 import io.millrace.svft.ModelStore;
 import io.millrace.svft.PlainPattern;
 import io.millrace.svft.TrainingSettings;
 import java.math.BigDecimal;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.TreeSet;
@@ -446,6 +449,22 @@ public final class JobSettings {
       case "both" -> new TreeSet<>(List.of(Adwin.NAME, PageHinkley.NAME));
       default -> new TreeSet<>(List.of(choice));
     };
+  }
+
+  /**
+   * For a job that runs on this machine: sees to it that it will be able to sign.
+   *
+   * @throws UsageException where the key that is to sign versions cannot be read
+   */
+  public static void requireSigningKey(Settings settings) {
+    String key = settings.get(SIGNING_KEY);
+    try {
+      if (!key.isEmpty()) {
+        AdapterSigner.read(Path.of(key));
+      }
+    } catch (KeyFileException e) {
+      throw new UsageException(SIGNING_KEY.key() + ": " + e.getMessage(), e);
+    }
   }
 
   /** Where base models lie. */
