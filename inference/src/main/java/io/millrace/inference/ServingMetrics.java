@@ -19,7 +19,7 @@ final class ServingMetrics {
   static final String NO_ENDPOINT = "none";
 
   private static final double[] LATENCIES = {
-    0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 1, 2, 5, 10
   };
 
   private final PrometheusRegistry registry = new PrometheusRegistry();
