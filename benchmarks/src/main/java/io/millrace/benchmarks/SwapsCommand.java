@@ -87,6 +87,7 @@ final class SwapsCommand implements Callable<Integer> {
 
   private final List<SteadyLoad.Answer> without = new ArrayList<>();
   private final List<SteadyLoad.Answer> with = new ArrayList<>();
+  private String metrics;
 
   @Override
   public Integer call() throws Exception {
@@ -164,14 +165,7 @@ final class SwapsCommand implements Callable<Integer> {
           // What came last may still be on its way.
           load.run(Duration.ofSeconds(2));
         }
-        progress(
-            serve
-                .get("/metrics")
-                .body()
-                .lines()
-                .filter(
-                    line -> line.startsWith("millrace_swap") || line.startsWith("millrace_merge"))
-                .reduce("", (a, b) -> a + "\n" + b));
+        metrics = serve.get("/metrics").body();
       }
     }
   }
@@ -220,6 +214,20 @@ final class SwapsCommand implements Callable<Integer> {
         "%,d versions published in %d s, %,d seen in answers; %,d requests failed, %,d answers do"
             + " not fit the version they name.%n",
         versions, seconds, seen, failed, wrong);
+    for (String name : List.of("merge", "swap")) {
+      PrometheusHistogram.parse(metrics, "millrace_" + name + "_seconds")
+          .ifPresent(
+              histogram ->
+                  out.printf(
+                      Locale.ROOT,
+                      "%-5s  %,d times, p50 %.0f ms, p99 %.0f ms%n",
+                      name,
+                      histogram.count(),
+                      1000 * histogram.quantile(0.5),
+                      1000 * histogram.quantile(0.99)));
+    }
+    out.println(
+        "(merge: with its pauses for requests; swap: from the version's arrival to its first use)");
     out.flush();
     return failed + wrong == 0 ? 0 : 1;
   }
