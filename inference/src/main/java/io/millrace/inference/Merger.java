@@ -107,6 +107,7 @@ final class Merger {
   }
 
   private void run() {
+    BackgroundThread.beNice(19);
     List<ServedDomain> waiting = new ArrayList<>();
     while (!closing) {
       try {
