@@ -36,7 +36,7 @@ final class Merger {
   private static final double WORTH_IT = 20;
 
   /** How long a version that is loaded waits to be merged before it serves as it is. */
-  private static final Duration PATIENCE = Duration.ofMillis(500);
+  private static final Duration PATIENCE = Duration.ofMillis(300);
 
   /** How long a merging may take that no version waits for, beside requests. */
   private static final Duration WIDE_SPREAD = Duration.ofSeconds(2);

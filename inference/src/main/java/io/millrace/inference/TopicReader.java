@@ -116,7 +116,6 @@ final class TopicReader {
   }
 
   private void run() {
-    BackgroundThread.beNice(5);
     while (!isClosing()) {
       try (KafkaClients opened = KafkaClients.open(connection, isolation)) {
         clients = opened;
