@@ -18,20 +18,17 @@ final class BackgroundThread {
   /** Links to {@code PID/task/TID} of whichever thread asks. */
   private static final Path SELF = Path.of("/proc/thread-self");
 
+  private static final String NICEST = "19";
   private static final int TIMEOUT_SECONDS = 5;
 
   private BackgroundThread() {}
 
-  /**
-   * Lets other threads go before the current one.
-   *
-   * @param nice from 1 to 19, which only takes what nobody else wants
-   */
-  static void beNice(int nice) {
+  /** Lets every other thread go before the current one, from now on. */
+  static void beNice() {
     try {
       String thread = Files.readSymbolicLink(SELF).getFileName().toString();
       Process renice =
-          new ProcessBuilder("renice", "-n", Integer.toString(nice), "-p", thread)
+          new ProcessBuilder("renice", "-n", NICEST, "-p", thread)
               .redirectErrorStream(true)
               .redirectOutput(ProcessBuilder.Redirect.DISCARD)
               .start();

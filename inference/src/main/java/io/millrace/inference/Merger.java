@@ -107,7 +107,7 @@ final class Merger {
   }
 
   private void run() {
-    BackgroundThread.beNice(19);
+    BackgroundThread.beNice();
     List<ServedDomain> waiting = new ArrayList<>();
     while (!closing) {
       try {
