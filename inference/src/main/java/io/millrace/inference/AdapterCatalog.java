@@ -118,7 +118,7 @@ final class AdapterCatalog implements AutoCloseable {
 
   private ServedDomain domain(String name) {
     return domains.computeIfAbsent(
-        name, n -> new ServedDomain(n, () -> rollouts.of(n), loader, merger, metrics));
+        name, n -> new ServedDomain(n, rollouts, loader, merger, metrics));
   }
 
   /**

@@ -8,7 +8,9 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
@@ -48,6 +50,16 @@ final class Merger {
   private final ServingMetrics metrics;
   private final BlockingQueue<ServedDomain> awaited = new LinkedBlockingQueue<>();
   private final Thread thread = new Thread(this::run, "merge");
+
+  /** Ends the waiting of versions in time, however little time the merging gets. */
+  private final ScheduledExecutorService timer =
+      Executors.newSingleThreadScheduledExecutor(
+          task -> {
+            Thread ticking = new Thread(task, "merge-patience");
+            ticking.setDaemon(true);
+            return ticking;
+          });
+
   private AdapterLoader loader;
   private Supplier<Collection<ServedDomain>> domains;
   private BooleanSupplier isIdle;
@@ -101,9 +113,18 @@ final class Merger {
     return thread.isAlive() && share * traffic.recent() >= WORTH_IT / 2;
   }
 
-  /** A domain has a version that waits to be merged. */
+  /** A domain has a version that waits to be merged, as long as patience lasts. */
   void isAwaited(ServedDomain domain) {
     awaited.add(domain);
+    timer.schedule(() -> endPatience(domain), patience.toNanos(), TimeUnit.NANOSECONDS);
+  }
+
+  private static void endPatience(ServedDomain domain) {
+    try {
+      domain.endPatience();
+    } catch (RuntimeException | Error e) {
+      LOG.error("domain {}: a version that waited to be merged does not serve", domain.name(), e);
+    }
   }
 
   private void run() {
@@ -112,7 +133,7 @@ final class Merger {
     while (!closing) {
       try {
         look();
-        endPatience(waiting);
+        renew(waiting);
         Optional<ServedDomain> next = waiting.stream().findFirst().or(this::busiestUnmerged);
         if (next.isPresent()) {
           next.get().toMerge().ifPresent(version -> merge(next.get(), version, waiting));
@@ -130,11 +151,10 @@ final class Merger {
     }
   }
 
-  /** Lets versions serve that have waited long enough, and forgets domains where none waits. */
-  private void endPatience(List<ServedDomain> waiting) {
+  /** Takes in the domains that wait by now, and forgets those that no longer do. */
+  private void renew(List<ServedDomain> waiting) {
     awaited.drainTo(waiting);
-    waiting.forEach(ServedDomain::endPatience);
-    waiting.removeIf(domain -> domain.awaitedUntil().isEmpty());
+    waiting.removeIf(domain -> !domain.isWaiting());
   }
 
   private void look() {
@@ -200,7 +220,7 @@ final class Merger {
       boolean more = true;
       while (more) {
         look();
-        endPatience(waiting);
+        renew(waiting);
         if (closing || !domain.wantsMerged(version)) {
           return;
         }
@@ -244,6 +264,7 @@ final class Merger {
    */
   boolean awaitClosed(Duration timeout) {
     closing = true;
+    timer.shutdownNow();
     thread.interrupt();
     try {
       TimeUnit.NANOSECONDS.timedJoin(thread, Math.max(1, timeout.toNanos()));

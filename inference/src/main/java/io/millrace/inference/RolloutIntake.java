@@ -16,7 +16,6 @@ import org.slf4j.LoggerFactory;
 /** What events of one kind do here: first to the store, then to what serves. */
 final class RolloutIntake implements TopicIntake<RolloutEvent> {
   private static final Logger LOG = LoggerFactory.getLogger(RolloutIntake.class);
-  private static final int ONE_BY_ONE = 16;
 
   private final AdapterStore store;
   private final AdapterCatalog catalog;
@@ -88,30 +87,17 @@ final class RolloutIntake implements TopicIntake<RolloutEvent> {
     read.put(after.partition(), after.next());
   }
 
-  /**
-   * Few events take effect one by one, so that of versions which were committed together each
-   * serves, if only for a moment. Of many, as where a process catches up, only the end does.
-   */
   @Override
   public void flush() {
-    if (events.size() <= ONE_BY_ONE) {
-      for (LoggedEvent logged : events) {
-        take(List.of(logged), Map.of(logged.partition(), logged.offset() + 1));
-      }
-      events.clear();
+    if (read.isEmpty()) {
+      return;
     }
-    if (!read.isEmpty()) {
-      take(events, read);
-    }
-    events.clear();
-    read.clear();
-  }
-
-  private void take(List<LoggedEvent> taken, Map<Integer, Long> offsets) {
-    Runnable teller = catalog.rollouts().add(kind, taken, offsets);
+    Runnable teller = catalog.rollouts().add(kind, events, read);
     Set<String> domains = new TreeSet<>();
-    taken.forEach(logged -> domains.add(logged.event().getDomain()));
+    events.forEach(logged -> domains.add(logged.event().getDomain()));
     domains.forEach(catalog::settle);
     teller.run();
+    events.clear();
+    read.clear();
   }
 }

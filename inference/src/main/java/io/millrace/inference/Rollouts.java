@@ -1,8 +1,11 @@
 package io.millrace.inference;
 
 import io.millrace.schemas.Rollout;
+import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutHistory;
+import io.millrace.schemas.RolloutPolicy;
+import io.millrace.schemas.VersionRef;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -12,6 +15,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
  * The state of every domain's rollout: the fold of the events in the local store, in step with it.
@@ -20,8 +24,18 @@ import java.util.function.Consumer;
  * event of its own to come back from the log.
  */
 final class Rollouts {
+  /**
+   * Of more events of a domain than these that come at once only what they amount to serves: this
+   * process catches up.
+   */
+  private static final int FEW = 16;
+
   private final AdapterStore store;
   private final Map<String, Rollout> byDomain = new ConcurrentHashMap<>();
+
+  /** Versions that serve one after the other, in this order; lists are never changed. */
+  private final Map<String, List<VersionRef>> due = new ConcurrentHashMap<>();
+
   private final Map<String, CompletableFuture<RolloutHistory.Entry>> awaited =
       new ConcurrentHashMap<>();
 
@@ -32,6 +46,7 @@ final class Rollouts {
   /** Folds what the store holds. */
   synchronized void load() {
     byDomain.clear();
+    due.clear();
     for (RolloutKind kind : RolloutKind.values()) {
       store.forEachRolloutEvent(kind, logged -> apply(logged, Runnable::run));
     }
@@ -40,7 +55,7 @@ final class Rollouts {
   /**
    * @param teller takes what tells whoever waits for the event
    */
-  private void apply(LoggedEvent logged, Consumer<Runnable> teller) {
+  private Rollout apply(LoggedEvent logged, Consumer<Runnable> teller) {
     RolloutEvent event = logged.event();
     Rollout before = of(event.getDomain());
     Rollout after = before.apply(event);
@@ -53,6 +68,39 @@ final class Rollouts {
           new RolloutHistory.Entry(logged.offset(), logged.time(), event, objection, after);
       teller.accept(() -> waiting.complete(entry));
     }
+    return after;
+  }
+
+  private void noteDue(Rollout after, RolloutEvent event, boolean isOneOfFew) {
+    if (after.policy() != RolloutPolicy.LATEST || !isOneOfFew) {
+      due.remove(after.domain());
+    } else if (event.getAction() == RolloutAction.PUBLISHED && event.getVersion() != null) {
+      due.merge(after.domain(), List.of(event.getVersion()), Rollouts::joined);
+    }
+  }
+
+  private static List<VersionRef> joined(List<VersionRef> first, List<VersionRef> then) {
+    List<VersionRef> all = new ArrayList<>(first);
+    all.addAll(then);
+    return List.copyOf(all.subList(Math.max(0, all.size() - FEW), all.size()));
+  }
+
+  /**
+   * Versions of a domain that are to serve one after the other, the last one to stay: each was
+   * published under the policy latest after what serves now.
+   */
+  List<VersionRef> due(String domain) {
+    return due.getOrDefault(domain, List.of());
+  }
+
+  /** A version serves, so it and those before it are no longer due. */
+  void served(String domain, long version) {
+    due.computeIfPresent(
+        domain,
+        (name, refs) -> {
+          List<VersionRef> left = refs.stream().filter(ref -> ref.getVersion() > version).toList();
+          return left.isEmpty() ? null : left;
+        });
   }
 
   /** The state of a domain's rollout; the initial one where the log says nothing of it. */
@@ -71,7 +119,13 @@ final class Rollouts {
       RolloutKind kind, List<LoggedEvent> events, Map<Integer, Long> offsets) {
     store.putRolloutEvents(kind, events, offsets);
     List<Runnable> tellers = new ArrayList<>();
-    events.forEach(logged -> apply(logged, tellers::add));
+    Map<String, Long> counts =
+        events.stream()
+            .collect(Collectors.groupingBy(e -> e.event().getDomain(), Collectors.counting()));
+    for (LoggedEvent logged : events) {
+      Rollout after = apply(logged, tellers::add);
+      noteDue(after, logged.event(), counts.get(after.domain()) <= FEW);
+    }
     return () -> tellers.forEach(Runnable::run);
   }
 

@@ -15,7 +15,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
-import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -73,7 +72,7 @@ final class ServedDomain {
   private record Awaited(Plan plan, Set<String> unmerged, long since) {}
 
   private final String name;
-  private final Supplier<Rollout> rollout;
+  private final Rollouts rollouts;
   private final AdapterLoader loader;
   private final Merger merger;
   private final ServingMetrics metrics;
@@ -95,19 +94,13 @@ final class ServedDomain {
   private final Map<String, Loaded> loaded = new HashMap<>();
   private Plan current = Plan.NOTHING;
   private Awaited awaited;
+  private final Patience patience = new Patience();
   private boolean chosen;
 
-  /**
-   * @param rollout the state of its rollout at the time of the call
-   */
   ServedDomain(
-      String name,
-      Supplier<Rollout> rollout,
-      AdapterLoader loader,
-      Merger merger,
-      ServingMetrics metrics) {
+      String name, Rollouts rollouts, AdapterLoader loader, Merger merger, ServingMetrics metrics) {
     this.name = name;
-    this.rollout = rollout;
+    this.rollouts = rollouts;
     this.loader = loader;
     this.merger = merger;
     this.metrics = metrics;
@@ -150,6 +143,9 @@ final class ServedDomain {
       return;
     }
     awaited = null;
+    if (passThrough()) {
+      plan = plan();
+    }
     Set<String> fresh = new HashSet<>();
     for (boolean complete = false; !complete; ) {
       complete = true;
@@ -176,7 +172,7 @@ final class ServedDomain {
         }
       }
     }
-    if (unmerged.isEmpty()) {
+    if (unmerged.isEmpty() || !patience.isWorthIt()) {
       move(plan, begun);
     } else {
       awaited = new Awaited(plan, unmerged, begun);
@@ -184,9 +180,31 @@ final class ServedDomain {
     }
   }
 
+  /**
+   * Serves each version that is due before the one that is to stay, if only for a moment: what the
+   * log says served did serve.
+   *
+   * @return whether there was any
+   */
+  private boolean passThrough() {
+    StoredVersion before = current.stable();
+    VersionRef stays = rollout().stable().orElse(null);
+    for (VersionRef ref : rollouts.due(name)) {
+      long begun = System.nanoTime();
+      if (!ref.equals(stays) && fault(ref) == null && isLoaded(versions.get(ref.getVersion()))) {
+        move(new Plan(versions.get(ref.getVersion()), null, 0, current.stable(), true), begun);
+      }
+    }
+    return current.stable() != before;
+  }
+
+  private boolean isLoaded(StoredVersion version) {
+    return loaded.containsKey(version.sha256()) || load(version);
+  }
+
   private Plan plan() {
     ServingRule.Choice choice =
-        new ServingRule(rollout.get(), versions, this::fault, current.stable()).choose();
+        new ServingRule(rollout(), versions, this::fault, current.stable()).choose();
     for (Shortfall shortfall : choice.shortfalls()) {
       if (!shortfalls.contains(shortfall)) {
         LOG.info("{}", shortfall);
@@ -249,6 +267,9 @@ final class ServedDomain {
   /** Moves the pointer, then lets go of what it no longer leads to. */
   private void move(Plan next, long begun) {
     Plan before = current;
+    if (next.stable() != null) {
+      rollouts.served(name, next.stable().version());
+    }
     Instant now = Instant.now();
     for (StoredVersion version : next.serving()) {
       Loaded entry = loaded.get(version.sha256());
@@ -345,9 +366,9 @@ final class ServedDomain {
         .findFirst();
   }
 
-  /** Until when a version that waits is to be merged; empty where none waits. Nanoseconds. */
-  synchronized Optional<Long> awaitedUntil() {
-    return Optional.ofNullable(awaited).map(a -> a.since + merger.patience().toNanos());
+  /** Whether a version waits to be merged. */
+  synchronized boolean isWaiting() {
+    return awaited != null;
   }
 
   /** Whether that version, merged, would be of use. */
@@ -385,13 +406,15 @@ final class ServedDomain {
 
   private void settleAwaited(String sha256) {
     if (awaited != null && awaited.unmerged.remove(sha256) && awaited.unmerged.isEmpty()) {
+      patience.wasRewarded();
       moveToAwaited();
     }
   }
 
   /** Ends the waiting of versions that have waited too long to be merged. */
   synchronized void endPatience() {
-    if (awaited != null && System.nanoTime() - awaited.since > merger.patience().toNanos()) {
+    if (awaited != null && System.nanoTime() - awaited.since >= merger.patience().toNanos()) {
+      patience.wasInVain();
       moveToAwaited();
     }
   }
@@ -476,7 +499,7 @@ final class ServedDomain {
 
   /** The state of its rollout. */
   Rollout rollout() {
-    return rollout.get();
+    return rollouts.of(name);
   }
 
   /** The versions that its rollout names and that do not answer here. */

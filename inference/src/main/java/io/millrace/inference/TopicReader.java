@@ -161,7 +161,14 @@ final class TopicReader {
         }
         apply(topic, record);
       }
-      topic.intake.flush();
+    }
+    flush();
+  }
+
+  /** The last topic first: what it says of the others' records is to be known when they count. */
+  private void flush() {
+    for (int i = topics.size() - 1; i >= 0; i--) {
+      topics.get(i).intake.flush();
     }
   }
 
@@ -324,7 +331,7 @@ final class TopicReader {
         return value;
       } catch (RegistryUnavailableException e) {
         // What came before it need not wait.
-        topic.intake.flush();
+        flush();
         waited = true;
         stuck(e.getMessage(), e);
         pause();

@@ -6,7 +6,9 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -118,6 +120,25 @@ class AdapterCatalogTest {
     assertThat(logits[0]).isEqualTo(TestAdapters.logits(CHAIN.get(0), TEXT));
     request.release();
     assertThat(request.retain()).isFalse();
+  }
+
+  @Test
+  void eachVersionThatTheLogNamedServesThoughTheyComeTogetherAndAfterTheirEvents() {
+    for (AdapterVersion version : CHAIN) {
+      LoggedEvent logged =
+          new LoggedEvent(0, ++next, Instant.EPOCH, TestDecisions.published(version));
+      catalog.rollouts().add(RolloutKind.PUBLICATIONS, List.of(logged), Map.of(0, next + 1));
+      catalog.settle("films");
+    }
+    for (AdapterVersion version : CHAIN) {
+      byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
+      intake.version(key, version, new StreamOffset(0, ++next));
+    }
+    intake.flush();
+
+    assertThat(serving()).isEqualTo(3);
+    assertThat(films().firstLiveAt(1)).isPresent();
+    assertThat(films().firstLiveAt(2)).isPresent();
   }
 
   @Test

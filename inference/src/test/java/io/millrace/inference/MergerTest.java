@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -22,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class MergerTest {
   private static final String TEXT = "a fine film";
-  private static final List<AdapterVersion> CHAIN = TestAdapters.chain("films", 3);
+  private static final List<AdapterVersion> CHAIN = TestAdapters.chain("films", 5);
 
   @TempDir Path directory;
   private final ServingMetrics metrics = new ServingMetrics();
@@ -42,11 +44,16 @@ class MergerTest {
 
   /** With room for that many merged versions. */
   private void start(double room) {
-    merger = new Merger((long) (room * loader.mergedBytes()), Duration.ofSeconds(20), metrics);
+    start(room, Duration.ofSeconds(20));
+    merger.start(loader, catalog::domains, () -> true);
+  }
+
+  /** With a merging that is not started yet. */
+  private void start(double room, Duration patience) {
+    merger = new Merger((long) (room * loader.mergedBytes()), patience, metrics);
     catalog = new AdapterCatalog(store, merger, metrics);
     catalog.load(loader);
     intake = new AdapterIntake(store, catalog);
-    merger.start(loader, catalog::domains, () -> true);
   }
 
   @AfterEach
@@ -114,6 +121,37 @@ class MergerTest {
 
     Await.until("both are counted", () -> Scrape.count(metrics, "millrace_swap_seconds") == 2);
     assertThat(domain("films").firstLiveAt(2)).isPresent();
+  }
+
+  @Test
+  void aVersionThatIsNotMergedInTimeServesAsItIsAndEachThatCameMeanwhileToo() throws Exception {
+    start(1.5, Duration.ofMillis(300));
+    CountDownLatch goesOn = new CountDownLatch(1);
+    AtomicBoolean stuck = new AtomicBoolean();
+    merger.start(
+        loader,
+        catalog::domains,
+        () -> {
+          if (stuck.get()) {
+            awaitQuietly(goesOn);
+          }
+          return true;
+        });
+    publish(CHAIN.get(0));
+    ask("films", 500);
+    Await.until("it is merged", () -> isMerged("films"));
+    stuck.set(true);
+
+    CHAIN.subList(1, 5).forEach(this::publish);
+    assertThat(serving("films")).isEqualTo(1);
+
+    Await.until("the last one serves", () -> serving("films") == 5);
+    assertThat(isMerged("films")).isFalse();
+    for (AdapterVersion version : CHAIN) {
+      assertThat(domain("films").firstLiveAt(version.getVersion())).isPresent();
+    }
+    goesOn.countDown();
+    Await.until("that is merged in the end", () -> isMerged("films"));
   }
 
   @Test
@@ -186,6 +224,23 @@ class MergerTest {
     intake.version(key, version, new StreamOffset(0, ++next));
     intake.flush();
     published.put(version.getVersion(), TestDecisions.ref(version));
+  }
+
+  /** With the event that makes it serve under the policy latest. */
+  private void publish(AdapterVersion version) {
+    arrive(version);
+    LoggedEvent logged =
+        new LoggedEvent(0, ++next, Instant.EPOCH, TestDecisions.published(version));
+    catalog.rollouts().add(RolloutKind.PUBLICATIONS, List.of(logged), Map.of(0, next + 1));
+    catalog.settle("films");
+  }
+
+  private static void awaitQuietly(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private void decide(TestDecisions.Decision decision) throws Exception {
