@@ -34,11 +34,21 @@ final class MillraceProcess implements AutoCloseable {
    * @throws IllegalStateException where the launcher is missing
    */
   static MillraceProcess start(Path home, List<String> arguments) {
+    return start(home, List.of(), arguments);
+  }
+
+  /** As {@link #start}, with the lowest priority for processor time. */
+  static MillraceProcess startNicest(Path home, List<String> arguments) {
+    return start(home, List.of("nice", "-n", "19"), arguments);
+  }
+
+  private static MillraceProcess start(Path home, List<String> prefix, List<String> arguments) {
     Path launcher = home.resolve("bin").resolve("millrace");
     if (!Files.isExecutable(launcher)) {
       throw new IllegalStateException("there is no program " + launcher);
     }
-    List<String> command = new ArrayList<>(List.of(launcher.toString()));
+    List<String> command = new ArrayList<>(prefix);
+    command.add(launcher.toString());
     command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("MILLRACE_HOME", home.toString());

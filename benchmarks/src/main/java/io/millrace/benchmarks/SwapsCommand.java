@@ -1,12 +1,9 @@
 package io.millrace.benchmarks;
 
 import io.millrace.client.Connection;
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
 import io.millrace.client.UsageException;
 import io.millrace.pipeline.Home;
 import io.millrace.pipeline.demo.WordNet;
-import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.svft.Adapter;
@@ -38,7 +35,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Publish versions of one domain, one after the other, to a serving process under a steady"
           + " load, and compare latencies with and without.",
-      "Stretches with and without swaps take turns. Every answer's logits are compared with those"
+      "Stretches with and without swaps take turns. Kafka runs beside it with the lowest priority,"
+          + " as if it were on another machine. Every answer's logits are compared with those"
           + " of the version it names, computed by that adapter alone.",
       "Exit code 1 where a request failed or an answer does not fit its version."
     })
@@ -134,16 +132,12 @@ final class SwapsCommand implements Callable<Integer> {
 
   private void measure(Path directory, List<AdapterVersion> chain, List<String> texts)
       throws IOException, InterruptedException {
-    List<Setting<?>> known = new ArrayList<>(EmbeddedStack.SETTINGS);
-    known.addAll(Connection.SETTINGS);
-    Settings stackSettings = Settings.of(known, null, List.of());
-    try (EmbeddedStack stack =
-        EmbeddedStack.start(directory.resolve("stack"), EmbeddedStack.Ports.FREE, stackSettings)) {
-      Connection connection = new Connection(stack.connect(stackSettings));
+    Path home = Home.directory();
+    try (StackProcess stack = StackProcess.start(home, directory.resolve("stack"))) {
+      Connection connection = stack.connection();
       try (VersionPublisher publisher = new VersionPublisher(connection);
           ServeProcess serve =
-              ServeProcess.start(
-                  Home.directory(), directory.resolve("serve"), connection, settings)) {
+              ServeProcess.start(home, directory.resolve("serve"), connection, settings)) {
         publisher.publish(chain.get(0));
         SteadyLoad load = new SteadyLoad(serve.address(), DOMAIN, texts, rate);
         awaitAnswers(serve, load);

@@ -44,9 +44,12 @@ import org.rocksdb.WriteOptions;
  * Every adapter version and every rollout's event received, in a local RocksDB, beside the offsets
  * of {@code adapters} and {@code rollouts} that were read to get them.
  *
- * <p>What a record changes and the offset after it are one write batch, synced to the write-ahead
- * log before the call returns: after a kill -9 the store holds exactly the records before its
- * offsets. So a restart goes on where it stopped and never reads the topic again.
+ * <p>What a record changes and the offset after it are one write batch, in the write-ahead log
+ * before the call returns: after a kill -9 the store holds exactly the records before its offsets.
+ * So a restart goes on where it stopped and never reads the topic again. Decisions are synced to
+ * disk besides, with all before them: what people took back must not serve again after a loss of
+ * power. Versions are not, since a loss of power costs the last of them and their offsets together,
+ * and they are read again.
  *
  * <p>Versions are Avro single objects beside the schema they were written with, so a later release
  * with a later schema reads them. Tensors stand in a column family of their own: listing versions
@@ -76,6 +79,7 @@ final class AdapterStore implements AutoCloseable {
   private final Path directory;
   private final RocksDB db;
   private final WriteOptions synced = new WriteOptions().setSync(true);
+  private final WriteOptions unsynced = new WriteOptions();
   private final ColumnFamilyHandle meta;
   private final ColumnFamilyHandle versions;
   private final ColumnFamilyHandle payloads;
@@ -305,7 +309,9 @@ final class AdapterStore implements AutoCloseable {
    * @param next per partition that was read, the next offset to read
    */
   void putRolloutEvents(RolloutKind kind, List<LoggedEvent> events, Map<Integer, Long> next) {
+    boolean decides = kind == RolloutKind.DECISIONS && !events.isEmpty();
     write(
+        decides ? synced : unsynced,
         batch -> {
           for (LoggedEvent logged : events) {
             batch.put(rollouts.get(kind), eventKey(logged), encode(logged));
@@ -513,9 +519,13 @@ final class AdapterStore implements AutoCloseable {
   }
 
   private void write(Changes changes) {
+    write(unsynced, changes);
+  }
+
+  private void write(WriteOptions options, Changes changes) {
     try (WriteBatch batch = new WriteBatch()) {
       changes.addTo(batch);
-      db.write(synced, batch);
+      db.write(options, batch);
     } catch (RocksDBException e) {
       throw new StoreException(
           "the adapter store " + directory + " cannot be written: " + e.getMessage(), e);
@@ -527,5 +537,6 @@ final class AdapterStore implements AutoCloseable {
     families.forEach(ColumnFamilyHandle::close);
     db.close();
     synced.close();
+    unsynced.close();
   }
 }

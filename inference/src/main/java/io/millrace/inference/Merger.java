@@ -27,9 +27,8 @@ import org.slf4j.LoggerFactory;
  * of are asked less than half as much. First come versions that wait to serve; they may exceed the
  * bound by one, since the version they follow holds its weights until they serve.
  *
- * <p>It works in pieces of a millisecond or two: one after the other while no request is there, and
- * otherwise spread out over the time it has. So what it takes from the requests, each loses a
- * little of, and none much.
+ * <p>It works in pieces of a millisecond or two, while no request is there. Where requests leave
+ * too little of the time it has, it works beside them in what is left, with pauses.
  */
 final class Merger {
   private static final Logger LOG = LoggerFactory.getLogger(Merger.class);
@@ -40,10 +39,8 @@ final class Merger {
   /** How long a version that is loaded waits to be merged before it serves as it is. */
   private static final Duration PATIENCE = Duration.ofMillis(300);
 
-  /** How long a merging may take that no version waits for, beside requests. */
-  private static final Duration WIDE_SPREAD = Duration.ofSeconds(2);
-
   private static final Duration LOOK = Duration.ofMillis(250);
+  private static final Duration LOOK_FOR_IDLE = Duration.ofNanos(200_000);
 
   private final long maxBytes;
   private final Duration patience;
@@ -227,7 +224,7 @@ final class Merger {
         long pieceBegun = System.nanoTime();
         more = merge.step();
         if (more) {
-          giveWay(pieceBegun, until, merge.left());
+          giveWay(System.nanoTime() - pieceBegun, until, merge.left());
         }
       }
       metrics.merged(Duration.ofNanos(System.nanoTime() - begun));
@@ -240,17 +237,20 @@ final class Merger {
 
   /** How long a merging may take, so that each of those that wait is in time. */
   private Duration spread(int waiting) {
-    return waiting == 0 ? WIDE_SPREAD : patience.multipliedBy(7).dividedBy(10L * waiting);
+    return patience.multipliedBy(4).dividedBy(5L * Math.max(1, waiting));
   }
 
-  /** Pauses so that the pieces left just fit into the time left, unless no request is there. */
-  private void giveWay(long pieceBegun, long until, int left) {
-    long due = pieceBegun + (until - pieceBegun) / (left + 1);
+  /**
+   * Waits until no request is there, or so long that the pieces left, with pauses as long as
+   * themselves, just fit into the time left.
+   */
+  private void giveWay(long pieceNanos, long until, int left) {
+    long due = until - 2 * left * pieceNanos;
     for (long now = System.nanoTime(); now < due && !closing; now = System.nanoTime()) {
       if (isIdle.getAsBoolean()) {
         return;
       }
-      LockSupport.parkNanos(Math.min(due - now, 1_000_000));
+      LockSupport.parkNanos(Math.min(due - now, LOOK_FOR_IDLE.toNanos()));
     }
   }
 

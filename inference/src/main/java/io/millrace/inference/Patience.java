@@ -19,8 +19,9 @@ final class Patience {
     return false;
   }
 
-  /** A version was merged in time. */
+  /** A version was merged in time, whether it waited or not. */
   void wasRewarded() {
+    impatient = 0;
     next = 1;
   }
 

@@ -35,6 +35,7 @@ final class ServedDomain {
   /** A version in this process's memory; merged is null where it is not. */
   private static final class Loaded {
     final LiveAdapter apart;
+    final long loadedAt = System.nanoTime();
     LiveAdapter merged;
     Instant since;
     boolean unmergeable;
@@ -388,7 +389,11 @@ final class ServedDomain {
       return;
     }
     String sha256 = version.version().sha256();
-    loaded.get(sha256).merged = new LiveAdapter(version.version(), merged);
+    Loaded entry = loaded.get(sha256);
+    entry.merged = new LiveAdapter(version.version(), merged);
+    if (!isOutOfPatience(entry.loadedAt)) {
+      patience.wasRewarded();
+    }
     if (current.serves(sha256)) {
       point();
     }
@@ -406,17 +411,20 @@ final class ServedDomain {
 
   private void settleAwaited(String sha256) {
     if (awaited != null && awaited.unmerged.remove(sha256) && awaited.unmerged.isEmpty()) {
-      patience.wasRewarded();
       moveToAwaited();
     }
   }
 
   /** Ends the waiting of versions that have waited too long to be merged. */
   synchronized void endPatience() {
-    if (awaited != null && System.nanoTime() - awaited.since >= merger.patience().toNanos()) {
+    if (awaited != null && isOutOfPatience(awaited.since)) {
       patience.wasInVain();
       moveToAwaited();
     }
+  }
+
+  private boolean isOutOfPatience(long since) {
+    return System.nanoTime() - since >= merger.patience().toNanos();
   }
 
   private void moveToAwaited() {

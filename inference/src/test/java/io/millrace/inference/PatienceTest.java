@@ -26,7 +26,10 @@ class PatienceTest {
   void aVersionInTimeBeginsTheCountAnew() {
     goAheadAfterOneInVain();
     goAheadAfterOneInVain();
+    patience.wasInVain();
     patience.wasRewarded();
+
+    assertThat(patience.isWorthIt()).isTrue();
     assertThat(goAheadAfterOneInVain()).isEqualTo(1);
   }
 
