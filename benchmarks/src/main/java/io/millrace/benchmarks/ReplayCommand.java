@@ -8,8 +8,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
-import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
@@ -65,23 +63,25 @@ final class ReplayCommand implements Callable<Integer> {
     if (data != null && !isUnused(data)) {
       throw new UsageException("--data: " + data + " holds something already; name a new one");
     }
-    Path temporary = Files.createTempDirectory("millrace-replay");
-    try (ReplayRounds measured =
-        new ReplayRounds(
-            Home.directory(),
-            input == null ? temporary.resolve(STREAM + ".jsonl") : input.toAbsolutePath(),
-            data == null ? temporary.resolve("data") : data.toAbsolutePath(),
-            temporary,
-            this::progress)) {
-      Thread cleaning = new Thread(() -> clean(measured, temporary), "clean-up");
-      Runtime.getRuntime().addShutdownHook(cleaning);
-      if (input == null) {
-        Files.writeString(
-            temporary.resolve(STREAM + ".jsonl"),
-            JsonLines.of(WordNetStreams.all(WordNet.load()).get(STREAM)));
-      }
+    try (TemporaryDirectory temporary = TemporaryDirectory.create("millrace-replay");
+        ReplayRounds measured = rounds(temporary.path())) {
       return say(measured.run(rounds));
     }
+  }
+
+  private ReplayRounds rounds(Path temporary) throws IOException {
+    Path stream = input;
+    if (stream == null) {
+      stream = temporary.resolve(STREAM + ".jsonl");
+      Files.writeString(stream, JsonLines.of(WordNetStreams.all(WordNet.load()).get(STREAM)));
+    }
+    Path trained = data == null ? temporary.resolve("data") : data;
+    return new ReplayRounds(
+        Home.directory(),
+        stream.toAbsolutePath(),
+        trained.toAbsolutePath(),
+        temporary,
+        this::progress);
   }
 
   /** A log is there as soon as this process runs. */
@@ -113,18 +113,5 @@ final class ReplayCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     err.println(line);
     err.flush();
-  }
-
-  /** Also where somebody presses Ctrl-C. */
-  private void clean(ReplayRounds measured, Path temporary) {
-    measured.close();
-    try (Stream<Path> tree = Files.walk(temporary)) {
-      List<Path> deepestFirst = tree.sorted(Comparator.reverseOrder()).toList();
-      for (Path each : deepestFirst) {
-        Files.delete(each);
-      }
-    } catch (IOException e) {
-      progress("millrace: cannot remove " + temporary + ": " + e);
-    }
   }
 }

@@ -4,14 +4,33 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 
-/** A directory for one measurement, removed with all that is in it. */
-record TemporaryDirectory(Path path) implements AutoCloseable {
+/**
+ * A directory for one measurement, removed with all that is in it. Where a signal ends the
+ * measurement, so do its child processes, and the directory is removed too.
+ */
+final class TemporaryDirectory implements AutoCloseable {
+  private static final Duration CHILDREN_END_WITHIN = Duration.ofSeconds(10);
+
+  private final Path path;
+  private final Thread onSignal = new Thread(this::removeUntilItIsGone);
+
+  private TemporaryDirectory(Path path) {
+    this.path = path;
+    Runtime.getRuntime().addShutdownHook(onSignal);
+  }
+
   static TemporaryDirectory create(String prefix) throws IOException {
     return new TemporaryDirectory(Files.createTempDirectory(prefix));
+  }
+
+  Path path() {
+    return path;
   }
 
   /**
@@ -19,13 +38,42 @@ record TemporaryDirectory(Path path) implements AutoCloseable {
    */
   @Override
   public void close() {
+    try {
+      Runtime.getRuntime().removeShutdownHook(onSignal);
+    } catch (IllegalStateException e) {
+      return; // It is running.
+    }
+    try {
+      remove();
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot remove " + path, e);
+    }
+  }
+
+  private void remove() throws IOException {
     try (Stream<Path> tree = Files.walk(path)) {
       List<Path> deepestFirst = tree.sorted(Comparator.reverseOrder()).toList();
       for (Path each : deepestFirst) {
         Files.delete(each);
       }
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot remove " + path, e);
+    }
+  }
+
+  /** Child processes write until they have ended. */
+  private void removeUntilItIsGone() {
+    ProcessHandle.current().descendants().forEach(ProcessHandle::destroy);
+    long deadline = System.nanoTime() + CHILDREN_END_WITHIN.toNanos();
+    while (true) {
+      try {
+        remove();
+        return;
+      } catch (IOException | UncheckedIOException e) {
+        if (System.nanoTime() > deadline) {
+          System.err.println("millrace: " + path + " is left behind: " + e.getMessage());
+          return;
+        }
+        LockSupport.parkNanos(100_000_000);
+      }
     }
   }
 }
