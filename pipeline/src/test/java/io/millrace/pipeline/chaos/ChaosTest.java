@@ -125,7 +125,7 @@ class ChaosTest {
     try (Run run = rig.begin("parallelism-1-4-2", stream, 1)) {
       run.awaitPart(0.25);
       stopAndGoOn(run, 4);
-      run.awaitPart(0.6);
+      run.awaitPart(0.5);
       stopAndGoOn(run, 2);
       same(run);
     }
@@ -137,7 +137,8 @@ class ChaosTest {
     Settings settings = rig.settings("parallelism-1-4-2", parallelism);
     FlinkJob next = rig.submit(settings, Optional.of(StartingState.savepoint(savepoint)));
     run.goOnAs(next);
-    run.until(run::wentOn);
+    // A stop that took several attempts may have come after the last step.
+    run.until(() -> run.wentOn() || run.isOver());
   }
 
   /** A source that comes to its end just then makes Flink give the stop up; the job goes on. */

@@ -98,7 +98,7 @@ final class Run implements AutoCloseable {
   /** Until that part of the stream has been trained on and is committed, and more is to come. */
   void awaitPart(double part) throws Exception {
     until(() -> record.examples() >= examples * part);
-    if (record.examples() >= examples || job.finished().isDone()) {
+    if (isOver() || job.finished().isDone()) {
       throw new AssertionError("the stream was over before anything could fail");
     }
   }
@@ -149,6 +149,11 @@ final class Run implements AutoCloseable {
   /** Whether steps are committed that were taken after the failure. */
   boolean wentOn() {
     return wentOn;
+  }
+
+  /** Whether the whole stream is trained on and committed. */
+  boolean isOver() {
+    return record.examples() >= examples;
   }
 
   /** Checkpoints of the job that could not be completed. */
