@@ -44,6 +44,11 @@ final class SwapsCommand implements Callable<Integer> {
   private static final String DOMAIN = "swaps";
   private static final int TEXTS = 8;
 
+  /** What Java compiles for a swap is compiled before anything is measured. */
+  private static final int WARM_UP_VERSIONS = 60;
+
+  private static final Duration WARM_UP = Duration.ofSeconds(30);
+
   /** Merged weights, other slices of a batch, and the text form of a number change this much. */
   private static final double TOLERANCE = 1e-4;
 
@@ -96,7 +101,7 @@ final class SwapsCommand implements Callable<Integer> {
         BaseModel base = BaseModel.load(MiniLm.files(), Torch.device("cpu"))) {
       List<String> texts = texts();
       List<AdapterVersion> chain =
-          SyntheticVersions.chain(base, "svft:plain", DOMAIN, versions + 1);
+          SyntheticVersions.chain(base, "svft:plain", DOMAIN, 1 + WARM_UP_VERSIONS + versions);
       progress("computing what each version answers");
       List<List<Map<String, Float>>> expected = expected(base, chain, texts);
       measure(directory.path(), chain, texts);
@@ -142,19 +147,16 @@ final class SwapsCommand implements Callable<Integer> {
         SteadyLoad load = new SteadyLoad(serve.address(), DOMAIN, texts, rate);
         awaitAnswers(serve, load);
         progress("warming up");
-        load.run(Duration.ofSeconds(15));
-        int published = 1;
+        int first = 1 + WARM_UP_VERSIONS;
+        runWithSwaps(load, WARM_UP, publisher, chain.subList(1, first));
+        int published = first;
         for (int round = 1; round <= rounds; round++) {
           Duration stretch = Duration.ofMillis(1000L * seconds / rounds);
           progress("round " + round + " of " + rounds + ": without swaps");
           without.addAll(load.run(stretch));
-          int until = 1 + versions * round / rounds;
+          int until = first + versions * round / rounds;
           progress("round " + round + " of " + rounds + ": " + (until - published) + " swaps");
-          List<AdapterVersion> part = chain.subList(published, until);
-          CompletableFuture<Void> publishing =
-              CompletableFuture.runAsync(() -> publish(publisher, part, stretch));
-          with.addAll(load.run(stretch));
-          publishing.join();
+          with.addAll(runWithSwaps(load, stretch, publisher, chain.subList(published, until)));
           published = until;
           // What came last may still be on its way.
           load.run(Duration.ofSeconds(2));
@@ -162,6 +164,15 @@ final class SwapsCommand implements Callable<Integer> {
         metrics = serve.get("/metrics").body();
       }
     }
+  }
+
+  private static List<SteadyLoad.Answer> runWithSwaps(
+      SteadyLoad load, Duration time, VersionPublisher publisher, List<AdapterVersion> versions) {
+    CompletableFuture<Void> publishing =
+        CompletableFuture.runAsync(() -> publish(publisher, versions, time));
+    List<SteadyLoad.Answer> answers = load.run(time);
+    publishing.join();
+    return answers;
   }
 
   private static void publish(

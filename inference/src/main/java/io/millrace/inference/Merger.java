@@ -125,7 +125,7 @@ final class Merger {
   }
 
   private void run() {
-    BackgroundThread.beNice();
+    BackgroundThreads.beNice();
     List<ServedDomain> waiting = new ArrayList<>();
     while (!closing) {
       try {

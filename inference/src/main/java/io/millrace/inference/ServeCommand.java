@@ -57,6 +57,7 @@ final class ServeCommand implements Callable<Integer> {
     logTo(directory.resolve("logs"));
     forgetLastPort();
 
+    BackgroundThreads.letCompilerBeNice();
     ServingProcess process =
         ServingProcess.listen(settings, directory, settings.get(ServingSettings.PORT), this::warn);
     CountDownLatch end = new CountDownLatch(1);
