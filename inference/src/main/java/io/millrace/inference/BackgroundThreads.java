@@ -1,6 +1,7 @@
 package io.millrace.inference;
 
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,16 +55,24 @@ final class BackgroundThreads {
     List<String> threads = new ArrayList<>();
     try (DirectoryStream<Path> all = Files.newDirectoryStream(ALL)) {
       for (Path thread : all) {
-        if (Files.readString(thread.resolve("comm")).strip().equals(COMPILER)) {
+        if (isCompiler(thread)) {
           threads.add(thread.getFileName().toString());
         }
       }
-    } catch (IOException e) {
+    } catch (IOException | DirectoryIteratorException e) {
       LOG.info("the compiler runs at the priority of requests: {}", e.toString());
       return;
     }
     if (!threads.isEmpty()) {
       renice("the compiler", NICE, threads);
+    }
+  }
+
+  private static boolean isCompiler(Path thread) {
+    try {
+      return Files.readString(thread.resolve("comm")).strip().equals(COMPILER);
+    } catch (IOException e) {
+      return false; // It has ended meanwhile.
     }
   }
 

@@ -264,13 +264,13 @@ final class Merger {
    */
   boolean awaitClosed(Duration timeout) {
     closing = true;
-    timer.shutdownNow();
     thread.interrupt();
     try {
       TimeUnit.NANOSECONDS.timedJoin(thread, Math.max(1, timeout.toNanos()));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    timer.shutdownNow();
     return !thread.isAlive();
   }
 }

@@ -4,6 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,6 +13,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The command as a process of its own, as a person or a parent process starts it. */
@@ -42,6 +46,34 @@ class ServeCommandTest {
     assertThat(Files.readString(directory.resolve("data/logs/serve.log")))
         .contains("0 domains loaded")
         .doesNotContain("not everything ended");
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void mergingAndTheOptimizingCompilerLetRequestsGoFirst() throws Exception {
+    Process serve = serve("data", "--port", "0", "--port-file", portFile().toString());
+
+    Await.until("merging has the lowest priority", () -> niceValues(serve, "merge").equals("[19]"));
+    Await.until(
+        "the compiler has a low one", () -> niceValues(serve, "C2 CompilerThre").contains("10"));
+  }
+
+  /** Of the threads of that name. */
+  private static String niceValues(Process process, String name) throws IOException {
+    Path threads = Path.of("/proc", String.valueOf(process.pid()), "task");
+    List<String> values = new ArrayList<>();
+    try (DirectoryStream<Path> all = Files.newDirectoryStream(threads)) {
+      for (Path thread : all) {
+        String stat = Files.readString(thread.resolve("stat"));
+        if (stat.contains("(" + name + ")")) {
+          // The fields after the name begin with the third; the nice value is the nineteenth.
+          values.add(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[16]);
+        }
+      }
+    } catch (IOException | DirectoryIteratorException e) {
+      return "a thread has just ended";
+    }
+    return values.toString();
   }
 
   @Test
