@@ -125,7 +125,7 @@ class MergerTest {
 
   @Test
   void aVersionThatIsNotMergedInTimeServesAsItIsAndEachThatCameMeanwhileToo() throws Exception {
-    start(1.5, Duration.ofMillis(300));
+    start(1.5, Duration.ofSeconds(2));
     CountDownLatch goesOn = new CountDownLatch(1);
     AtomicBoolean stuck = new AtomicBoolean();
     merger.start(
