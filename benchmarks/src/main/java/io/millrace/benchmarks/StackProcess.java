@@ -49,6 +49,7 @@ final class StackProcess implements AutoCloseable {
     Thread output = new Thread(() -> follow(process, addresses), "stack-output");
     output.setDaemon(true);
     output.start();
+    boolean started = false;
     try {
       Map<String, String> found = addresses.get(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS);
       Settings settings =
@@ -58,10 +59,15 @@ final class StackProcess implements AutoCloseable {
               List.of(
                   Connection.BOOTSTRAP_SERVERS.key() + "=" + found.get(KAFKA),
                   Connection.REGISTRY_URL.key() + "=" + found.get(REGISTRY)));
-      return new StackProcess(process, new Connection(settings));
+      StackProcess stack = new StackProcess(process, new Connection(settings));
+      started = true;
+      return stack;
     } catch (ExecutionException | TimeoutException e) {
-      process.close();
       throw new IllegalStateException("bin/millrace up does not start: " + process.failure(), e);
+    } finally {
+      if (!started) {
+        process.close();
+      }
     }
   }
 

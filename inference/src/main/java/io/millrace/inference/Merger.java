@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -48,13 +49,13 @@ final class Merger {
   private final BlockingQueue<ServedDomain> awaited = new LinkedBlockingQueue<>();
   private final Thread thread = new Thread(this::run, "merge");
 
-  /** Ends the waiting of versions in time, however little time the merging gets. */
-  private final ScheduledExecutorService timer =
+  /** Ends the waiting of versions, however little time the merging gets. */
+  private final ScheduledExecutorService swaps =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
-            Thread ticking = new Thread(task, "merge-patience");
-            ticking.setDaemon(true);
-            return ticking;
+            Thread swapping = new Thread(task, "swap");
+            swapping.setDaemon(true);
+            return swapping;
           });
 
   private AdapterLoader loader;
@@ -113,14 +114,28 @@ final class Merger {
   /** A domain has a version that waits to be merged, as long as patience lasts. */
   void isAwaited(ServedDomain domain) {
     awaited.add(domain);
-    timer.schedule(() -> endPatience(domain), patience.toNanos(), TimeUnit.NANOSECONDS);
+    letServe(domain, domain::endPatience, patience);
   }
 
-  private static void endPatience(ServedDomain domain) {
+  /** A version that waited is merged, or never will be. */
+  void isMerged(ServedDomain domain) {
+    letServe(domain, domain::endWaiting, Duration.ZERO);
+  }
+
+  /** Not on the merging thread: while that one waits for a processor, it must hold nobody up. */
+  private void letServe(ServedDomain domain, Runnable change, Duration after) {
+    Runnable task =
+        () -> {
+          try {
+            change.run();
+          } catch (RuntimeException | Error e) {
+            LOG.error("domain {}: a version that waited does not serve", domain.name(), e);
+          }
+        };
     try {
-      domain.endPatience();
-    } catch (RuntimeException | Error e) {
-      LOG.error("domain {}: a version that waited to be merged does not serve", domain.name(), e);
+      swaps.schedule(task, after.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("domain {}: closing before a version that waited served", domain.name());
     }
   }
 
@@ -270,7 +285,7 @@ final class Merger {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    timer.shutdownNow();
+    swaps.shutdownNow();
     return !thread.isAlive();
   }
 }

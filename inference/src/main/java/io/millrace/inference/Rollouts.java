@@ -8,6 +8,7 @@ import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.VersionRef;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -45,11 +46,20 @@ final class Rollouts {
 
   /** Folds what the store holds. */
   synchronized void load() {
-    byDomain.clear();
-    due.clear();
+    Map<String, Rollout> folded = new HashMap<>();
     for (RolloutKind kind : RolloutKind.values()) {
-      store.forEachRolloutEvent(kind, logged -> apply(logged, Runnable::run));
+      store.forEachRolloutEvent(
+          kind,
+          logged -> {
+            String domain = logged.event().getDomain();
+            Rollout before = folded.getOrDefault(domain, Rollout.initial(domain));
+            folded.put(domain, before.apply(logged.event()));
+          });
     }
+    due.clear();
+    // Never empty in between: any thread may look.
+    byDomain.keySet().retainAll(folded.keySet());
+    byDomain.putAll(folded);
   }
 
   /**
@@ -72,9 +82,10 @@ final class Rollouts {
   }
 
   private void noteDue(Rollout after, RolloutEvent event, boolean isOneOfFew) {
-    if (after.policy() != RolloutPolicy.LATEST || !isOneOfFew) {
+    boolean publishes = event.getAction() == RolloutAction.PUBLISHED && event.getVersion() != null;
+    if (after.policy() != RolloutPolicy.LATEST || (publishes && !isOneOfFew)) {
       due.remove(after.domain());
-    } else if (event.getAction() == RolloutAction.PUBLISHED && event.getVersion() != null) {
+    } else if (publishes) {
       due.merge(after.domain(), List.of(event.getVersion()), Rollouts::joined);
     }
   }

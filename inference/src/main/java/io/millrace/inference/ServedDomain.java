@@ -23,11 +23,11 @@ import org.slf4j.LoggerFactory;
  * One domain in this process: the versions it has, those it refused, and what answers.
  *
  * <p>What answers is one pointer, moved only after all it leads to is loaded in full; a request
- * reads it without waiting for anyone. The threads that read the log move it, and the one that
- * merges, one at a time. A version is loaded with M apart from the weights, which is cheap. Where
- * the domain's requests are answered with merged weights, a version that comes is merged too before
- * the pointer moves to it, if that does not take too long; a version that was loaded already, such
- * as one to go back to, waits for nothing.
+ * reads it without waiting for anyone. The threads that read the log move it, and the one that lets
+ * merged versions serve, one at a time. A version is loaded with M apart from the weights, which is
+ * cheap. Where the domain's requests are answered with merged weights, a version that comes is
+ * merged too before the pointer moves to it, if that does not take too long; what people or
+ * evidence decide waits for nothing.
  */
 final class ServedDomain {
   private static final Logger LOG = LoggerFactory.getLogger(ServedDomain.class);
@@ -138,33 +138,23 @@ final class ServedDomain {
 
   /** Loads what ought to answer, unless it is loaded already, and moves the pointer to it. */
   synchronized void settle() {
-    long begun = System.nanoTime();
-    Plan plan = plan();
-    if (awaited != null && (plan.equals(awaited.plan) || comesAfterAwaited(plan))) {
-      return;
-    }
-    awaited = null;
-    if (passThrough()) {
-      plan = plan();
-    }
     Set<String> fresh = new HashSet<>();
-    for (boolean complete = false; !complete; ) {
-      complete = true;
-      for (StoredVersion version : plan.loaded()) {
-        if (loaded.containsKey(version.sha256())) {
-          continue;
-        }
-        if (load(version)) {
-          fresh.add(version.sha256());
-        } else {
-          plan = plan();
-          complete = false;
-          break;
-        }
+    long begun;
+    Plan plan;
+    List<VersionRef> due;
+    do {
+      begun = System.nanoTime();
+      // Before the plan: so whatever comes before the plan's stable version is seen in one of both.
+      due = rollouts.due(name);
+      plan = plan();
+      if (awaited != null && (plan.equals(awaited.plan) || comesAfterAwaited(plan))) {
+        return;
       }
-    }
+      awaited = null;
+    } while (passThrough(due, plan) || !load(plan, fresh));
     Set<String> unmerged = new HashSet<>();
-    if (chosen) {
+    // What people decide takes effect at once.
+    if (chosen && plan.latest()) {
       for (StoredVersion version : plan.serving()) {
         if (fresh.contains(version.sha256())
             && loaded.get(version.sha256()).canMerge()
@@ -185,18 +175,43 @@ final class ServedDomain {
    * Serves each version that is due before the one that is to stay, if only for a moment: what the
    * log says served did serve.
    *
-   * @return whether there was any
+   * @return whether there was any, so that what is to stay may be another one by now
    */
-  private boolean passThrough() {
-    StoredVersion before = current.stable();
-    VersionRef stays = rollout().stable().orElse(null);
-    for (VersionRef ref : rollouts.due(name)) {
+  private boolean passThrough(List<VersionRef> due, Plan plan) {
+    if (!plan.latest()) {
+      return false;
+    }
+    boolean passed = false;
+    for (VersionRef ref : due) {
       long begun = System.nanoTime();
-      if (!ref.equals(stays) && fault(ref) == null && isLoaded(versions.get(ref.getVersion()))) {
-        move(new Plan(versions.get(ref.getVersion()), null, 0, current.stable(), true), begun);
+      StoredVersion version = fault(ref) == null ? versions.get(ref.getVersion()) : null;
+      if (version != null
+          && !version.equals(plan.stable())
+          && !version.equals(current.stable())
+          && isLoaded(version)) {
+        move(new Plan(version, null, 0, current.stable(), true), begun);
+        passed = true;
       }
     }
-    return current.stable() != before;
+    return passed;
+  }
+
+  /**
+   * Loads what a plan needs.
+   *
+   * @param fresh takes the hashes of the versions that were not loaded before
+   * @return false where one is refused, so that another plan is needed
+   */
+  private boolean load(Plan plan, Set<String> fresh) {
+    for (StoredVersion version : plan.loaded()) {
+      if (!loaded.containsKey(version.sha256())) {
+        if (!load(version)) {
+          return false;
+        }
+        fresh.add(version.sha256());
+      }
+    }
+    return true;
   }
 
   private boolean isLoaded(StoredVersion version) {
@@ -369,7 +384,7 @@ final class ServedDomain {
 
   /** Whether a version waits to be merged. */
   synchronized boolean isWaiting() {
-    return awaited != null;
+    return awaited != null && !awaited.unmerged.isEmpty();
   }
 
   /** Whether that version, merged, would be of use. */
@@ -411,6 +426,13 @@ final class ServedDomain {
 
   private void settleAwaited(String sha256) {
     if (awaited != null && awaited.unmerged.remove(sha256) && awaited.unmerged.isEmpty()) {
+      merger.isMerged(this);
+    }
+  }
+
+  /** Lets versions serve that have waited, and whose merging has ended. */
+  synchronized void endWaiting() {
+    if (awaited != null && awaited.unmerged.isEmpty()) {
       moveToAwaited();
     }
   }

@@ -166,7 +166,11 @@ class MergerTest {
     Await.until("version 2 serves, merged", () -> serving("films") == 2 && isMerged("films"));
 
     decide(d -> d.rollback(null));
-
+    assertThat(serving("films")).isEqualTo(1);
+    arrive(CHAIN.get(2));
+    decide(d -> d.pin(3L));
+    assertThat(serving("films")).isEqualTo(3);
+    decide(d -> d.pin(1L));
     assertThat(serving("films")).isEqualTo(1);
     Await.until("version 1 is merged again", () -> isMerged("films"));
     assertThat(domain("films").mergedBytes()).isLessThan(2 * loader.mergedBytes());
