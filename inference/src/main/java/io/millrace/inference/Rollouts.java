@@ -31,12 +31,36 @@ final class Rollouts {
    */
   private static final int FEW = 16;
 
+  /**
+   * A domain's rollout, and what leads to it.
+   *
+   * @param due versions that are to serve one after the other, the last one to stay: each was
+   *     published under the policy latest after what serves now
+   */
+  record State(Rollout rollout, List<VersionRef> due) {
+    private State after(RolloutEvent event, boolean isOneOfFew) {
+      Rollout next = rollout.apply(event);
+      boolean publishes =
+          event.getAction() == RolloutAction.PUBLISHED && event.getVersion() != null;
+      if (next.policy() != RolloutPolicy.LATEST || (publishes && !isOneOfFew)) {
+        return new State(next, List.of());
+      }
+      return new State(next, publishes ? joined(due, event.getVersion()) : due);
+    }
+
+    private static List<VersionRef> joined(List<VersionRef> first, VersionRef last) {
+      List<VersionRef> all = new ArrayList<>(first);
+      all.add(last);
+      return List.copyOf(all.subList(Math.max(0, all.size() - FEW), all.size()));
+    }
+
+    private State served(long version) {
+      return new State(rollout, due.stream().filter(ref -> ref.getVersion() > version).toList());
+    }
+  }
+
   private final AdapterStore store;
-  private final Map<String, Rollout> byDomain = new ConcurrentHashMap<>();
-
-  /** Versions that serve one after the other, in this order; lists are never changed. */
-  private final Map<String, List<VersionRef>> due = new ConcurrentHashMap<>();
-
+  private final Map<String, State> byDomain = new ConcurrentHashMap<>();
   private final Map<String, CompletableFuture<RolloutHistory.Entry>> awaited =
       new ConcurrentHashMap<>();
 
@@ -46,30 +70,37 @@ final class Rollouts {
 
   /** Folds what the store holds. */
   synchronized void load() {
-    Map<String, Rollout> folded = new HashMap<>();
+    Map<String, State> folded = new HashMap<>();
     for (RolloutKind kind : RolloutKind.values()) {
       store.forEachRolloutEvent(
           kind,
-          logged -> {
-            String domain = logged.event().getDomain();
-            Rollout before = folded.getOrDefault(domain, Rollout.initial(domain));
-            folded.put(domain, before.apply(logged.event()));
-          });
+          logged ->
+              folded.compute(
+                  logged.event().getDomain(),
+                  (domain, before) -> orInitial(domain, before).after(logged.event(), false)));
     }
-    due.clear();
     // Never empty in between: any thread may look.
     byDomain.keySet().retainAll(folded.keySet());
     byDomain.putAll(folded);
   }
 
+  private static State orInitial(String domain, State known) {
+    return known == null ? new State(Rollout.initial(domain), List.of()) : known;
+  }
+
   /**
+   * @param isOneOfFew whether each of the domain's events at hand is to take effect
    * @param teller takes what tells whoever waits for the event
    */
-  private Rollout apply(LoggedEvent logged, Consumer<Runnable> teller) {
+  private void apply(LoggedEvent logged, boolean isOneOfFew, Consumer<Runnable> teller) {
     RolloutEvent event = logged.event();
     Rollout before = of(event.getDomain());
-    Rollout after = before.apply(event);
-    byDomain.put(event.getDomain(), after);
+    Rollout after =
+        byDomain
+            .compute(
+                event.getDomain(),
+                (domain, state) -> orInitial(domain, state).after(event, isOneOfFew))
+            .rollout();
     CompletableFuture<RolloutHistory.Entry> waiting = awaited.remove(event.getEventId());
     if (waiting != null) {
       String objection =
@@ -78,46 +109,21 @@ final class Rollouts {
           new RolloutHistory.Entry(logged.offset(), logged.time(), event, objection, after);
       teller.accept(() -> waiting.complete(entry));
     }
-    return after;
-  }
-
-  private void noteDue(Rollout after, RolloutEvent event, boolean isOneOfFew) {
-    boolean publishes = event.getAction() == RolloutAction.PUBLISHED && event.getVersion() != null;
-    if (after.policy() != RolloutPolicy.LATEST || (publishes && !isOneOfFew)) {
-      due.remove(after.domain());
-    } else if (publishes) {
-      due.merge(after.domain(), List.of(event.getVersion()), Rollouts::joined);
-    }
-  }
-
-  private static List<VersionRef> joined(List<VersionRef> first, List<VersionRef> then) {
-    List<VersionRef> all = new ArrayList<>(first);
-    all.addAll(then);
-    return List.copyOf(all.subList(Math.max(0, all.size() - FEW), all.size()));
-  }
-
-  /**
-   * Versions of a domain that are to serve one after the other, the last one to stay: each was
-   * published under the policy latest after what serves now.
-   */
-  List<VersionRef> due(String domain) {
-    return due.getOrDefault(domain, List.of());
   }
 
   /** A version serves, so it and those before it are no longer due. */
   void served(String domain, long version) {
-    due.computeIfPresent(
-        domain,
-        (name, refs) -> {
-          List<VersionRef> left = refs.stream().filter(ref -> ref.getVersion() > version).toList();
-          return left.isEmpty() ? null : left;
-        });
+    byDomain.computeIfPresent(domain, (name, state) -> state.served(version));
   }
 
   /** The state of a domain's rollout; the initial one where the log says nothing of it. */
   Rollout of(String domain) {
-    Rollout known = byDomain.get(domain);
-    return known == null ? Rollout.initial(domain) : known;
+    return state(domain).rollout();
+  }
+
+  /** The same, with what is due before it. */
+  State state(String domain) {
+    return orInitial(domain, byDomain.get(domain));
   }
 
   /**
@@ -134,8 +140,7 @@ final class Rollouts {
         events.stream()
             .collect(Collectors.groupingBy(e -> e.event().getDomain(), Collectors.counting()));
     for (LoggedEvent logged : events) {
-      Rollout after = apply(logged, tellers::add);
-      noteDue(after, logged.event(), counts.get(after.domain()) <= FEW);
+      apply(logged, counts.get(logged.event().getDomain()) <= FEW, tellers::add);
     }
     return () -> tellers.forEach(Runnable::run);
   }

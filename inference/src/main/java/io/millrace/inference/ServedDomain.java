@@ -140,18 +140,17 @@ final class ServedDomain {
   synchronized void settle() {
     Set<String> fresh = new HashSet<>();
     long begun;
+    Rollouts.State state;
     Plan plan;
-    List<VersionRef> due;
     do {
       begun = System.nanoTime();
-      // Before the plan: so whatever comes before the plan's stable version is seen in one of both.
-      due = rollouts.due(name);
-      plan = plan();
+      state = rollouts.state(name);
+      plan = plan(state.rollout());
       if (awaited != null && (plan.equals(awaited.plan) || comesAfterAwaited(plan))) {
         return;
       }
       awaited = null;
-    } while (passThrough(due, plan) || !load(plan, fresh));
+    } while (passThrough(state.due(), plan) || !load(plan, fresh));
     Set<String> unmerged = new HashSet<>();
     // What people decide takes effect at once.
     if (chosen && plan.latest()) {
@@ -218,9 +217,9 @@ final class ServedDomain {
     return loaded.containsKey(version.sha256()) || load(version);
   }
 
-  private Plan plan() {
+  private Plan plan(Rollout rollout) {
     ServingRule.Choice choice =
-        new ServingRule(rollout(), versions, this::fault, current.stable()).choose();
+        new ServingRule(rollout, versions, this::fault, current.stable()).choose();
     for (Shortfall shortfall : choice.shortfalls()) {
       if (!shortfalls.contains(shortfall)) {
         LOG.info("{}", shortfall);
