@@ -6,14 +6,20 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** {@code bin/millrace serve} in a process of its own, on a free port. */
 final class ServeProcess implements AutoCloseable {
+  /** What it says once it listens; the address follows, up to a semicolon. */
+  private static final String LISTENS = "listening on ";
+
   private static final Duration START_TIMEOUT = Duration.ofMinutes(2);
 
   private final MillraceProcess process;
@@ -34,33 +40,42 @@ final class ServeProcess implements AutoCloseable {
    * @throws IllegalStateException where it does not start
    */
   static ServeProcess start(Path home, Path data, Connection connection, List<String> settings)
-      throws IOException, InterruptedException {
-    Path portFile = Files.createDirectories(data).resolve("port");
+      throws InterruptedException {
     List<String> arguments = new ArrayList<>(List.of("serve", "--port", "0"));
-    arguments.addAll(List.of("--data", data.toString(), "--port-file", portFile.toString()));
+    arguments.addAll(List.of("--data", data.toString()));
     List<String> all = new ArrayList<>(settings);
     all.add(Connection.BOOTSTRAP_SERVERS.key() + "=" + connection.bootstrapServers());
     all.add(Connection.REGISTRY_URL.key() + "=" + connection.registryUrl());
     all.forEach(setting -> arguments.addAll(List.of("--set", setting)));
     MillraceProcess process = MillraceProcess.start(home, arguments);
-    Thread output = new Thread(() -> drain(process), "serve-output");
+    CompletableFuture<URI> address = new CompletableFuture<>();
+    Thread output = new Thread(() -> follow(process, address), "serve-output");
     output.setDaemon(true);
     output.start();
-    long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
-    while (!Files.exists(portFile)) {
-      if (!output.isAlive() || System.nanoTime() > deadline) {
+    boolean started = false;
+    try {
+      ServeProcess serve =
+          new ServeProcess(process, address.get(START_TIMEOUT.toSeconds(), TimeUnit.SECONDS));
+      started = true;
+      return serve;
+    } catch (ExecutionException | TimeoutException e) {
+      throw new IllegalStateException("bin/millrace serve does not start: " + process.failure(), e);
+    } finally {
+      if (!started) {
         process.close();
-        throw new IllegalStateException("bin/millrace serve does not start: " + process.failure());
       }
-      Thread.sleep(50);
     }
-    String port = Files.readString(portFile).strip();
-    return new ServeProcess(process, URI.create("http://127.0.0.1:" + port));
   }
 
-  private static void drain(MillraceProcess process) {
+  private static void follow(MillraceProcess process, CompletableFuture<URI> address) {
     try {
-      process.await(line -> {});
+      process.await(
+          line -> {
+            if (line.startsWith(LISTENS)) {
+              address.complete(URI.create(line.substring(LISTENS.length()).split(";")[0]));
+            }
+          });
+      address.completeExceptionally(new IllegalStateException("it has ended"));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -127,7 +127,7 @@ final class AdapterIntake implements TopicIntake<AdapterVersion> {
     store.skip(offset);
   }
 
-  /** Of versions that came together only those that serve in the end are loaded. */
+  /** Versions that came together are all known before the first of them serves. */
   @Override
   public void flush() {
     changed.forEach(catalog::settle);

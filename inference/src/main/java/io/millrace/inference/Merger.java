@@ -118,7 +118,7 @@ final class Merger {
   }
 
   /** A version that waited is merged, or never will be. */
-  void isMerged(ServedDomain domain) {
+  void awaitedIsMerged(ServedDomain domain) {
     letServe(domain, domain::endWaiting, Duration.ZERO);
   }
 

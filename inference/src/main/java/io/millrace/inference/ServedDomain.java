@@ -425,7 +425,7 @@ final class ServedDomain {
 
   private void settleAwaited(String sha256) {
     if (awaited != null && awaited.unmerged.remove(sha256) && awaited.unmerged.isEmpty()) {
-      merger.isMerged(this);
+      merger.awaitedIsMerged(this);
     }
   }
 
