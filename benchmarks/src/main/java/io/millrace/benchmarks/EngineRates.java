@@ -1,9 +1,9 @@
 package io.millrace.benchmarks;
 
-import io.millrace.svft.EncoderBenchmark;
-import io.millrace.svft.StepProductsBenchmark;
-import io.millrace.svft.SwapBenchmark;
-import io.millrace.svft.TrainingStepBenchmark;
+import io.millrace.svft.engine.EncoderBenchmark;
+import io.millrace.svft.engine.StepProductsBenchmark;
+import io.millrace.svft.engine.SwapBenchmark;
+import io.millrace.svft.engine.TrainingStepBenchmark;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Locale;

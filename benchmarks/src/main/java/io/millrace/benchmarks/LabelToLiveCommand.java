@@ -1,16 +1,16 @@
 package io.millrace.benchmarks;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
-import io.millrace.client.SettingsOptions;
-import io.millrace.client.UsageException;
-import io.millrace.pipeline.StopSignal;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.job.JobSettings;
-import io.millrace.pipeline.source.ExampleLimits;
-import io.millrace.svft.ModelException;
-import io.millrace.svft.ModelStore;
+import io.millrace.svft.model.ModelException;
+import io.millrace.svft.model.ModelStore;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;

@@ -2,10 +2,10 @@ package io.millrace.benchmarks;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.millrace.client.Connection;
-import io.millrace.client.Settings;
-import io.millrace.pipeline.Home;
-import io.millrace.pipeline.StopSignal;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.Home;
+import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.demo.WordNet;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;

@@ -1,7 +1,7 @@
 package io.millrace.benchmarks;
 
-import io.millrace.client.CommandLines;
-import io.millrace.client.UsageException;
+import io.millrace.client.process.CommandLines;
+import io.millrace.client.process.UsageException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Collection;

@@ -1,7 +1,7 @@
 package io.millrace.benchmarks;
 
-import io.millrace.client.UsageException;
-import io.millrace.pipeline.Home;
+import io.millrace.client.process.Home;
+import io.millrace.client.process.UsageException;
 import io.millrace.pipeline.demo.WordNet;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package io.millrace.benchmarks;
 
-import io.millrace.client.Connection;
+import io.millrace.client.kafka.Connection;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;

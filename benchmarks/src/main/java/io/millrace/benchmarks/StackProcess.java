@@ -1,7 +1,7 @@
 package io.millrace.benchmarks;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Settings;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Settings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;

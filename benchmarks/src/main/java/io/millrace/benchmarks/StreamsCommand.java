@@ -1,6 +1,6 @@
 package io.millrace.benchmarks;
 
-import io.millrace.client.UsageException;
+import io.millrace.client.process.UsageException;
 import io.millrace.pipeline.demo.WordNet;
 import io.millrace.schemas.LabeledExample;
 import java.io.IOException;

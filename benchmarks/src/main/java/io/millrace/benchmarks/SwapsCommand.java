@@ -1,16 +1,16 @@
 package io.millrace.benchmarks;
 
-import io.millrace.client.Connection;
-import io.millrace.client.UsageException;
-import io.millrace.pipeline.Home;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.Home;
+import io.millrace.client.process.UsageException;
 import io.millrace.pipeline.demo.WordNet;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
-import io.millrace.svft.Adapter;
-import io.millrace.svft.BaseModel;
-import io.millrace.svft.Classifier;
-import io.millrace.svft.MiniLm;
-import io.millrace.svft.Torch;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.adapter.Classifier;
+import io.millrace.svft.engine.MiniLm;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.tensor.Torch;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;

@@ -1,11 +1,11 @@
 package io.millrace.benchmarks;
 
 import io.millrace.schemas.AdapterVersion;
-import io.millrace.svft.Adapter;
-import io.millrace.svft.AdapterMethod;
-import io.millrace.svft.BaseModel;
-import io.millrace.svft.EncoderWeight;
-import io.millrace.svft.Sha256;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.tensor.Sha256;
 import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.ArrayList;

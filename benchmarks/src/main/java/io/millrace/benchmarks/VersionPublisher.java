@@ -1,7 +1,7 @@
 package io.millrace.benchmarks;
 
-import io.millrace.client.Connection;
-import io.millrace.client.DomainPartition;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.DomainPartition;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;

@@ -1,6 +1,6 @@
 package io.millrace.inference;
 
-import io.millrace.client.CommandLines;
+import io.millrace.client.process.CommandLines;
 
 /** Entry point of the serving process. */
 public final class Main {

@@ -1,9 +1,10 @@
 package io.millrace.inference;
 
-import io.millrace.client.CommandLines;
-import io.millrace.client.Settings;
-import io.millrace.client.SettingsOptions;
-import io.millrace.client.UsageException;
+import io.millrace.client.process.CommandLines;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.inference.serving.BackgroundThreads;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;

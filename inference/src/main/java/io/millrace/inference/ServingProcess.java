@@ -1,15 +1,42 @@
 package io.millrace.inference;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Settings;
-import io.millrace.client.UsageException;
-import io.millrace.schemas.KeyFileException;
-import io.millrace.schemas.TrustedKeys;
-import io.millrace.svft.BaseModel;
-import io.millrace.svft.ModelException;
-import io.millrace.svft.ModelFiles;
-import io.millrace.svft.ModelStore;
-import io.millrace.svft.Torch;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
+import io.millrace.inference.decide.RolloutDesk;
+import io.millrace.inference.decide.RolloutToken;
+import io.millrace.inference.feedback.Feedback;
+import io.millrace.inference.feedback.ServedRequests;
+import io.millrace.inference.http.AdaptersEndpoint;
+import io.millrace.inference.http.DescriptionEndpoint;
+import io.millrace.inference.http.FeedbackEndpoint;
+import io.millrace.inference.http.HttpService;
+import io.millrace.inference.http.LiveEndpoint;
+import io.millrace.inference.http.MetricsEndpoint;
+import io.millrace.inference.http.PredictEndpoint;
+import io.millrace.inference.http.ReadyEndpoint;
+import io.millrace.inference.http.RequestBody;
+import io.millrace.inference.http.RolloutDecisionEndpoint;
+import io.millrace.inference.http.Routes;
+import io.millrace.inference.log.AdapterIntake;
+import io.millrace.inference.log.AdapterLoader;
+import io.millrace.inference.log.LogFollower;
+import io.millrace.inference.log.RolloutIntake;
+import io.millrace.inference.metrics.ServingMetrics;
+import io.millrace.inference.predict.PredictRequest;
+import io.millrace.inference.predict.Prediction;
+import io.millrace.inference.predict.Predictor;
+import io.millrace.inference.serving.AdapterCatalog;
+import io.millrace.inference.serving.Merger;
+import io.millrace.inference.store.AdapterStore;
+import io.millrace.inference.store.RolloutKind;
+import io.millrace.schemas.signing.KeyFileException;
+import io.millrace.schemas.signing.TrustedKeys;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.ModelException;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Torch;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -32,7 +59,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>It listens before it loads, so that whoever asks is told that it is loading.
  */
-final class ServingProcess implements AutoCloseable {
+public final class ServingProcess implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ServingProcess.class);
 
   /** The longest that an end in good order may take, all in all. */
@@ -68,8 +95,8 @@ final class ServingProcess implements AutoCloseable {
    * @param notices takes the few lines a person at the console should see
    * @throws UsageException where the store is in use, the port taken, or a setting wrong
    */
-  static ServingProcess listen(Settings settings, Path data, int port, Consumer<String> notices)
-      throws Exception {
+  public static ServingProcess listen(
+      Settings settings, Path data, int port, Consumer<String> notices) throws Exception {
     AdapterStore store = AdapterStore.open(data.resolve("adapters"));
     Optional<Feedback> feedback = Optional.empty();
     try {
@@ -119,7 +146,7 @@ final class ServingProcess implements AutoCloseable {
   }
 
   /** What it answers, by path. */
-  Map<String, Routes.Route> routes() {
+  public Map<String, Routes.Route> routes() {
     RequestBody bodies =
         new RequestBody((int) Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY));
     BiConsumer<PredictRequest, Prediction> served =
@@ -171,7 +198,7 @@ final class ServingProcess implements AutoCloseable {
   }
 
   /** The port it listens on. */
-  int port() {
+  public int port() {
     return http.port();
   }
 
@@ -180,7 +207,7 @@ final class ServingProcess implements AutoCloseable {
    *
    * @throws UsageException where there is no such base model
    */
-  void load(ModelStore.Listener listener) {
+  public void load(ModelStore.Listener listener) {
     loading.lock();
     try {
       base = BaseModel.load(prepare(listener), Torch.device("cpu"));

@@ -1,15 +1,15 @@
 package io.millrace.inference;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Setting;
-import io.millrace.svft.ModelStore;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Setting;
+import io.millrace.svft.model.ModelStore;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
 /** What can be set about a serving process. */
-final class ServingSettings {
+public final class ServingSettings {
   static final Setting<String> HOST =
       Setting.text(
           "serving.host",
@@ -76,13 +76,13 @@ final class ServingSettings {
           100_000_000,
           "Requests remembered for feedback; of more, the latest.");
 
-  static final Setting<String> ROLLOUT_TOKEN =
+  public static final Setting<String> ROLLOUT_TOKEN =
       Setting.text(
           "serving.rolloutToken",
           "",
           "Who shows it may decide about rollouts over HTTP; nobody may unless it is set.");
 
-  static final Setting<String> ROLLOUT_TOKEN_FILE =
+  public static final Setting<String> ROLLOUT_TOKEN_FILE =
       Setting.text(
           "serving.rolloutTokenFile", "", "A file that holds serving.rolloutToken in one line.");
 
@@ -107,7 +107,7 @@ final class ServingSettings {
           "The base model: minilm, bge-small, the name of one in the store, or the path of a Hugging"
               + " Face directory.");
 
-  static final List<Setting<?>> ALL = all();
+  public static final List<Setting<?>> ALL = all();
 
   private ServingSettings() {}
 

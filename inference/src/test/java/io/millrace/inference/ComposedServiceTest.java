@@ -2,8 +2,8 @@ package io.millrace.inference;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.millrace.client.Settings;
-import io.millrace.client.SettingsOptions;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

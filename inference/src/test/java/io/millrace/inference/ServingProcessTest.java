@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.millrace.client.Settings;
+import io.millrace.client.settings.Settings;
+import io.millrace.inference.http.Api;
+import io.millrace.inference.store.AdapterStore;
+import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;

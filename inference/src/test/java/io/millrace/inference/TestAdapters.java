@@ -1,14 +1,14 @@
 package io.millrace.inference;
 
 import io.millrace.schemas.AdapterVersion;
-import io.millrace.svft.Adapter;
-import io.millrace.svft.AdapterMethod;
-import io.millrace.svft.BaseModel;
-import io.millrace.svft.Classifier;
-import io.millrace.svft.EncoderWeight;
-import io.millrace.svft.ModelStore;
-import io.millrace.svft.Sha256;
-import io.millrace.svft.Torch;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.adapter.Classifier;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Sha256;
+import io.millrace.svft.tensor.Torch;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -17,23 +17,23 @@ import java.util.List;
 import java.util.Random;
 
 /** Adapters for the real base model, each with other numbers than the next. */
-final class TestAdapters {
-  static final List<String> LABELS = List.of("bad", "good", "so-so");
+public final class TestAdapters {
+  public static final List<String> LABELS = List.of("bad", "good", "so-so");
 
   /** How far logits may lie apart that were computed in another order of sums. */
-  static final float ROUNDING = 5e-5f;
+  public static final float ROUNDING = 5e-5f;
 
   private static BaseModel base;
 
   private TestAdapters() {}
 
   /** Where the tests of all modules keep their base models. */
-  static Path models() {
+  public static Path models() {
     return Path.of(System.getProperty("millrace.test.models"));
   }
 
   /** One per JVM; it ends with it. */
-  static synchronized BaseModel base() {
+  public static synchronized BaseModel base() {
     if (base == null) {
       ModelStore store = new ModelStore(models());
       base =
@@ -44,7 +44,7 @@ final class TestAdapters {
   }
 
   /** Versions 1 to {@code count} of a domain, each the child of the one before. */
-  static List<AdapterVersion> chain(String domain, int count) {
+  public static List<AdapterVersion> chain(String domain, int count) {
     List<AdapterVersion> versions = new ArrayList<>();
     String parent = null;
     for (int version = 1; version <= count; version++) {
@@ -55,17 +55,17 @@ final class TestAdapters {
     return versions;
   }
 
-  static AdapterVersion version(String domain, long version, String parent) {
+  public static AdapterVersion version(String domain, long version, String parent) {
     return record(adapter(domain, version, parent, base().basisSha256()));
   }
 
   /** Whole, but trained on another basis. */
-  static AdapterVersion misfit(String domain, long version) {
+  public static AdapterVersion misfit(String domain, long version) {
     return record(adapter(domain, version, null, "0".repeat(64)));
   }
 
   /** What the version answers, asked without any serving between. */
-  static float[] logits(AdapterVersion version, String text) {
+  public static float[] logits(AdapterVersion version, String text) {
     Adapter adapter = Adapter.fromPayload(version.getPayload().duplicate());
     try (Classifier classifier = new Classifier(base(), adapter)) {
       return classifier.logits(List.of(text))[0];
@@ -95,7 +95,7 @@ final class TestAdapters {
   /**
    * As {@link #version}, with one label whose logit is that multiple of its vector's first number.
    */
-  static AdapterVersion scaled(String domain, float scale, float bias) {
+  public static AdapterVersion scaled(String domain, float scale, float bias) {
     Adapter like = adapter(domain, 1, null, base().basisSha256());
     float[] head = new float[base().config().hidden() + 1];
     head[0] = scale;

@@ -1,6 +1,6 @@
 package io.millrace.inference;
 
-import io.millrace.client.LoopbackPort;
+import io.millrace.client.process.LoopbackPort;
 import io.millrace.schemas.Topics;
 import java.io.IOException;
 import java.io.InputStream;
@@ -23,22 +23,22 @@ import org.apache.kafka.server.common.Feature;
 import org.apache.kafka.server.common.MetadataVersion;
 
 /** A real Kafka broker in this JVM, which can be stopped and started again on the same port. */
-final class TestBroker implements AutoCloseable {
+public final class TestBroker implements AutoCloseable {
   private final Path directory;
   private final int port;
   private KafkaRaftServer server;
 
-  TestBroker(Path directory) throws Exception {
+  public TestBroker(Path directory) throws Exception {
     this.directory = directory;
     this.port = LoopbackPort.free();
     start();
   }
 
-  String bootstrapServers() {
+  public String bootstrapServers() {
     return "127.0.0.1:" + port;
   }
 
-  void start() throws Exception {
+  public void start() throws Exception {
     int controllerPort = LoopbackPort.free();
     Properties properties = new Properties();
     properties.put("process.roles", "broker,controller");
@@ -90,19 +90,19 @@ final class TestBroker implements AutoCloseable {
     return properties.getProperty("cluster.id");
   }
 
-  void stop() {
+  public void stop() {
     server.shutdown();
     server.awaitShutdown();
   }
 
   /** An empty topic {@code adapters}, whatever there was. */
-  void createAdapters(int partitions) throws Exception {
+  public void createAdapters(int partitions) throws Exception {
     delete(Topics.ADAPTERS);
     create(Topics.ADAPTERS, partitions, Map.of("cleanup.policy", "compact"));
   }
 
   /** An empty topic {@code rollouts}, whatever there was. */
-  void createRollouts(int partitions) throws Exception {
+  public void createRollouts(int partitions) throws Exception {
     delete(Topics.ROLLOUTS);
     create(
         Topics.ROLLOUTS,
@@ -127,7 +127,7 @@ final class TestBroker implements AutoCloseable {
   }
 
   /** An empty topic, whatever there was. */
-  void create(String name, int partitions) throws Exception {
+  public void create(String name, int partitions) throws Exception {
     try (Admin admin = admin()) {
       if (admin.listTopics().names().get().contains(name)) {
         admin.deleteTopics(List.of(name)).all().get();

@@ -2,16 +2,16 @@ package io.millrace.inference;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.millrace.client.Connection;
-import io.millrace.client.DomainPartition;
-import io.millrace.client.Settings;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.DomainPartition;
+import io.millrace.client.settings.Settings;
 import io.millrace.schemas.AdapterVersion;
-import io.millrace.schemas.Rollout;
 import io.millrace.schemas.RolloutAction;
-import io.millrace.schemas.RolloutDecisions;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.VersionRef;
+import io.millrace.schemas.rollout.Rollout;
+import io.millrace.schemas.rollout.RolloutDecisions;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
@@ -25,7 +25,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
 
 /** Appends decisions as people do, in no transaction, and folds what it and the job appended. */
-final class TestDecisions implements AutoCloseable {
+public final class TestDecisions implements AutoCloseable {
   private final KafkaProducer<byte[], byte[]> producer;
   private final Serializer<Object> serializer;
   private final Map<String, Rollout> states = new HashMap<>();
@@ -40,7 +40,7 @@ final class TestDecisions implements AutoCloseable {
   }
 
   /** What is decided, on top of a state and of the versions there are. */
-  interface Decision {
+  public interface Decision {
     RolloutEvent make(RolloutDecisions decisions) throws Exception;
   }
 
@@ -79,7 +79,7 @@ final class TestDecisions implements AutoCloseable {
   }
 
   /** The event that the job publishes with a version. */
-  static RolloutEvent published(AdapterVersion version) {
+  public static RolloutEvent published(AdapterVersion version) {
     return RolloutEvent.newBuilder()
         .setEventId(UUID.randomUUID().toString())
         .setDomain(version.getDomain())
@@ -91,7 +91,7 @@ final class TestDecisions implements AutoCloseable {
         .build();
   }
 
-  static VersionRef ref(AdapterVersion version) {
+  public static VersionRef ref(AdapterVersion version) {
     return new VersionRef(version.getVersion(), version.getSha256());
   }
 

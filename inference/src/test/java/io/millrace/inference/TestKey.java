@@ -1,7 +1,7 @@
 package io.millrace.inference;
 
-import io.millrace.schemas.AdapterSigner;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.signing.AdapterSigner;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

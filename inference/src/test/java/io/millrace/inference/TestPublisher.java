@@ -1,7 +1,7 @@
 package io.millrace.inference;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Settings;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Settings;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import java.nio.charset.StandardCharsets;
@@ -16,12 +16,12 @@ import org.apache.kafka.common.serialization.Serializer;
 import org.apache.kafka.common.utils.Utils;
 
 /** Publishes as the job does: in transactions, partitioned by domain. */
-final class TestPublisher implements AutoCloseable {
+public final class TestPublisher implements AutoCloseable {
   private final KafkaProducer<byte[], byte[]> producer;
   private final Serializer<Object> serializer;
   private final int partitions;
 
-  TestPublisher(Settings settings, int partitions) {
+  public TestPublisher(Settings settings, int partitions) {
     Connection connection = new Connection(settings);
     Properties properties = connection.properties();
     properties.put("transactional.id", "publisher-" + System.nanoTime());
@@ -36,7 +36,7 @@ final class TestPublisher implements AutoCloseable {
     publish(Arrays.asList(versions));
   }
 
-  void publish(List<AdapterVersion> versions) {
+  public void publish(List<AdapterVersion> versions) {
     producer.beginTransaction();
     for (AdapterVersion version : versions) {
       byte[] value = serializer.serialize(Topics.ADAPTERS, version);
@@ -74,7 +74,7 @@ final class TestPublisher implements AutoCloseable {
   }
 
   /** Anything at all under a version's key; null is a tombstone. */
-  void publish(String domain, long version, byte[] value) {
+  public void publish(String domain, long version, byte[] value) {
     producer.beginTransaction();
     send(domain, version, value);
     producer.commitTransaction();

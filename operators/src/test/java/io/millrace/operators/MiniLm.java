@@ -1,11 +1,13 @@
 package io.millrace.operators;
 
-import io.millrace.svft.AdapterMethod;
-import io.millrace.svft.BaseModel;
-import io.millrace.svft.ModelStore;
-import io.millrace.svft.Torch;
-import io.millrace.svft.TrainingSettings;
-import io.millrace.svft.WeightRole;
+import io.millrace.operators.adapt.AdaptSettings;
+import io.millrace.operators.model.SharedModel;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.training.TrainingSettings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
@@ -14,23 +16,23 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /** The real base model, loaded once per JVM: this lease is held to its end. */
-final class MiniLm {
-  static final String STORE = System.getProperty("millrace.test.models");
+public final class MiniLm {
+  public static final String STORE = System.getProperty("millrace.test.models");
 
   private static final SharedModel.Lease LEASE = lease();
 
   private MiniLm() {}
 
-  static BaseModel base() {
+  public static BaseModel base() {
     return LEASE.base();
   }
 
   /** Batches of four that wait five seconds, a version every two steps. */
-  static AdaptSettings settings() {
+  public static AdaptSettings settings() {
     return settings(TrainingSettings.defaults(AdapterMethod.parse("svft:plain")), STORE);
   }
 
-  static AdaptSettings settings(TrainingSettings training, String store) {
+  public static AdaptSettings settings(TrainingSettings training, String store) {
     return new AdaptSettings(
         training,
         4,

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 
 /** Records as the job receives them. */
-final class Received {
+public final class Received {
   private static final List<String> TEXTS =
       List.of(
           "It broke after a day.",
@@ -21,7 +21,7 @@ final class Received {
   private Received() {}
 
   /** The text and label of an offset are the same in every domain. */
-  static ReceivedExample example(String domain, int partition, long offset, long timestamp) {
+  public static ReceivedExample example(String domain, int partition, long offset, long timestamp) {
     LabeledExample example =
         new LabeledExample(
             Long.toString(offset),
@@ -42,7 +42,7 @@ final class Received {
         .build();
   }
 
-  static ByteBuffer bytes(String text) {
+  public static ByteBuffer bytes(String text) {
     return ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
   }
 }

@@ -10,9 +10,9 @@ import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
 
 /** A compose file as an engine reads it where no variable is set. */
-record ComposeFile(Map<String, Map<String, Object>> services) {
+public record ComposeFile(Map<String, Map<String, Object>> services) {
 
-  static ComposeFile read(Path file) throws IOException {
+  public static ComposeFile read(Path file) throws IOException {
     String text = Files.readString(file).replaceAll("\\$\\{\\w+:-([^}]*)}", "$1");
     Map<String, Map<String, Map<String, Object>>> root =
         new Yaml(new SafeConstructor(new LoaderOptions())).load(text);
@@ -21,7 +21,7 @@ record ComposeFile(Map<String, Map<String, Object>> services) {
 
   /** The list under a key of a service; empty where it has none. */
   @SuppressWarnings("unchecked")
-  List<String> list(String service, String key) {
+  public List<String> list(String service, String key) {
     return (List<String>) services.get(service).getOrDefault(key, List.of());
   }
 

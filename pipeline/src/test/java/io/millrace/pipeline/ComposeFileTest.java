@@ -2,7 +2,8 @@ package io.millrace.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.millrace.client.SettingsOptions;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.cli.Main;
 import io.millrace.pipeline.embedded.EmbeddedKafka;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.schemas.registry.SchemaRegistry;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.DirectoryStream;

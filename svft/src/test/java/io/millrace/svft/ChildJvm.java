@@ -10,14 +10,14 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** Another Java process on the tests' class path. */
-final class ChildJvm implements AutoCloseable {
+public final class ChildJvm implements AutoCloseable {
   private final Process process;
 
   private ChildJvm(Process process) {
     this.process = process;
   }
 
-  static ChildJvm start(List<String> options, Class<?> main, String... arguments)
+  public static ChildJvm start(List<String> options, Class<?> main, String... arguments)
       throws IOException {
     return start(options, Map.of(), main, arguments);
   }
@@ -25,7 +25,7 @@ final class ChildJvm implements AutoCloseable {
   /**
    * @param variables of its environment, beside this process's
    */
-  static ChildJvm start(
+  public static ChildJvm start(
       List<String> options, Map<String, String> variables, Class<?> main, String... arguments)
       throws IOException {
     List<String> command = new ArrayList<>();
@@ -42,7 +42,7 @@ final class ChildJvm implements AutoCloseable {
   }
 
   /** Waits for its end, which must be a good one; returns the lines it printed. */
-  List<String> output() throws IOException, InterruptedException {
+  public List<String> output() throws IOException, InterruptedException {
     List<String> lines = process.inputReader().lines().toList();
     assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
     assertThat(process.exitValue()).isZero();

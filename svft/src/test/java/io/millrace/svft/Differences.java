@@ -3,11 +3,11 @@ package io.millrace.svft;
 import static org.assertj.core.api.Assertions.assertThat;
 
 /** Compares arrays number by number. */
-final class Differences {
+public final class Differences {
   private Differences() {}
 
   /** The largest absolute difference; NaN where one of the numbers is. */
-  static double largest(float[] actual, float[] expected) {
+  public static double largest(float[] actual, float[] expected) {
     assertThat(actual).hasSameSizeAs(expected);
     double largest = 0;
     for (int i = 0; i < actual.length; i++) {
@@ -17,7 +17,7 @@ final class Differences {
   }
 
   /** The largest absolute difference of two arrays of rows. */
-  static double largest(float[][] actual, float[][] expected) {
+  public static double largest(float[][] actual, float[][] expected) {
     assertThat(actual.length).isEqualTo(expected.length);
     double largest = 0;
     for (int i = 0; i < actual.length; i++) {

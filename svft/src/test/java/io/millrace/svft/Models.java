@@ -1,5 +1,12 @@
 package io.millrace.svft;
 
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.training.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.annotation.Annotation;
@@ -18,18 +25,18 @@ import org.junit.jupiter.api.extension.ParameterResolver;
  * Gives a test the base model it asks for, all of it in its factors. Each is loaded once per JVM
  * and freed after the last test.
  */
-final class Models implements ParameterResolver {
+public final class Models implements ParameterResolver {
   /** all-MiniLM-L6-v2. */
   @Retention(RetentionPolicy.RUNTIME)
-  @interface MiniLm {}
+  public @interface MiniLm {}
 
   /** bge-small-en-v1.5. */
   @Retention(RetentionPolicy.RUNTIME)
-  @interface BgeSmall {}
+  public @interface BgeSmall {}
 
   /** {@link TinyModel}. */
   @Retention(RetentionPolicy.RUNTIME)
-  @interface Tiny {}
+  public @interface Tiny {}
 
   private static final Map<Class<? extends Annotation>, Supplier<ModelFiles>> KNOWN =
       Map.of(
@@ -40,20 +47,20 @@ final class Models implements ParameterResolver {
   private static final Map<EncoderConfig, ModelFiles> TINY = new ConcurrentHashMap<>();
 
   /** The store all tests of a build share, so that each model is factorised once. */
-  static ModelStore store() {
+  public static ModelStore store() {
     return new ModelStore(Path.of(System.getProperty("millrace.test.models")));
   }
 
-  static ModelFiles miniLm() {
+  public static ModelFiles miniLm() {
     return prepared(ModelStore.MINILM);
   }
 
-  static ModelFiles prepared(String name) {
+  public static ModelFiles prepared(String name) {
     return store().prepare(name, (model, done, total) -> {});
   }
 
   /** A tiny model of that shape, held as the method needs it; the caller closes it. */
-  static BaseModel tiny(EncoderConfig config, AdapterMethod method) {
+  public static BaseModel tiny(EncoderConfig config, AdapterMethod method) {
     return BaseModel.load(tinyFiles(config), Torch.device("cpu"), Trainer.factored(method));
   }
 

@@ -1,5 +1,15 @@
 package io.millrace.svft;
 
+import io.millrace.svft.method.AdapterLayout;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.Positions;
+import io.millrace.svft.model.Architecture;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.Pooling;
+import io.millrace.svft.tensor.Safetensors;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -12,7 +22,7 @@ import java.util.Map;
  * The encoder from its definition, in float64, sequence by sequence, with every method's W' written
  * out: what the packed, factored float32 pass is checked against.
  */
-final class ReferenceEncoder {
+public final class ReferenceEncoder {
   private final EncoderConfig config;
   private final List<EncoderWeight> linears;
   private final Safetensors model;
@@ -31,13 +41,13 @@ final class ReferenceEncoder {
   }
 
   /** A model whose files lie where the store has put them. */
-  static ReferenceEncoder of(BaseModel base) {
+  public static ReferenceEncoder of(BaseModel base) {
     return new ReferenceEncoder(
         new ModelFiles(base.name(), base.directory(), base.config(), "", "", ""));
   }
 
   /** W [out, in] of every linear weight. */
-  List<double[]> weights() {
+  public List<double[]> weights() {
     return config.weights().stream().map(w -> doubles(tensor(w.name() + ".weight"))).toList();
   }
 
@@ -47,7 +57,7 @@ final class ReferenceEncoder {
    *
    * @param positions as {@link AdapterLayout#positions} gives them
    */
-  List<double[]> weights(
+  public List<double[]> weights(
       AdapterMethod method, AdapterLayout layout, List<Positions> positions, float[] values) {
     List<double[]> weights = new ArrayList<>(weights());
     for (int p = 0; p < layout.parts().size(); p++) {
@@ -114,7 +124,7 @@ final class ReferenceEncoder {
    *
    * @param weights W' per linear weight
    */
-  double[] embed(long[] ids, List<double[]> weights) {
+  public double[] embed(long[] ids, List<double[]> weights) {
     Architecture names = config.architecture();
     int hidden = config.hidden();
     double[][] x = new double[ids.length][hidden];

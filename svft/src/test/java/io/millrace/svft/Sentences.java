@@ -1,5 +1,6 @@
 package io.millrace.svft;
 
+import io.millrace.svft.training.TrainingExample;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -9,13 +10,13 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /** A hundred sentences of many lengths and scripts. */
-final class Sentences {
-  static final List<String> ALL = read();
+public final class Sentences {
+  public static final List<String> ALL = read();
 
   private Sentences() {}
 
   /** Examples in three classes; the same start gives the same examples. */
-  static List<TrainingExample> batch(int start, int size) {
+  public static List<TrainingExample> batch(int start, int size) {
     return IntStream.range(start, start + size)
         .mapToObj(
             i -> new TrainingExample(ALL.get(i % ALL.size()), List.of("a", "b", "c").get(i % 3), 1))

@@ -1,5 +1,13 @@
 package io.millrace.svft;
 
+import io.millrace.svft.model.Architecture;
+import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.Pooling;
+import io.millrace.svft.model.SingularBasis;
+import io.millrace.svft.tensor.Safetensors;
+import io.millrace.svft.tensor.Sha256;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -13,8 +21,8 @@ import java.util.Random;
  * A base model that plain arithmetic can check: random weights, MiniLM's tokenizer; two layers, 16
  * wide, unless told otherwise.
  */
-final class TinyModel {
-  static final EncoderConfig CONFIG =
+public final class TinyModel {
+  public static final EncoderConfig CONFIG =
       new EncoderConfig(Architecture.BERT, Pooling.MEAN, 2, 16, 2, 24, 30522, 64, 0, 2, 1e-12f);
 
   private final Random random = new Random(20240607);
@@ -28,7 +36,7 @@ final class TinyModel {
   }
 
   /** The shape of another family: its positions and token types, and what it pools. */
-  static EncoderConfig config(Architecture architecture, Pooling pooling) {
+  public static EncoderConfig config(Architecture architecture, Pooling pooling) {
     int offset = architecture == Architecture.ROBERTA ? 2 : 0;
     int types = architecture == Architecture.DISTILBERT ? 0 : 2;
     return new EncoderConfig(architecture, pooling, 2, 16, 2, 24, 30522, 64, offset, types, 1e-12f);
@@ -37,7 +45,7 @@ final class TinyModel {
   /**
    * Writes {@link #CONFIG} into a directory, as the model store would. The same bytes each time.
    */
-  static ModelFiles create(Path directory) throws IOException {
+  public static ModelFiles create(Path directory) throws IOException {
     return create(directory, CONFIG);
   }
 

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.schemas.Comparison;
 import io.millrace.schemas.ComparisonKind;
-import io.millrace.schemas.Rollout;
 import io.millrace.schemas.RolloutAction;
-import io.millrace.schemas.RolloutDecisions;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.VersionRef;
+import io.millrace.schemas.rollout.Rollout;
+import io.millrace.schemas.rollout.RolloutDecisions;
 import java.time.Instant;
 import java.util.NavigableMap;
 import java.util.TreeMap;

@@ -1,10 +1,11 @@
 package io.millrace.pipeline.adapters;
 
+import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.schemas.AdapterVersion;
-import io.millrace.svft.Adapter;
-import io.millrace.svft.AdapterException;
-import io.millrace.svft.AdapterMethod;
-import io.millrace.svft.Sha256;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.tensor.Sha256;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -1,7 +1,7 @@
 package io.millrace.pipeline.adapters;
 
-import io.millrace.client.UsageException;
-import io.millrace.svft.HuggingFaceExport;
+import io.millrace.client.process.UsageException;
+import io.millrace.svft.export.HuggingFaceExport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

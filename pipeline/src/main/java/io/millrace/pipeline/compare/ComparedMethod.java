@@ -1,7 +1,7 @@
 package io.millrace.pipeline.compare;
 
-import io.millrace.client.UsageException;
-import io.millrace.svft.AdapterMethod;
+import io.millrace.client.process.UsageException;
+import io.millrace.svft.method.AdapterMethod;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;

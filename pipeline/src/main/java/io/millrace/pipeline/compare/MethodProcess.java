@@ -1,8 +1,8 @@
 package io.millrace.pipeline.compare;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.millrace.client.ParentWatch;
-import io.millrace.pipeline.source.ExampleFile;
+import io.millrace.client.process.ParentWatch;
+import io.millrace.pipeline.input.ExampleFile;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -1,9 +1,9 @@
 package io.millrace.pipeline.demo;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Settings;
-import io.millrace.pipeline.Progress;
-import io.millrace.pipeline.StopSignal;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.console.Progress;
+import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.embedded.PeakMemory;
@@ -15,7 +15,7 @@ import io.millrace.pipeline.report.DomainRecord;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.TrainingStep;
-import io.millrace.svft.ModelFiles;
+import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

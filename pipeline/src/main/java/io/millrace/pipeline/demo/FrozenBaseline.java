@@ -1,17 +1,17 @@
 package io.millrace.pipeline.demo;
 
-import io.millrace.client.Settings;
+import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.job.JobSettings;
 import io.millrace.schemas.LabeledExample;
-import io.millrace.svft.AdapterMethod;
-import io.millrace.svft.BaseModel;
-import io.millrace.svft.ModelFiles;
-import io.millrace.svft.StepResult;
-import io.millrace.svft.Torch;
-import io.millrace.svft.Trainer;
-import io.millrace.svft.TrainingExample;
-import io.millrace.svft.TrainingSettings;
-import io.millrace.svft.TrainingState;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.training.StepResult;
+import io.millrace.svft.training.Trainer;
+import io.millrace.svft.training.TrainingExample;
+import io.millrace.svft.training.TrainingSettings;
+import io.millrace.svft.training.TrainingState;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongPredicate;

@@ -1,6 +1,6 @@
 package io.millrace.pipeline.demo;
 
-import io.millrace.client.Connection;
+import io.millrace.client.kafka.Connection;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;

@@ -2,7 +2,7 @@ package io.millrace.pipeline.demo;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.millrace.client.Connection;
+import io.millrace.client.kafka.Connection;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;

@@ -1,6 +1,6 @@
 package io.millrace.pipeline.embedded;
 
-import io.millrace.client.UsageException;
+import io.millrace.client.process.UsageException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

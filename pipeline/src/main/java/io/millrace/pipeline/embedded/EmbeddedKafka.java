@@ -1,7 +1,7 @@
 package io.millrace.pipeline.embedded;
 
-import io.millrace.client.LoopbackPort;
-import io.millrace.client.UsageException;
+import io.millrace.client.process.LoopbackPort;
+import io.millrace.client.process.UsageException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;

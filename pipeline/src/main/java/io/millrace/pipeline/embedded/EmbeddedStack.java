@@ -1,17 +1,17 @@
 package io.millrace.pipeline.embedded;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
-import io.millrace.client.UsageException;
-import io.millrace.pipeline.Home;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.Home;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.RolloutEvent;
-import io.millrace.schemas.SchemaRegistry;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.registry.SchemaRegistry;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -1,8 +1,8 @@
 package io.millrace.pipeline.embedded;
 
-import io.millrace.client.LoopbackPort;
-import io.millrace.client.ParentWatch;
-import io.millrace.client.UsageException;
+import io.millrace.client.process.LoopbackPort;
+import io.millrace.client.process.ParentWatch;
+import io.millrace.client.process.UsageException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;

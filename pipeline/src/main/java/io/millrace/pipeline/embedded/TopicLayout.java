@@ -1,8 +1,8 @@
 package io.millrace.pipeline.embedded;
 
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
-import io.millrace.client.UsageException;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
 import io.millrace.schemas.Topics;
 import java.time.Duration;
 import java.util.ArrayList;

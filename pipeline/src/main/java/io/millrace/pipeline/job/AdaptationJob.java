@@ -1,11 +1,11 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Settings;
-import io.millrace.operators.Adaptation;
-import io.millrace.operators.Evidence;
-import io.millrace.operators.ExampleRules;
-import io.millrace.pipeline.adapters.LoggedAdapters;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Settings;
+import io.millrace.operators.adapt.Adaptation;
+import io.millrace.operators.evidence.Evidence;
+import io.millrace.operators.gate.ExampleRules;
+import io.millrace.pipeline.records.LoggedAdapters;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RolloutEvent;

@@ -1,8 +1,8 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Settings;
-import io.millrace.client.UsageException;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
 import io.millrace.schemas.Topics;
 import java.util.List;
 import java.util.Optional;

@@ -1,8 +1,8 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Settings;
-import io.millrace.operators.ExampleRules;
-import io.millrace.pipeline.source.ExampleLimits;
+import io.millrace.client.settings.Settings;
+import io.millrace.operators.gate.ExampleRules;
+import io.millrace.pipeline.input.ExampleLimits;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

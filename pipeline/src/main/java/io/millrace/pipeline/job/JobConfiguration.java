@@ -1,6 +1,6 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Settings;
+import io.millrace.client.settings.Settings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;

@@ -1,8 +1,8 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
-import io.millrace.client.UsageException;
-import io.millrace.pipeline.log.CommittedTopic;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.pipeline.records.CommittedTopic;
 import io.millrace.schemas.Topics;
 
 /**

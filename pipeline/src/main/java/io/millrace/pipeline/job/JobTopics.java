@@ -1,7 +1,7 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
-import io.millrace.client.UsageException;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
 import io.millrace.schemas.Topics;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,6 +1,6 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
+import io.millrace.client.kafka.Connection;
 import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;

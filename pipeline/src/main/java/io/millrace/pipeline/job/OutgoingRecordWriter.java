@@ -1,7 +1,7 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
-import io.millrace.client.DomainPartition;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.DomainPartition;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.Topics;
 import java.io.InterruptedIOException;

@@ -1,7 +1,7 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
-import io.millrace.client.UnreadableRecordException;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;

@@ -1,11 +1,11 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
-import io.millrace.client.UsageException;
-import io.millrace.svft.AdapterMethod;
-import io.millrace.svft.TrainingSettings;
-import io.millrace.svft.WeightRole;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.training.TrainingSettings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

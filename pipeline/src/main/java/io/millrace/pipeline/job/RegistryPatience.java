@@ -1,6 +1,6 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.RegistryUnavailableException;
+import io.millrace.client.kafka.RegistryUnavailableException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.function.Supplier;

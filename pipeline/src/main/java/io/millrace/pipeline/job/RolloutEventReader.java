@@ -1,8 +1,8 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
-import io.millrace.client.DomainPartition;
-import io.millrace.client.UnreadableRecordException;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.DomainPartition;
+import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;

@@ -1,6 +1,6 @@
 package io.millrace.pipeline.replay;
 
-import io.millrace.operators.DomainTrainer;
+import io.millrace.operators.adapt.DomainTrainer;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OffsetRun;
@@ -8,9 +8,9 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
-import io.millrace.svft.ModelFiles;
-import io.millrace.svft.NonFiniteStepException;
-import io.millrace.svft.TrainingEnvironment;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.training.NonFiniteStepException;
+import io.millrace.svft.training.TrainingEnvironment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

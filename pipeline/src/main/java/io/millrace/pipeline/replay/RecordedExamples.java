@@ -1,8 +1,8 @@
 package io.millrace.pipeline.replay;
 
-import io.millrace.client.Connection;
-import io.millrace.client.UnreadableRecordException;
-import io.millrace.pipeline.log.RecordsByOffset;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.UnreadableRecordException;
+import io.millrace.pipeline.records.RecordsByOffset;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.OffsetRun;
 import io.millrace.schemas.ReceivedExample;

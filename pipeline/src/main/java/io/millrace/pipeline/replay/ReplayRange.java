@@ -1,6 +1,6 @@
 package io.millrace.pipeline.replay;
 
-import io.millrace.client.UsageException;
+import io.millrace.client.process.UsageException;
 import io.millrace.schemas.TrainingStep;
 import java.util.List;
 import java.util.Optional;

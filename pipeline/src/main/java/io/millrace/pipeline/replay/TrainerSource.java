@@ -1,12 +1,12 @@
 package io.millrace.pipeline.replay;
 
-import io.millrace.operators.DomainTrainer;
+import io.millrace.operators.adapt.DomainTrainer;
 import io.millrace.pipeline.job.RecordedSettings;
-import io.millrace.svft.BaseModel;
-import io.millrace.svft.ModelFiles;
-import io.millrace.svft.Trainer;
-import io.millrace.svft.TrainingSettings;
-import io.millrace.svft.WeightRole;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.training.Trainer;
+import io.millrace.svft.training.TrainingSettings;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;

@@ -1,15 +1,15 @@
 package io.millrace.pipeline.replay;
 
-import io.millrace.client.Connection;
-import io.millrace.client.UsageException;
-import io.millrace.pipeline.adapters.AdapterLog;
-import io.millrace.pipeline.adapters.LoggedVersion;
-import io.millrace.pipeline.log.CommittedTopic;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.pipeline.records.AdapterLog;
+import io.millrace.pipeline.records.CommittedTopic;
+import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
-import io.millrace.svft.Sha256;
+import io.millrace.svft.tensor.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.SortedMap;

@@ -1,12 +1,12 @@
 package io.millrace.pipeline.replay;
 
-import io.millrace.client.UsageException;
-import io.millrace.operators.DomainTrainer;
+import io.millrace.client.process.UsageException;
+import io.millrace.operators.adapt.DomainTrainer;
 import io.millrace.pipeline.job.RecordedSettings;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.TrainingStep;
-import io.millrace.svft.NonFiniteStepException;
-import io.millrace.svft.TrainingSettings;
+import io.millrace.svft.training.NonFiniteStepException;
+import io.millrace.svft.training.TrainingSettings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

@@ -2,6 +2,8 @@ package io.millrace.pipeline.adapters;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.millrace.pipeline.records.LoggedVersion;
+import io.millrace.pipeline.records.TestVersions;
 import io.millrace.schemas.AdapterVersion;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;

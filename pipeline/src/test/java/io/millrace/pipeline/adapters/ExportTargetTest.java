@@ -3,7 +3,7 @@ package io.millrace.pipeline.adapters;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.millrace.client.UsageException;
+import io.millrace.client.process.UsageException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,18 +1,18 @@
 package io.millrace.pipeline.chaos;
 
-import io.millrace.client.Connection;
-import io.millrace.client.LoopbackPort;
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.LoopbackPort;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.RegistryProcess;
 import io.millrace.pipeline.embedded.TopicLayout;
+import io.millrace.pipeline.input.ExampleLimits;
+import io.millrace.pipeline.input.ExampleProducer;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.job.JobSettings;
 import io.millrace.pipeline.job.StartingState;
-import io.millrace.pipeline.source.ExampleLimits;
-import io.millrace.pipeline.source.ExampleProducer;
-import io.millrace.svft.ModelStore;
+import io.millrace.svft.model.ModelStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

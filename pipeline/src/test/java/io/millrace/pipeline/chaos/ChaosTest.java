@@ -2,8 +2,8 @@ package io.millrace.pipeline.chaos;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Settings;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.job.StartingState;
 import io.millrace.schemas.AdapterVersion;

@@ -1,6 +1,6 @@
 package io.millrace.pipeline.chaos;
 
-import io.millrace.client.ParentWatch;
+import io.millrace.client.process.ParentWatch;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,11 +1,11 @@
 package io.millrace.pipeline.chaos;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.millrace.client.Settings;
+import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.demo.WordNet;
-import io.millrace.pipeline.source.ExampleFile;
-import io.millrace.pipeline.source.ExampleLimits;
-import io.millrace.pipeline.source.ExampleReader;
+import io.millrace.pipeline.input.ExampleFile;
+import io.millrace.pipeline.input.ExampleLimits;
+import io.millrace.pipeline.input.ExampleReader;
 import io.millrace.schemas.LabeledExample;
 import java.io.BufferedWriter;
 import java.io.IOException;

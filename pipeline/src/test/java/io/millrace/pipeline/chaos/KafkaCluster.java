@@ -1,7 +1,7 @@
 package io.millrace.pipeline.chaos;
 
-import io.millrace.client.LoopbackPort;
-import io.millrace.client.Settings;
+import io.millrace.client.process.LoopbackPort;
+import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.schemas.Topics;
 import java.io.IOException;

@@ -1,7 +1,7 @@
 package io.millrace.pipeline.chaos;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.millrace.client.Connection;
+import io.millrace.client.kafka.Connection;
 import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.schemas.TrainingStep;

@@ -1,6 +1,6 @@
 package io.millrace.pipeline.chaos;
 
-import io.millrace.client.Connection;
+import io.millrace.client.kafka.Connection;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -2,16 +2,16 @@ package io.millrace.pipeline.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
-import io.millrace.pipeline.Home;
-import io.millrace.pipeline.StopSignal;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.Home;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.job.JobSettings;
-import io.millrace.pipeline.source.ExampleLimits;
-import io.millrace.svft.ModelFiles;
-import io.millrace.svft.ModelStore;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.ModelStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -78,7 +78,7 @@ class DemoTest {
         "-Dmillrace.logs=" + System.getProperty("millrace.logs"),
         "-cp",
         target.resolve("classes") + ":" + Files.readString(target.resolve("classpath")).trim(),
-        "io.millrace.client.ParentWatch",
+        "io.millrace.client.process.ParentWatch",
         "io.millrace.inference.Main");
   }
 }

@@ -2,7 +2,7 @@ package io.millrace.pipeline.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.millrace.operators.ExampleRules;
+import io.millrace.operators.gate.ExampleRules;
 import io.millrace.pipeline.job.AdaptationJob.Input;
 import java.util.List;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;

@@ -2,9 +2,9 @@ package io.millrace.pipeline.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.schemas.Topics;

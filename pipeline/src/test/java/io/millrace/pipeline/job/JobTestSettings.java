@@ -1,10 +1,10 @@
 package io.millrace.pipeline.job;
 
-import io.millrace.client.Connection;
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedStack;
-import io.millrace.pipeline.source.ExampleLimits;
+import io.millrace.pipeline.input.ExampleLimits;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;

@@ -3,8 +3,8 @@ package io.millrace.pipeline.job;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.millrace.client.Settings;
-import io.millrace.client.UsageException;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;

@@ -1,20 +1,20 @@
 package io.millrace.pipeline.upgrade;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.millrace.client.Connection;
-import io.millrace.client.Setting;
-import io.millrace.client.Settings;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.demo.WordNet;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.input.ExampleFile;
+import io.millrace.pipeline.input.ExampleLimits;
+import io.millrace.pipeline.input.ExampleProducer;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.job.JobSettings;
 import io.millrace.pipeline.job.StartingState;
-import io.millrace.pipeline.log.CommittedTopic;
-import io.millrace.pipeline.source.ExampleFile;
-import io.millrace.pipeline.source.ExampleLimits;
-import io.millrace.pipeline.source.ExampleProducer;
+import io.millrace.pipeline.records.CommittedTopic;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;

@@ -1,0 +1,70 @@
+package io.millrace.client.kafka;
+
+import static java.util.stream.Collectors.toMap;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.TrainingSnapshot;
+import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.registry.SchemaRegistry;
+import io.millrace.schemas.registry.WireFormat;
+import java.io.IOException;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.avro.AvroRuntimeException;
+import org.apache.avro.Schema;
+import org.apache.avro.specific.SpecificRecord;
+import org.apache.kafka.common.serialization.Deserializer;
+
+/**
+ * Reads Millrace's records from Confluent's wire format, whichever version of their schema they
+ * were written with, into the generated classes. Safe for several threads once configured, with
+ * {@code schema.registry.url}.
+ */
+public final class AvroRecordDeserializer implements Deserializer<Object> {
+  private static final Map<String, Class<? extends SpecificRecord>> RECORDS =
+      Stream.of(
+              LabeledExample.class,
+              AdapterVersion.class,
+              TrainingStep.class,
+              TrainingSnapshot.class,
+              RolloutEvent.class)
+          .collect(toMap(Class::getName, type -> type));
+
+  private SchemaRegistry registry;
+
+  @Override
+  public void configure(Map<String, ?> configuration, boolean isKey) {
+    registry = Connection.registry(configuration);
+  }
+
+  /**
+   * @return the record, or null for null
+   * @throws RegistryUnavailableException where the registry did not answer
+   * @throws UnreadableRecordException where the bytes are none of Millrace's records
+   */
+  @Override
+  public Object deserialize(String topic, byte[] bytes) {
+    if (bytes == null) {
+      return null;
+    }
+    try {
+      int id = WireFormat.schemaId(bytes);
+      Schema writer = registry.schema(id).orElse(null);
+      if (writer == null) {
+        throw new UnreadableRecordException("the schema registry knows no schema " + id);
+      }
+      Class<? extends SpecificRecord> type = RECORDS.get(writer.getFullName());
+      if (type == null) {
+        throw new UnreadableRecordException(
+            "schema " + id + " describes a " + writer.getFullName() + ", no record of Millrace");
+      }
+      return WireFormat.decode(bytes, writer, type);
+    } catch (IOException e) {
+      throw new RegistryUnavailableException(e.getMessage(), e);
+    } catch (AvroRuntimeException e) {
+      throw new UnreadableRecordException(e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,66 @@
+package io.millrace.client.kafka;
+
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.Topics;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Properties;
+import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.Serializer;
+
+/**
+ * Appends decisions to the topic {@code rollouts}, in no transaction: a transaction of anybody
+ * else, however long it stays open, does not hide them from those who read as it stands. Any thread
+ * may append.
+ */
+public final class RolloutWriter implements AutoCloseable {
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  private final Serializer<Object> serializer;
+  private final KafkaProducer<byte[], byte[]> producer;
+
+  public RolloutWriter(Connection connection) {
+    this.serializer = connection.serializer();
+    Properties properties = connection.properties();
+    properties.put(ProducerConfig.ACKS_CONFIG, "all");
+    properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
+    properties.put(ProducerConfig.LINGER_MS_CONFIG, 0);
+    properties.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, (int) PATIENCE.toMillis());
+    properties.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis());
+    properties.put(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis() / 2);
+    this.producer =
+        new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /**
+   * Appends one event. May block while Kafka's metadata or the registry is waited for.
+   *
+   * @return completes when all in-sync replicas have it; fails with Kafka's exception
+   * @throws RegistryUnavailableException where the registry does not answer
+   */
+  public CompletableFuture<RecordMetadata> append(RolloutEvent event) {
+    CompletableFuture<RecordMetadata> done = new CompletableFuture<>();
+    byte[] key = event.getDomain().getBytes(StandardCharsets.UTF_8);
+    byte[] value = serializer.serialize(Topics.ROLLOUTS, event);
+    producer.send(
+        new ProducerRecord<>(Topics.ROLLOUTS, key, value),
+        (metadata, failure) -> {
+          if (failure == null) {
+            done.complete(metadata);
+          } else {
+            done.completeExceptionally(failure);
+          }
+        });
+    return done;
+  }
+
+  @Override
+  public void close() {
+    producer.close(PATIENCE);
+  }
+}

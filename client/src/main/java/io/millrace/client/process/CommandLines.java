@@ -1,0 +1,107 @@
+package io.millrace.client.process;
+
+import java.io.PrintWriter;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/**
+ * Runs a picocli command with Millrace's conventions: {@code --help} on every command; a user's
+ * mistake is one line and exit code 2; any other failure is one line, with its stack trace in the
+ * log only, and exit code 1.
+ */
+public final class CommandLines {
+  /** System property with the path of the process's log file, for people to find the details in. */
+  public static final String LOG_FILE = "millrace.log.file";
+
+  private static final Logger LOG = LoggerFactory.getLogger(CommandLines.class);
+
+  private CommandLines() {}
+
+  /**
+   * Runs {@code command}, an object annotated for picocli. Its name is what the user types, such as
+   * {@code millrace} or {@code millrace serve}.
+   *
+   * @return the exit code
+   */
+  public static int run(Object command, String... args) {
+    CommandLine commandLine;
+    try {
+      commandLine = new CommandLine(command);
+    } catch (Throwable e) {
+      // Subcommands are made here, and with them whatever their classes need.
+      LOG.error("the command line cannot be made", e);
+      return print(
+          new PrintWriter(System.err, true),
+          Failures.describe(e) + details(),
+          CommandLine.ExitCode.SOFTWARE);
+    }
+    return run(commandLine, args);
+  }
+
+  static int run(CommandLine commandLine, String... args) {
+    PrintWriter err = commandLine.getErr();
+    // A thread that dies must not print its stack trace either.
+    Thread.setDefaultUncaughtExceptionHandler(
+        (thread, failure) -> LOG.error("thread {} died", thread.getName(), failure));
+    offerHelp(commandLine);
+    commandLine.setParameterExceptionHandler(
+        (e, ignored) -> usage(err, message(e), e.getCommandLine()));
+    commandLine.setExecutionExceptionHandler((e, command, ignored) -> failed(err, e, command));
+    try {
+      return commandLine.execute(args);
+    } catch (Throwable e) {
+      return failed(err, e, commandLine);
+    }
+  }
+
+  private static void offerHelp(CommandLine commandLine) {
+    CommandSpec spec = commandLine.getCommandSpec();
+    if (spec.findOption("--help") == null) {
+      spec.addOption(
+          OptionSpec.builder("-h", "--help")
+              .usageHelp(true)
+              .description("Show this help and exit.")
+              .build());
+    }
+    commandLine.getSubcommands().values().forEach(CommandLines::offerHelp);
+  }
+
+  private static int usage(PrintWriter err, String message, CommandLine command) {
+    String name = command.getCommandSpec().qualifiedName();
+    return print(err, message + " (try: " + name + " --help)", CommandLine.ExitCode.USAGE);
+  }
+
+  private static int failed(PrintWriter err, Throwable failure, CommandLine command) {
+    for (Throwable cause : Failures.chain(failure)) {
+      if (cause instanceof UsageException) {
+        return usage(err, cause.getMessage(), command);
+      }
+    }
+    LOG.error("{} failed", command.getCommandSpec().qualifiedName(), failure);
+    return print(err, Failures.describe(failure) + details(), CommandLine.ExitCode.SOFTWARE);
+  }
+
+  private static String details() {
+    String log = System.getProperty(LOG_FILE);
+    return log == null ? "" : " (details in " + log + ")";
+  }
+
+  private static int print(PrintWriter err, String message, int exitCode) {
+    err.println("millrace: " + message.strip().replaceAll("\\s+", " "));
+    err.flush();
+    return exitCode;
+  }
+
+  private static String message(ParameterException e) {
+    if (e instanceof UnmatchedArgumentException unmatched
+        && !unmatched.getSuggestions().isEmpty()) {
+      return e.getMessage() + "; did you mean " + unmatched.getSuggestions().get(0) + "?";
+    }
+    return e.getMessage();
+  }
+}

@@ -1,0 +1,240 @@
+package io.millrace.client.settings;
+
+import io.millrace.client.process.UsageException;
+import java.math.BigDecimal;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * One declared setting: its key, its type with what is allowed, its default and a sentence on what
+ * it does. Declare it once as a constant, where it is used.
+ */
+public final class Setting<T> {
+  private static final Pattern DURATION = Pattern.compile("(\\d{1,12})\\s*(ms|s|m|h)");
+  private static final Pattern BYTES = Pattern.compile("(\\d{1,12})\\s*(B|KiB|MiB|GiB)?");
+  private static final Duration LONGEST = Duration.ofDays(36_500);
+
+  private final String key;
+  private final T defaultValue;
+  private final String allowed;
+  private final String description;
+  private final Function<String, T> parser;
+  private final Function<T, String> formatter;
+
+  private Setting(
+      String key,
+      T defaultValue,
+      String allowed,
+      String description,
+      Function<String, T> parser,
+      Function<T, String> formatter) {
+    this.key = key;
+    this.defaultValue = defaultValue;
+    this.allowed = allowed;
+    this.description = description;
+    this.parser = parser;
+    this.formatter = formatter;
+  }
+
+  /** Any text. */
+  public static Setting<String> text(String key, String defaultValue, String description) {
+    return new Setting<>(key, defaultValue, "", description, text -> text, text -> text);
+  }
+
+  /** A whole number from {@code min} to {@code max}, both allowed. */
+  public static Setting<Integer> integer(
+      String key, int defaultValue, int min, int max, String description) {
+    return new Setting<>(
+        key,
+        defaultValue,
+        "a whole number from " + min + " to " + max,
+        description,
+        text -> within(Integer.valueOf(text), min, max),
+        String::valueOf);
+  }
+
+  /** A finite number from {@code min} to {@code max}, both allowed. */
+  public static Setting<Double> decimal(
+      String key, double defaultValue, double min, double max, String description) {
+    // BigDecimal takes what people write (0.03, 3e-2), and not NaN, 0x1p3 or 1f as Double does.
+    return new Setting<>(
+        key,
+        defaultValue,
+        "a number from " + min + " to " + max,
+        description,
+        text -> within(new BigDecimal(text).doubleValue(), min, max),
+        String::valueOf);
+  }
+
+  /** {@code true} or {@code false}. */
+  public static Setting<Boolean> flag(String key, boolean defaultValue, String description) {
+    return new Setting<>(
+        key,
+        defaultValue,
+        "true or false",
+        description,
+        text -> Boolean.valueOf(oneOf(text.toLowerCase(Locale.ROOT), List.of("true", "false"))),
+        String::valueOf);
+  }
+
+  /**
+   * A duration such as {@code 5s}, {@code 200ms}, {@code 2m}, {@code 1h} or {@code PT1.5S}; {@code
+   * none} is zero.
+   */
+  public static Setting<Duration> duration(String key, Duration defaultValue, String description) {
+    return new Setting<>(
+        key,
+        defaultValue,
+        "a duration such as 200ms, 5s, 2m, 1h or PT1.5S, or none",
+        description,
+        Setting::parseDuration,
+        Setting::formatDuration);
+  }
+
+  /** One of the words in {@code allowed}. */
+  public static Setting<String> choice(
+      String key, String defaultValue, List<String> allowed, String description) {
+    List<String> words = List.copyOf(allowed);
+    return new Setting<>(
+        key,
+        defaultValue,
+        "one of " + String.join(", ", words),
+        description,
+        text -> oneOf(text, words),
+        text -> text);
+  }
+
+  /** A number of bytes: {@code 65536}, {@code 64KiB}, {@code 1MiB}, {@code 2GiB}. */
+  public static Setting<Long> bytes(String key, long defaultValue, String description) {
+    return new Setting<>(
+        key,
+        defaultValue,
+        "a number of bytes such as 65536, 64KiB, 1MiB or 2GiB",
+        description,
+        Setting::parseBytes,
+        Setting::formatBytes);
+  }
+
+  public String key() {
+    return key;
+  }
+
+  public T defaultValue() {
+    return defaultValue;
+  }
+
+  public String description() {
+    return description;
+  }
+
+  /** What a value may be, such as {@code a whole number from 1 to 8}; empty where anything may. */
+  public String allowed() {
+    return allowed;
+  }
+
+  /** {@code value} as {@link #parse} reads it. */
+  String format(T value) {
+    return formatter.apply(value);
+  }
+
+  /**
+   * @throws UsageException where {@code text} is not allowed
+   */
+  T parse(String text) {
+    try {
+      return parser.apply(text.strip());
+    } catch (IllegalArgumentException | ArithmeticException | DateTimeException e) {
+      throw new UsageException(key + ": " + quoted(text) + " is not " + allowed, e);
+    }
+  }
+
+  /** {@code text} as a message may show it: on one line, not too long. */
+  public static String quoted(String text) {
+    String line = text.replaceAll("[\\s\\p{Cntrl}]+", " ");
+    return "'" + (line.length() <= 80 ? line : line.substring(0, 77) + "...") + "'";
+  }
+
+  private static <N extends Comparable<N>> N within(N value, N min, N max) {
+    if (value.compareTo(min) < 0 || value.compareTo(max) > 0) {
+      throw new IllegalArgumentException("out of range");
+    }
+    return value;
+  }
+
+  private static String oneOf(String text, List<String> words) {
+    if (!words.contains(text)) {
+      throw new IllegalArgumentException("not among the allowed");
+    }
+    return text;
+  }
+
+  private static Duration parseDuration(String text) {
+    if (text.equals("none")) {
+      return Duration.ZERO;
+    }
+    Matcher matcher = DURATION.matcher(text);
+    Duration duration =
+        matcher.matches()
+            ? Duration.of(Long.parseLong(matcher.group(1)), unit(matcher.group(2)))
+            : Duration.parse(text);
+    return within(duration, Duration.ZERO, LONGEST);
+  }
+
+  private static ChronoUnit unit(String suffix) {
+    return switch (suffix) {
+      case "ms" -> ChronoUnit.MILLIS;
+      case "s" -> ChronoUnit.SECONDS;
+      case "m" -> ChronoUnit.MINUTES;
+      default -> ChronoUnit.HOURS;
+    };
+  }
+
+  private static String formatDuration(Duration duration) {
+    if (duration.isZero()) {
+      return "none";
+    }
+    if (duration.getNano() % 1_000_000 != 0) {
+      return duration.toString();
+    }
+    long millis = duration.toMillis();
+    if (millis % 3_600_000 == 0) {
+      return millis / 3_600_000 + "h";
+    }
+    if (millis % 60_000 == 0) {
+      return millis / 60_000 + "m";
+    }
+    return millis % 1000 == 0 ? millis / 1000 + "s" : millis + "ms";
+  }
+
+  private static Long parseBytes(String text) {
+    Matcher matcher = BYTES.matcher(text);
+    if (!matcher.matches()) {
+      throw new IllegalArgumentException("not a number of bytes");
+    }
+    return Math.multiplyExact(Long.parseLong(matcher.group(1)), 1L << shift(matcher.group(2)));
+  }
+
+  private static int shift(String suffix) {
+    return switch (suffix == null ? "B" : suffix) {
+      case "B" -> 0;
+      case "KiB" -> 10;
+      case "MiB" -> 20;
+      default -> 30;
+    };
+  }
+
+  private static String formatBytes(Long bytes) {
+    for (String suffix : List.of("GiB", "MiB", "KiB")) {
+      if (bytes > 0 && bytes % (1L << shift(suffix)) == 0) {
+        return bytes / (1L << shift(suffix)) + suffix;
+      }
+    }
+    return bytes.toString();
+  }
+}

@@ -1,0 +1,74 @@
+package io.millrace.client.settings;
+
+import io.millrace.client.process.UsageException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * The options every command takes, as a picocli mixin; {@code --help} then ends with the command's
+ * settings:
+ *
+ * <pre>{@code
+ * @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+ * }</pre>
+ */
+public final class SettingsOptions {
+  private static final Pattern LINE = Pattern.compile("(\\S.{0,70})(\\s+|$)");
+
+  private final List<Setting<?>> known;
+
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "Settings, as a Java properties file.")
+  private Path configFile;
+
+  @Option(
+      names = "--set",
+      paramLabel = "KEY=VALUE",
+      description = "One setting; wins over the file. May be repeated.")
+  private List<String> sets = new ArrayList<>();
+
+  /** For a command that declares {@code known}. */
+  public SettingsOptions(List<Setting<?>> known) {
+    this.known = List.copyOf(known);
+  }
+
+  /**
+   * What the user set.
+   *
+   * @throws UsageException as {@link Settings#of}
+   */
+  public Settings load() {
+    return Settings.of(known, configFile, sets);
+  }
+
+  @Spec(Spec.Target.MIXEE)
+  void describe(CommandSpec command) {
+    List<String> footer = new ArrayList<>(List.of(command.usageMessage().footer()));
+    footer.addAll(List.of("", "Settings and their defaults:"));
+    for (Setting<?> setting : known) {
+      // picocli formats the footer, so a percent sign must be doubled.
+      lines(setting).forEach(line -> footer.add(line.replace("%", "%%")));
+    }
+    command.usageMessage().footer(footer.toArray(String[]::new));
+  }
+
+  private static <T> List<String> lines(Setting<T> setting) {
+    List<String> lines = new ArrayList<>();
+    lines.add("  " + setting.key() + "=" + setting.format(setting.defaultValue()));
+    String allowed = setting.allowed().isEmpty() ? "" : " [" + setting.allowed() + "]";
+    // picocli would wrap these lines too, but lose their indentation.
+    Matcher wrapped = LINE.matcher(setting.description() + allowed);
+    while (wrapped.find()) {
+      lines.add("      " + wrapped.group(1));
+    }
+    return lines;
+  }
+}

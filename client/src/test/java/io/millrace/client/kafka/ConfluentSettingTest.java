@@ -1,0 +1,90 @@
+package io.millrace.client.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.millrace.client.settings.Settings;
+import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.TrainingStep;
+import java.io.IOException;
+import java.net.URLClassLoader;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Confluent's classes as the settings name them, beside our Kafka and Avro, behave as ours do. */
+@ExtendWith(RegistryProcess.Extension.class)
+class ConfluentSettingTest {
+  private static final String[] CONFLUENT = {
+    "kafka.value.serializer=" + GenuineConfluent.PACKAGE + "KafkaAvroSerializer",
+    "kafka.value.deserializer=" + GenuineConfluent.PACKAGE + "KafkaAvroDeserializer"
+  };
+
+  private final ClassLoader before = Thread.currentThread().getContextClassLoader();
+  private URLClassLoader confluent;
+
+  @BeforeEach
+  void putConfluentOnTheClassPath() throws IOException {
+    confluent = GenuineConfluent.beside();
+    Thread.currentThread().setContextClassLoader(confluent);
+  }
+
+  @AfterEach
+  void takeItAway() throws IOException {
+    Thread.currentThread().setContextClassLoader(before);
+    confluent.close();
+  }
+
+  static List<SpecificRecordBase> records() {
+    return Records.ALL;
+  }
+
+  @ParameterizedTest
+  @MethodSource("records")
+  void recordsTravelInTheSameBytes(SpecificRecordBase record, RegistryProcess registry) {
+    String topic = "setting-" + record.getSchema().getName();
+    Connection theirs = registry.connection(CONFLUENT);
+
+    byte[] bytes = theirs.serializer().serialize(topic, record);
+
+    assertThat(bytes).isEqualTo(registry.connection().serializer().serialize(topic, record));
+    assertThat(theirs.deserializer(record.getClass()).deserialize(topic, bytes)).isEqualTo(record);
+    assertThat(theirs.deserializer(record.getClass()).deserialize(topic, null)).isNull();
+  }
+
+  @Test
+  void badBytesAreUnreadable(RegistryProcess registry) {
+    Connection theirs = registry.connection(CONFLUENT);
+    byte[] bytes = theirs.serializer().serialize("bad", Records.EXAMPLE);
+    byte[] unknownId = bytes.clone();
+    unknownId[1] = 77;
+
+    for (byte[] bad : List.of(new byte[0], new byte[9], unknownId, Arrays.copyOf(bytes, 20))) {
+      assertThatThrownBy(() -> theirs.deserializer(LabeledExample.class).deserialize("bad", bad))
+          .isInstanceOf(UnreadableRecordException.class)
+          .hasMessageNotContaining("\n");
+    }
+    assertThatThrownBy(() -> theirs.deserializer(TrainingStep.class).deserialize("bad", bytes))
+        .isInstanceOf(UnreadableRecordException.class)
+        .hasMessage("a LabeledExample instead of a TrainingStep");
+  }
+
+  @Test
+  void aRegistryThatIsNotThereIsNoFaultOfTheRecord(RegistryProcess registry) {
+    byte[] bytes = registry.connection().serializer().serialize("down", Records.EXAMPLE);
+    String[] nowhere = {CONFLUENT[0], CONFLUENT[1], "schema.registry.url=http://127.0.0.1:1"};
+    Connection theirs = new Connection(Settings.of(Connection.SETTINGS, null, List.of(nowhere)));
+
+    assertThatThrownBy(() -> theirs.serializer().serialize("down", Records.EXAMPLE))
+        .isInstanceOf(RegistryUnavailableException.class);
+    assertThatThrownBy(() -> theirs.deserializer(LabeledExample.class).deserialize("down", bytes))
+        .isInstanceOf(RegistryUnavailableException.class)
+        .hasMessageContaining("Connection refused");
+  }
+}

@@ -1,0 +1,132 @@
+package io.millrace.client.settings;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.entry;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SettingsTest {
+  private static final Setting<Integer> SIZE = Setting.integer("batch.size", 16, 1, 1024, "");
+  private static final Setting<Double> RATE = Setting.decimal("learning.rate", 0.03, 0, 1, "");
+  private static final Setting<String> BROKERS = Connection.BOOTSTRAP_SERVERS;
+  private static final List<Setting<?>> KNOWN = List.of(SIZE, RATE, BROKERS);
+
+  @TempDir private Path directory;
+
+  @Test
+  void anItemWinsOverTheFileAndTheFileOverTheDefault() throws IOException {
+    Path file = file("batch.size = 32 \nlearning.rate=0.5\n# a remark\n");
+    Settings settings = Settings.of(KNOWN, file, List.of("batch.size=64", "batch.size= 8"));
+
+    assertThat(settings.get(SIZE)).isEqualTo(8);
+    assertThat(settings.get(RATE)).isEqualTo(0.5);
+    assertThat(settings.get(BROKERS)).isEqualTo("127.0.0.1:9092");
+    assertThat(settings.explicit()).containsOnlyKeys("batch.size", "learning.rate");
+  }
+
+  @Test
+  void keysOfOtherSystemsAreHandedOn() {
+    Settings settings =
+        set("kafka.linger.ms=5", "kafka.bootstrap.servers=k:9092", "flink.x.y=a=b", "flink.e=");
+
+    assertThat(settings.under("kafka.")).containsExactly(entry("linger.ms", "5"));
+    assertThat(settings.under("flink.")).containsExactly(entry("e", ""), entry("x.y", "a=b"));
+    assertThat(settings.under("schema.registry.")).isEmpty();
+  }
+
+  @Test
+  void anUnknownKeyIsRefusedWithTheNearestKnownOne() {
+    refused("batchsize=16", "no setting is called 'batchsize'; the nearest is batch.size");
+    refused(
+        "leraning.rate=1", "no setting is called 'leraning.rate'; the nearest is learning.rate");
+  }
+
+  @Test
+  void oneLetterOffADeclaredKeyIsNotHandedOn() {
+    refused(
+        "kafka.bootstrap.server=k:9092",
+        "no setting is called 'kafka.bootstrap.server'; the nearest is kafka.bootstrap.servers");
+  }
+
+  @Test
+  void aBadItemIsRefused() {
+    refused("batch.size", "'batch.size' is not a setting: write key=value");
+    refused("=16", "'=16' is not a setting: write key=value");
+    refused("batch.size=0", "batch.size: '0' is not a whole number from 1 to 1024");
+  }
+
+  @Test
+  void aBadFileIsRefusedByItsName() throws IOException {
+    Path missing = directory.resolve("missing.properties");
+    refused(missing, "config file " + missing + " does not exist");
+    refused(directory, "config file " + directory + " cannot be read: ");
+    Path wrong = file("batch.size=many");
+    refused(wrong, "config file " + wrong + ": batch.size: 'many' is not a whole number");
+    Path escape = file("batch.size=\\u00zz");
+    refused(escape, "config file " + escape + " cannot be read: Malformed \\uxxxx encoding.");
+    Path latin = file("");
+    Files.write(latin, "batch.size=\u00e9".getBytes(StandardCharsets.ISO_8859_1));
+    refused(latin, "config file " + latin + " is not UTF-8");
+  }
+
+  @Test
+  void aChangedSettingIsCheckedAndLeavesTheOriginal() {
+    Settings settings = set();
+
+    assertThat(settings.with(SIZE, 4).get(SIZE)).isEqualTo(4);
+    assertThat(settings.get(SIZE)).isEqualTo(16);
+    assertThatThrownBy(() -> settings.with(SIZE, 0)).isInstanceOf(UsageException.class);
+  }
+
+  @Test
+  void aSettingNobodyDeclaredIsABug() {
+    Setting<Integer> other = Setting.integer("other", 1, 1, 2, "");
+    assertThatThrownBy(() -> set().get(other)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Settings.of(List.of(other, other), null, List.of()))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void settingsTravelToOtherProcesses() throws Exception {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
+      out.writeObject(set("batch.size=4", "kafka.linger.ms=5"));
+    }
+    try (var in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+      Settings arrived = (Settings) in.readObject();
+      assertThat(arrived.get(SIZE)).isEqualTo(4);
+      assertThat(arrived.under("kafka.")).containsExactly(entry("linger.ms", "5"));
+    }
+  }
+
+  private Path file(String content) throws IOException {
+    return Files.writeString(Files.createTempFile(directory, "settings", ".properties"), content);
+  }
+
+  private static Settings set(String... items) {
+    return Settings.of(KNOWN, null, List.of(items));
+  }
+
+  private static void refused(String item, String message) {
+    assertThatThrownBy(() -> set(item)).isInstanceOf(UsageException.class).hasMessage(message);
+  }
+
+  private static void refused(Path file, String message) {
+    assertThatThrownBy(() -> Settings.of(KNOWN, file, List.of()))
+        .isInstanceOf(UsageException.class)
+        .hasMessageStartingWith(message);
+  }
+}

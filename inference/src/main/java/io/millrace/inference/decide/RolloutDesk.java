@@ -1,0 +1,244 @@
+package io.millrace.inference.decide;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.RolloutWriter;
+import io.millrace.inference.decide.RolloutFailedException.Reason;
+import io.millrace.inference.http.RolloutJson;
+import io.millrace.inference.serving.AdapterCatalog;
+import io.millrace.inference.serving.Rollouts;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.VersionRef;
+import io.millrace.schemas.rollout.Rollout;
+import io.millrace.schemas.rollout.RolloutDecisions;
+import io.millrace.schemas.rollout.RolloutHistory;
+import io.millrace.schemas.rollout.RolloutRefusedException;
+import java.time.Duration;
+import java.util.NavigableMap;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Decides about rollouts for clients: makes the event from what this process knows, appends it to
+ * the log, and waits until it comes back from there. The log decides which of two decisions was
+ * first, not this process.
+ */
+public final class RolloutDesk {
+  private static final Logger LOG = LoggerFactory.getLogger(RolloutDesk.class);
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final int MAX_WAITING = 64;
+
+  private final AdapterCatalog catalog;
+  private final Connection connection;
+  private final BooleanSupplier caughtUp;
+
+  /** A thread of its own: appending may block for seconds. */
+  private final ThreadPoolExecutor appends = bounded("rollout-append");
+
+  /** And one for what takes long where much was published. */
+  private final ThreadPoolExecutor readings = bounded("rollout-read");
+
+  private RolloutWriter writer;
+
+  /**
+   * @param caughtUp whether the rollouts and versions here are those of the log
+   */
+  public RolloutDesk(AdapterCatalog catalog, Connection connection, BooleanSupplier caughtUp) {
+    this.catalog = catalog;
+    this.connection = connection;
+    this.caughtUp = caughtUp;
+  }
+
+  private static ThreadPoolExecutor bounded(String name) {
+    return new ThreadPoolExecutor(
+        1,
+        1,
+        0,
+        TimeUnit.SECONDS,
+        new ArrayBlockingQueue<>(MAX_WAITING),
+        work -> thread(name, work));
+  }
+
+  private static Thread thread(String name, Runnable work) {
+    Thread thread = new Thread(work, name);
+    thread.setDaemon(true);
+    return thread;
+  }
+
+  /** Domains that have a version here or an event in the log, by name. */
+  public Set<String> domains() {
+    Set<String> domains = new TreeSet<>(catalog.rollouts().domains());
+    catalog.domains().forEach(domain -> domains.add(domain.name()));
+    return domains;
+  }
+
+  /** The state of a domain's rollout. */
+  public Rollout rollout(String domain) {
+    return catalog.rollouts().of(domain);
+  }
+
+  /**
+   * A domain's events in the order of the log.
+   *
+   * @return fails with {@link RolloutFailedException} where too many ask at once
+   */
+  public CompletableFuture<RolloutHistory> history(String domain) {
+    try {
+      return CompletableFuture.supplyAsync(() -> catalog.rollouts().history(domain), readings);
+    } catch (RejectedExecutionException e) {
+      return CompletableFuture.failedFuture(
+          new RolloutFailedException(
+              Reason.NO_ANSWER, "too many histories are being read; try again"));
+    }
+  }
+
+  /**
+   * Decides.
+   *
+   * @return completes once the decision is in the log, and had an effect; fails with {@link
+   *     RolloutFailedException} where it does not come to that
+   */
+  public CompletableFuture<RolloutHistory.Entry> decide(RolloutCommand command) {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    try {
+      return CompletableFuture.supplyAsync(() -> append(command, deadline), appends)
+          .thenCompose(decided -> decided)
+          .orTimeout(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)
+          .handle(
+              (entry, failure) -> {
+                if (failure != null) {
+                  throw failed(failure);
+                }
+                if (entry.objection() != null) {
+                  throw new RolloutFailedException(
+                      Reason.STALE,
+                      RolloutJson.nothingChanged(entry.event().getBasedOn(), entry.after()));
+                }
+                return entry;
+              });
+    } catch (RejectedExecutionException e) {
+      return CompletableFuture.failedFuture(
+          new RolloutFailedException(
+              Reason.NO_ANSWER, "too many decisions are waiting for the log; try again"));
+    }
+  }
+
+  private CompletableFuture<RolloutHistory.Entry> append(RolloutCommand command, long deadline) {
+    // Its client was told by then that nothing is known of it, and may have asked for another.
+    if (System.nanoTime() - deadline > 0) {
+      throw new RolloutFailedException(Reason.NO_ANSWER, "it waited too long");
+    }
+    RolloutEvent event = event(command);
+    Rollouts rollouts = catalog.rollouts();
+    CompletableFuture<RolloutHistory.Entry> back = rollouts.await(event.getEventId());
+    back.orTimeout(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)
+        .whenComplete((entry, failure) -> rollouts.forget(event.getEventId()));
+    try {
+      if (writer == null) {
+        writer = new RolloutWriter(connection);
+      }
+      writer
+          .append(event)
+          .whenComplete(
+              (metadata, failure) -> {
+                if (failure != null) {
+                  back.completeExceptionally(failure);
+                }
+              });
+    } catch (RuntimeException e) {
+      back.completeExceptionally(e);
+    }
+    return back;
+  }
+
+  private RolloutEvent event(RolloutCommand command) {
+    if (!catalog.isLoaded() || !caughtUp.getAsBoolean()) {
+      throw new RolloutFailedException(
+          Reason.NO_ANSWER,
+          "this process has not read the log to its end yet; /health/ready says why");
+    }
+    if (!domains().contains(command.domain())) {
+      throw new RolloutFailedException(Reason.UNKNOWN_DOMAIN, "unknown domain");
+    }
+    Rollout now = rollout(command.domain());
+    if (command.revision() != null && command.revision() != now.revision()) {
+      throw new RolloutFailedException(
+          Reason.STALE, RolloutJson.nothingChanged(command.revision(), now));
+    }
+    try {
+      return command.decide(
+          new RolloutDecisions(
+              now, versions(command.domain()), command.author(), command.reason()));
+    } catch (RolloutRefusedException e) {
+      throw new RolloutFailedException(Reason.REFUSED, e.getMessage());
+    }
+  }
+
+  private NavigableMap<Long, VersionRef> versions(String domain) {
+    NavigableMap<Long, VersionRef> versions = new TreeMap<>();
+    catalog
+        .find(domain)
+        .ifPresent(
+            served ->
+                served
+                    .versions()
+                    .forEach(
+                        version ->
+                            versions.put(
+                                version.version(),
+                                new VersionRef(version.version(), version.sha256()))));
+    return versions;
+  }
+
+  private static RolloutFailedException failed(Throwable failure) {
+    Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+    if (cause instanceof RolloutFailedException known) {
+      return known;
+    }
+    boolean late = cause instanceof TimeoutException;
+    LOG.warn("a decision about a rollout did not come back from the log", cause);
+    return new RolloutFailedException(
+        Reason.NO_ANSWER,
+        late
+            ? "the log does not answer in time; whether the decision counts is not known, "
+                + "/v1/rollouts will say"
+            : "Kafka or the schema registry did not take the decision; /v1/rollouts will say"
+                + " whether it counts",
+        cause);
+  }
+
+  /**
+   * Takes nothing more, and ends soon.
+   *
+   * @return false where it is still appending when the time is up
+   */
+  public boolean close(Duration timeout) {
+    long deadline = System.nanoTime() + timeout.toNanos();
+    appends.shutdownNow();
+    readings.shutdownNow();
+    try {
+      if (!appends.awaitTermination(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)
+          || !readings.awaitTermination(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+        return false;
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+    if (writer != null) {
+      // It gives Kafka time to take what it has; nobody waits for that any more.
+      thread("rollout-close", writer::close).start();
+    }
+    return true;
+  }
+}

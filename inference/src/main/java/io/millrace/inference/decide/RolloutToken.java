@@ -1,0 +1,77 @@
+package io.millrace.inference.decide;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
+import io.millrace.inference.ServingSettings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Locale;
+import java.util.Optional;
+
+/** What a client must show to decide about rollouts. Only its hash is kept. */
+public final class RolloutToken {
+  private static final String SCHEME = "bearer ";
+
+  private final byte[] hash;
+
+  private RolloutToken(String token) {
+    this.hash = hash(token);
+  }
+
+  /**
+   * As the settings say; empty where they name none.
+   *
+   * @throws UsageException where they name two, or one that is none
+   */
+  public static Optional<RolloutToken> of(Settings settings) {
+    String token = settings.get(ServingSettings.ROLLOUT_TOKEN);
+    String file = settings.get(ServingSettings.ROLLOUT_TOKEN_FILE);
+    if (file.isEmpty()) {
+      return Optional.of(token).filter(t -> !t.isEmpty()).map(RolloutToken::new);
+    }
+    if (!token.isEmpty()) {
+      throw new UsageException(
+          "serving.rolloutToken and serving.rolloutTokenFile are both set; choose one");
+    }
+    return Optional.of(new RolloutToken(read(Path.of(file))));
+  }
+
+  private static String read(Path file) {
+    String key = ServingSettings.ROLLOUT_TOKEN_FILE.key();
+    try {
+      String token = Files.readString(file).strip();
+      if (token.isEmpty() || token.lines().count() > 1) {
+        throw new UsageException(key + ": " + file + " does not hold one line, the token");
+      }
+      return token;
+    } catch (IOException e) {
+      String why = Files.exists(file) ? e.toString() : "there is no such file";
+      throw new UsageException(key + ": " + file + " cannot be read: " + why, e);
+    }
+  }
+
+  /**
+   * Whether a request shows it.
+   *
+   * @param authorization the header's value; null where there is none
+   */
+  public boolean isShownBy(String authorization) {
+    // The hashes are of one length, and their comparison tells by its time nothing of the token.
+    return authorization != null
+        && authorization.toLowerCase(Locale.ROOT).startsWith(SCHEME)
+        && MessageDigest.isEqual(hash, hash(authorization.substring(SCHEME.length()).strip()));
+  }
+
+  private static byte[] hash(String token) {
+    try {
+      return MessageDigest.getInstance("SHA-256").digest(token.getBytes(UTF_8));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

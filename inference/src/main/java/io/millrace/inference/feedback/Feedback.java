@@ -1,0 +1,264 @@
+package io.millrace.inference.feedback;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.inference.feedback.FeedbackException.Reason;
+import io.millrace.inference.predict.PredictRequest;
+import io.millrace.inference.predict.Prediction;
+import io.millrace.schemas.LabeledExample;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Closes the loop: joins a label to the request it is about, and writes both as an example.
+ *
+ * <p>One example per request. While one is on its way to Kafka, whoever gives the same label waits
+ * for the same one; once it is there, its place stands beside the request. Only a process that dies
+ * between the two writes it again when it is asked again.
+ */
+public final class Feedback {
+  private static final Logger LOG = LoggerFactory.getLogger(Feedback.class);
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration TIDY = Duration.ofSeconds(1);
+  private static final int MAX_WAITING = 1000;
+
+  private record Place(String requestId, long number) {}
+
+  private record Pending(String label, CompletableFuture<ServedRequest.Example> example) {}
+
+  private final ServedRequests requests;
+  private final Connection connection;
+  private final Map<Place, Pending> pending = new ConcurrentHashMap<>();
+  private final ExecutorService lookups = bounded("feedback");
+
+  /** A thread of its own: it waits for Kafka where that is away, and unknown ids need not. */
+  private final ExecutorService appends = bounded("feedback-append");
+
+  private final ScheduledExecutorService tidying =
+      Executors.newSingleThreadScheduledExecutor(named("feedback-tidy"));
+
+  private ExampleWriter writer;
+
+  public Feedback(ServedRequests requests, Connection connection) {
+    this.requests = requests;
+    this.connection = connection;
+    tidying.scheduleWithFixedDelay(
+        this::forget, TIDY.toMillis(), TIDY.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  private static ExecutorService bounded(String name) {
+    return new ThreadPoolExecutor(
+        1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), named(name));
+  }
+
+  private static ThreadFactory named(String name) {
+    return work -> {
+      Thread thread = new Thread(work, name);
+      thread.setDaemon(true);
+      return thread;
+    };
+  }
+
+  private void forget() {
+    try {
+      requests.forget();
+    } catch (RuntimeException e) {
+      LOG.warn("old requests are not deleted yet", e);
+    }
+  }
+
+  /**
+   * Remembers an answer, so that feedback may come. An answer that cannot be remembered is one all
+   * the same.
+   */
+  public void remember(PredictRequest request, Prediction prediction) {
+    try {
+      requests.remember(request.requestId(), request.text(), prediction);
+    } catch (RuntimeException e) {
+      LOG.warn("a request was answered and is not remembered", e);
+    }
+  }
+
+  /** Requests remembered, about. */
+  public long remembered() {
+    return requests.count();
+  }
+
+  /**
+   * What came of feedback.
+   *
+   * @param example with the label given, and where it stands
+   * @param again whether it stood there before
+   */
+  public record Taken(ServedRequest request, ServedRequest.Example example, boolean again) {}
+
+  /**
+   * Takes a label.
+   *
+   * @return completes once Kafka has the example; fails with {@link FeedbackException} where there
+   *     is none to be had
+   */
+  public CompletableFuture<Taken> give(String requestId, String label) {
+    try {
+      return CompletableFuture.supplyAsync(() -> join(requestId, label), lookups)
+          .thenCompose(taken -> taken)
+          .orTimeout(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException e) {
+      return CompletableFuture.failedFuture(
+          new FeedbackException(Reason.NOT_WRITTEN, "too much feedback is waiting; try again"));
+    }
+  }
+
+  private CompletableFuture<Taken> join(String requestId, String label) {
+    ServedRequest request = find(requestId);
+    if (request.example() != null) {
+      return CompletableFuture.completedFuture(again(request, label));
+    }
+    if (request.text() == null) {
+      throw new FeedbackException(
+          Reason.NO_EXAMPLE,
+          "the text of that request is longer than %d bytes, and so no example"
+              .formatted(ServedRequests.MAX_TEXT_BYTES));
+    }
+    Place place = new Place(requestId, request.number());
+    Pending mine = new Pending(label, new CompletableFuture<>());
+    Pending other = pending.putIfAbsent(place, mine);
+    if (other != null) {
+      requireSame(other.label(), label);
+      return other.example().thenApply(example -> new Taken(request, example, true));
+    }
+    // Between the look above and here another's example may have been written.
+    ServedRequest now = find(requestId);
+    if (now.example() != null || now.number() != request.number()) {
+      pending.remove(place);
+      return join(requestId, label);
+    }
+    try {
+      appends.execute(() -> append(place, request, mine));
+    } catch (RejectedExecutionException e) {
+      pending.remove(place);
+      throw new FeedbackException(
+          Reason.NOT_WRITTEN, "too many examples are waiting for Kafka; try again");
+    }
+    return mine.example().thenApply(example -> new Taken(request, example, false));
+  }
+
+  private ServedRequest find(String requestId) {
+    return requests
+        .find(requestId)
+        .orElseThrow(
+            () ->
+                new FeedbackException(
+                    Reason.UNKNOWN,
+                    "no request of that id was answered here, or it was too long ago"));
+  }
+
+  private static Taken again(ServedRequest request, String label) {
+    requireSame(request.example().label(), label);
+    return new Taken(request, request.example(), true);
+  }
+
+  private static void requireSame(String given, String label) {
+    if (!given.equals(label)) {
+      throw new FeedbackException(
+          Reason.OTHER_LABEL, "that request has the label \"%s\" already".formatted(given));
+    }
+  }
+
+  private void append(Place place, ServedRequest request, Pending mine) {
+    try {
+      if (writer == null) {
+        writer = new ExampleWriter(connection);
+      }
+      writer
+          .append(example(place.requestId(), request, mine.label()))
+          .whenComplete(
+              (written, failure) -> {
+                if (failure != null) {
+                  fail(place, mine, failure);
+                } else {
+                  made(place, request, mine, written);
+                }
+              });
+    } catch (RuntimeException e) {
+      fail(place, mine, e);
+    }
+  }
+
+  private void made(
+      Place place, ServedRequest request, Pending mine, ServedRequest.Example example) {
+    try {
+      requests.made(place.requestId(), request, example);
+    } catch (RuntimeException e) {
+      LOG.warn("an example was written, and its place is not remembered", e);
+    }
+    pending.remove(place);
+    mine.example().complete(example);
+  }
+
+  private void fail(Place place, Pending mine, Throwable failure) {
+    LOG.warn("an example could not be written", failure);
+    pending.remove(place);
+    mine.example()
+        .completeExceptionally(
+            new FeedbackException(
+                Reason.NOT_WRITTEN,
+                "Kafka or the schema registry did not take the example; try again",
+                failure));
+  }
+
+  private static LabeledExample example(String requestId, ServedRequest request, String label) {
+    return LabeledExample.newBuilder()
+        .setId(requestId)
+        .setDomain(request.domain())
+        .setText(request.text())
+        .setLabel(label)
+        .setEventTime(request.at())
+        .setMetadata(
+            Map.of(
+                "source", "feedback",
+                "version", Long.toString(request.version()),
+                "sha256", request.sha256(),
+                "predicted", request.predicted()))
+        .build();
+  }
+
+  /**
+   * Takes nothing more, and ends soon; what Kafka has not confirmed by then was not answered
+   * either.
+   *
+   * @return false where it still works when the time is up, and the store is still in use
+   */
+  public boolean close(Duration timeout) {
+    long deadline = System.nanoTime() + timeout.toNanos();
+    tidying.shutdown();
+    lookups.shutdown();
+    appends.shutdownNow();
+    try {
+      if (!lookups.awaitTermination(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)
+          || !appends.awaitTermination(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)
+          || !tidying.awaitTermination(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+        return false;
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+    if (writer != null) {
+      writer.close();
+    }
+    requests.close();
+    return true;
+  }
+}

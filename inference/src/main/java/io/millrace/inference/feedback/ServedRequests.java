@@ -1,0 +1,336 @@
+package io.millrace.inference.feedback;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.client.process.UsageException;
+import io.millrace.inference.predict.Prediction;
+import io.millrace.inference.store.StoreException;
+import io.millrace.inference.store.StoredVersion;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.rocksdb.ColumnFamilyDescriptor;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.DBOptions;
+import org.rocksdb.InfoLogLevel;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
+import org.rocksdb.WriteBatch;
+import org.rocksdb.WriteOptions;
+
+/**
+ * The requests answered of late, by their ids, in a local RocksDB.
+ *
+ * <p>A write reaches the operating system before the call returns, so what was remembered outlives
+ * the process, however it ends; not the machine, for nothing is synced.
+ *
+ * <p>Requests are numbered in the order in which they are remembered, and the number is the key of
+ * what tells when: so the old ones lie at the front, and {@link #forget} takes them from there
+ * without looking at any other. Until it does, {@link #find} leaves them out.
+ *
+ * <p>Any thread may call; {@link #close} only when no other call is running.
+ */
+public final class ServedRequests implements AutoCloseable {
+  /** As for examples: longer texts are not trained on. Bytes of UTF-8. */
+  static final int MAX_TEXT_BYTES = 64 * 1024;
+
+  private static final long MAX_LOG_BYTES = 64L << 20;
+
+  /** Whoever is to be remembered waits meanwhile: a millisecond. */
+  private static final int FORGOTTEN_AT_ONCE = 20;
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Path directory;
+  private final Duration window;
+  private final long max;
+  private final InstantSource clock;
+  private final RocksDB db;
+  private final ColumnFamilyHandle meta;
+  private final ColumnFamilyHandle requests;
+  private final ColumnFamilyHandle order;
+  private final WriteOptions unsynced = new WriteOptions();
+
+  // Changed under this, so that the order of numbers is that of writes and of times.
+  private long first;
+  private volatile long last;
+  private long lastMillis;
+
+  /**
+   * Opens the store in a directory, which is made where there is none.
+   *
+   * @param window how long a request is remembered
+   * @param max how many are
+   * @throws UsageException where another process has it open
+   */
+  public static ServedRequests open(
+      Path directory, Duration window, long max, InstantSource clock) {
+    RocksDB.loadLibrary();
+    List<ColumnFamilyDescriptor> families = new ArrayList<>();
+    for (String name : List.of("default", "requests", "order")) {
+      families.add(new ColumnFamilyDescriptor(name.getBytes(UTF_8)));
+    }
+    List<ColumnFamilyHandle> handles = new ArrayList<>();
+    try (DBOptions options =
+        new DBOptions()
+            .setCreateIfMissing(true)
+            .setCreateMissingColumnFamilies(true)
+            .setMaxTotalWalSize(MAX_LOG_BYTES)
+            .setInfoLogLevel(InfoLogLevel.WARN_LEVEL)
+            .setKeepLogFileNum(2)) {
+      Files.createDirectories(directory);
+      RocksDB db = RocksDB.open(options, directory.toString(), families, handles);
+      return new ServedRequests(directory, window, max, clock, db, handles);
+    } catch (IOException | RocksDBException e) {
+      throw new UsageException(
+          "the store of served requests "
+              + directory
+              + " cannot be opened ("
+              + e.getMessage()
+              + "); delete it, and only feedback on requests of before is lost",
+          e);
+    }
+  }
+
+  private ServedRequests(
+      Path directory,
+      Duration window,
+      long max,
+      InstantSource clock,
+      RocksDB db,
+      List<ColumnFamilyHandle> handles)
+      throws RocksDBException {
+    this.directory = directory;
+    this.window = window;
+    this.max = max;
+    this.clock = clock;
+    this.db = db;
+    this.meta = handles.get(0);
+    this.requests = handles.get(1);
+    this.order = handles.get(2);
+    try (RocksIterator iterator = db.newIterator(order)) {
+      iterator.seekToFirst();
+      first = iterator.isValid() ? number(iterator.key()) : 1;
+      iterator.seekToLast();
+      if (iterator.isValid()) {
+        last = number(iterator.key());
+        lastMillis = ByteBuffer.wrap(iterator.value()).getLong();
+      }
+      iterator.status();
+    }
+  }
+
+  /** Remembers an answer under its id; what was remembered under that id before is no more. */
+  void remember(String requestId, String text, Prediction prediction) {
+    byte[] id = id(requestId);
+    StoredVersion version = prediction.version();
+    ObjectNode node = JSON.createObjectNode();
+    node.put("domain", version.domain());
+    node.put("text", fits(text) ? text : null);
+    node.put("predicted", prediction.label());
+    node.put("version", version.version());
+    node.put("sha256", version.sha256());
+    synchronized (this) {
+      // A clock set back must not bring the order into disorder.
+      lastMillis = Math.max(lastMillis, clock.millis());
+      long number = ++last;
+      node.put("number", number);
+      node.put("at", lastMillis);
+      byte[] entry =
+          ByteBuffer.allocate(Long.BYTES + id.length).putLong(lastMillis).put(id).array();
+      write(
+          batch -> {
+            batch.put(requests, id, bytes(node));
+            batch.put(order, key(number), entry);
+          });
+    }
+  }
+
+  /** What was answered last under an id; empty where it is unknown, or forgotten by now. */
+  Optional<ServedRequest> find(String requestId) {
+    return get(id(requestId)).filter(request -> !isOver(request.number(), request.at()));
+  }
+
+  /** Remembers the example that was made of a request, unless its id is another's by now. */
+  synchronized void made(String requestId, ServedRequest request, ServedRequest.Example example) {
+    byte[] id = id(requestId);
+    if (get(id).filter(held -> held.number() == request.number()).isEmpty()) {
+      return;
+    }
+    ObjectNode node = node(request);
+    node.putObject("example")
+        .put("label", example.label())
+        .put("partition", example.partition())
+        .put("offset", example.offset());
+    write(batch -> batch.put(requests, id, bytes(node)));
+  }
+
+  private boolean isOver(long number, Instant at) {
+    return number <= last - max || !at.plus(window).isAfter(clock.instant());
+  }
+
+  /** Makes room: deletes what {@link #find} leaves out. */
+  void forget() {
+    while (forgetSome()) {}
+  }
+
+  private synchronized boolean forgetSome() {
+    long next = first;
+    List<byte[]> ids = new ArrayList<>();
+    try (RocksIterator iterator = db.newIterator(order)) {
+      for (iterator.seek(key(first));
+          iterator.isValid() && ids.size() < FORGOTTEN_AT_ONCE;
+          iterator.next()) {
+        long number = number(iterator.key());
+        ByteBuffer entry = ByteBuffer.wrap(iterator.value());
+        if (!isOver(number, Instant.ofEpochMilli(entry.getLong()))) {
+          break;
+        }
+        byte[] id = new byte[entry.remaining()];
+        entry.get(id);
+        next = number + 1;
+        // An id that was used again belongs to the later request.
+        if (get(id).filter(held -> held.number() == number).isPresent()) {
+          ids.add(id);
+        }
+      }
+      iterator.status();
+    } catch (RocksDBException e) {
+      throw failed("read", e);
+    }
+    if (next == first) {
+      return false;
+    }
+    byte[] from = key(first);
+    byte[] until = key(next);
+    write(
+        batch -> {
+          for (byte[] id : ids) {
+            batch.delete(requests, id);
+          }
+          batch.deleteRange(order, from, until);
+        });
+    first = next;
+    return true;
+  }
+
+  /** Requests remembered, about. */
+  long count() {
+    return Math.max(0, last - first + 1);
+  }
+
+  private Optional<ServedRequest> get(byte[] id) {
+    byte[] bytes;
+    try {
+      bytes = db.get(requests, id);
+    } catch (RocksDBException e) {
+      throw failed("read", e);
+    }
+    return Optional.ofNullable(bytes).map(ServedRequests::request);
+  }
+
+  private static ServedRequest request(byte[] bytes) {
+    try {
+      JsonNode node = JSON.readTree(bytes);
+      JsonNode example = node.get("example");
+      return new ServedRequest(
+          node.get("number").asLong(),
+          Instant.ofEpochMilli(node.get("at").asLong()),
+          node.get("domain").asText(),
+          node.get("text").textValue(),
+          node.get("predicted").asText(),
+          node.get("version").asLong(),
+          node.get("sha256").asText(),
+          example == null
+              ? null
+              : new ServedRequest.Example(
+                  example.get("label").asText(),
+                  example.get("partition").asInt(),
+                  example.get("offset").asLong()));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static ObjectNode node(ServedRequest request) {
+    return JSON.createObjectNode()
+        .put("domain", request.domain())
+        .put("text", request.text())
+        .put("predicted", request.predicted())
+        .put("version", request.version())
+        .put("sha256", request.sha256())
+        .put("number", request.number())
+        .put("at", request.at().toEpochMilli());
+  }
+
+  private static boolean fits(String text) {
+    return text.length() * 3L <= MAX_TEXT_BYTES
+        || text.length() <= MAX_TEXT_BYTES && text.getBytes(UTF_8).length <= MAX_TEXT_BYTES;
+  }
+
+  /** A client's id may be as long as a body; its hash is not. */
+  private static byte[] id(String requestId) {
+    try {
+      return MessageDigest.getInstance("SHA-256").digest(requestId.getBytes(UTF_8));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static byte[] key(long number) {
+    return ByteBuffer.allocate(Long.BYTES).putLong(number).array();
+  }
+
+  private static long number(byte[] key) {
+    return ByteBuffer.wrap(key).getLong();
+  }
+
+  private static byte[] bytes(JsonNode node) {
+    try {
+      return JSON.writeValueAsBytes(node);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private interface Changes {
+    void addTo(WriteBatch batch) throws RocksDBException;
+  }
+
+  private void write(Changes changes) {
+    try (WriteBatch batch = new WriteBatch()) {
+      changes.addTo(batch);
+      db.write(unsynced, batch);
+    } catch (RocksDBException e) {
+      throw failed("written", e);
+    }
+  }
+
+  private StoreException failed(String what, RocksDBException e) {
+    return new StoreException(
+        "the store of served requests " + directory + " cannot be " + what + ": " + e.getMessage(),
+        e);
+  }
+
+  @Override
+  public void close() {
+    List.of(meta, requests, order).forEach(ColumnFamilyHandle::close);
+    db.close();
+    unsynced.close();
+  }
+}

@@ -1,0 +1,99 @@
+package io.millrace.inference.http;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.inference.predict.Answer;
+import io.millrace.inference.serving.AdapterCatalog;
+import io.millrace.inference.serving.Assignment;
+import io.millrace.inference.serving.LiveAdapter;
+import io.millrace.inference.serving.ServedDomain;
+import io.millrace.inference.store.Refusal;
+import io.millrace.inference.store.StoredVersion;
+import java.time.Instant;
+import org.eclipse.jetty.http.HttpStatus;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.util.Callback;
+import org.eclipse.jetty.util.Fields;
+
+/** {@code GET /v1/adapters}, of all domains or, with {@code ?domain=}, of one. */
+public final class AdaptersEndpoint implements Endpoint {
+  private final AdapterCatalog catalog;
+
+  public AdaptersEndpoint(AdapterCatalog catalog) {
+    this.catalog = catalog;
+  }
+
+  @Override
+  public void answer(Request request, Response response, Callback callback) {
+    Fields.Field asked = Request.extractQueryParameters(request).get("domain");
+    ObjectNode body = Answer.object();
+    ArrayNode domains = body.putArray("domains");
+    if (asked == null) {
+      catalog.domains().forEach(domain -> domains.add(json(domain)));
+    } else {
+      catalog.find(asked.getValue()).ifPresent(domain -> domains.add(json(domain)));
+    }
+    Answer.send(response, callback, HttpStatus.OK_200, body);
+  }
+
+  private static ObjectNode json(ServedDomain domain) {
+    ObjectNode body = Answer.object();
+    body.put("domain", domain.name());
+    domain
+        .serving()
+        .ifPresentOrElse(
+            serving -> body.set("serving", serving(serving)), () -> body.putNull("serving"));
+    domain
+        .assigned()
+        .filter(assigned -> assigned.candidate() != null)
+        .ifPresentOrElse(
+            assigned -> body.set("candidate", candidate(assigned)),
+            () -> body.putNull("candidate"));
+    ArrayNode versions = body.putArray("versions");
+    domain.versions().forEach(version -> versions.add(version(domain, version)));
+    ArrayNode refusals = body.putArray("refusals");
+    domain.refusals().forEach(refusal -> refusals.add(refusal(refusal)));
+    return body;
+  }
+
+  private static ObjectNode serving(Assignment serving) {
+    return live(serving.stable(), serving.stableSince());
+  }
+
+  private static ObjectNode candidate(Assignment assigned) {
+    return live(assigned.candidate(), assigned.candidateSince()).put("share", assigned.part());
+  }
+
+  private static ObjectNode live(LiveAdapter adapter, Instant since) {
+    StoredVersion version = adapter.version();
+    ObjectNode body = Answer.object();
+    body.put("version", version.version());
+    body.put("sha256", version.sha256());
+    version.labels().forEach(body.putArray("labels")::add);
+    body.put("liveAt", Answer.time(since));
+    body.put("merged", adapter.classifier().isMerged());
+    return body;
+  }
+
+  private static ObjectNode version(ServedDomain domain, StoredVersion version) {
+    ObjectNode body = Answer.object();
+    body.put("version", version.version());
+    body.put("sha256", version.sha256());
+    body.put("parentSha256", version.parentSha256());
+    body.put("steps", version.steps());
+    body.put("examples", version.examples());
+    body.put("createdAt", Answer.time(version.createdAt()));
+    body.put("liveAt", domain.firstLiveAt(version.version()).map(Answer::time).orElse(null));
+    return body;
+  }
+
+  static ObjectNode refusal(Refusal refusal) {
+    ObjectNode body = Answer.object();
+    body.put("version", refusal.version());
+    body.put("sha256", refusal.sha256());
+    body.put("reason", refusal.reason());
+    body.put("refusedAt", Answer.time(refusal.at()));
+    return body;
+  }
+}

@@ -1,0 +1,112 @@
+package io.millrace.inference.http;
+
+import io.millrace.client.process.UsageException;
+import io.millrace.inference.metrics.ServingMetrics;
+import java.io.IOException;
+import java.nio.channels.UnresolvedAddressException;
+import java.time.Duration;
+import java.util.Map;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.NetworkConnectionLimit;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.handler.GracefulHandler;
+import org.eclipse.jetty.util.thread.QueuedThreadPool;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The HTTP side: Jetty, with a bound on everything a client can use up.
+ *
+ * <p>A few threads move bytes and never wait: neither for a body nor for a prediction. So slow
+ * clients cost a connection each, of which there is a limit, and nobody else's time.
+ */
+public final class HttpService {
+  private static final Logger LOG = LoggerFactory.getLogger(HttpService.class);
+  private static final int THREADS = 8;
+  private static final int MAX_CONNECTIONS = 1024;
+  private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(30);
+
+  /** A body has 30 s, a prediction or Kafka some more, and an answer is small. */
+  private static final Duration REQUEST_TIMEOUT = Duration.ofMinutes(2);
+
+  /** In the end, for connections kept for a next request; a prediction is waited for. */
+  private static final Duration SHUTDOWN_IDLE_TIMEOUT = Duration.ofMillis(100);
+
+  private final Server server;
+  private final ServerConnector connector;
+
+  private HttpService(Server server, ServerConnector connector) {
+    this.server = server;
+    this.connector = connector;
+  }
+
+  /**
+   * Listens and answers from now on.
+   *
+   * @param port 0 for any free one
+   * @throws UsageException where the address cannot be listened on
+   */
+  public static HttpService start(
+      String host, int port, Map<String, Routes.Route> routes, ServingMetrics metrics)
+      throws Exception {
+    return start(host, port, routes, metrics, IDLE_TIMEOUT, REQUEST_TIMEOUT);
+  }
+
+  /** As {@link #start}, with other limits for connections that take their time. */
+  static HttpService start(
+      String host,
+      int port,
+      Map<String, Routes.Route> routes,
+      ServingMetrics metrics,
+      Duration betweenRequests,
+      Duration request)
+      throws Exception {
+    QueuedThreadPool threads = new QueuedThreadPool(THREADS);
+    threads.setName("http");
+    Server server = new Server(threads);
+    HttpConfiguration http = new HttpConfiguration();
+    http.setSendServerVersion(false);
+    ServerConnector connector = new ServerConnector(server, 1, 1, new HttpConnectionFactory(http));
+    connector.setHost(host);
+    connector.setPort(port);
+    connector.setIdleTimeout(IDLE_TIMEOUT.toMillis());
+    connector.setShutdownIdleTimeout(SHUTDOWN_IDLE_TIMEOUT.toMillis());
+    server.addConnector(connector);
+    server.addBean(new NetworkConnectionLimit(MAX_CONNECTIONS, connector));
+    SlowConnections slow =
+        new SlowConnections(new Routes(routes, metrics), betweenRequests, request);
+    connector.addBean(slow, false);
+    server.setHandler(new GracefulHandler(slow));
+    server.setErrorHandler(new JsonErrorHandler());
+    try {
+      connector.open();
+    } catch (IOException | UnresolvedAddressException e) {
+      Throwable cause = e.getCause() == null ? e : e.getCause();
+      String reason = cause.getMessage() == null ? "no such host" : cause.getMessage();
+      throw new UsageException(
+          "cannot listen on %s:%d: %s; choose another with --port or serving.host"
+              .formatted(host, port, reason),
+          e);
+    }
+    server.start();
+    slow.watch(connector.getScheduler());
+    return new HttpService(server, connector);
+  }
+
+  /** The port it listens on. */
+  public int port() {
+    return connector.getLocalPort();
+  }
+
+  /** Accepts nothing more, and waits for requests in flight until the time is up. */
+  public void stop(Duration timeout) {
+    server.setStopTimeout(timeout.toMillis());
+    try {
+      server.stop();
+    } catch (Exception e) {
+      LOG.warn("some requests were cut off", e);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+package io.millrace.inference.http;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectReader;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+
+/** A request's body, a JSON object; fields that nobody asks for are ignored. */
+public final class JsonBody {
+  private static final ObjectReader JSON =
+      JsonMapper.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build()
+          .reader();
+
+  private final JsonNode root;
+
+  private JsonBody(JsonNode root) {
+    this.root = root;
+  }
+
+  /** The body is not what it must be; the message is for the client. */
+  public static final class InvalidException extends Exception {
+    private static final long serialVersionUID = 1;
+
+    public InvalidException(String message) {
+      super(message);
+    }
+  }
+
+  /**
+   * @param body JSON in UTF-8
+   * @param due what must stand in it, for who sent something else
+   */
+  public static JsonBody parse(byte[] body, String due) throws InvalidException {
+    JsonNode root;
+    try {
+      root = JSON.readTree(body);
+    } catch (JsonProcessingException e) {
+      throw new InvalidException("the body is not JSON: " + e.getOriginalMessage());
+    } catch (IOException e) {
+      // Jackson reads from memory, so this is about the bytes: they are not UTF-8.
+      throw new InvalidException("the body is not JSON: " + e.getMessage());
+    }
+    if (!root.isObject()) {
+      throw new InvalidException("the body must be a JSON object with " + due);
+    }
+    return new JsonBody(root);
+  }
+
+  /** A string that is there and not blank. */
+  public String required(String field) throws InvalidException {
+    String value = optional(field);
+    if (value == null) {
+      throw new InvalidException("\"" + field + "\" is missing");
+    }
+    if (value.isBlank()) {
+      throw new InvalidException("\"" + field + "\" is blank");
+    }
+    return value;
+  }
+
+  /** A string; null where it is not there. */
+  public String optional(String field) throws InvalidException {
+    JsonNode node = root.get(field);
+    if (node == null) {
+      return null;
+    }
+    if (!node.isTextual()) {
+      throw new InvalidException("\"" + field + "\" is not a string");
+    }
+    String value = node.textValue();
+    if (value.indexOf('\0') >= 0) {
+      throw new InvalidException("\"" + field + "\" holds a NUL character");
+    }
+    if (hasLoneSurrogate(value)) {
+      throw new InvalidException("\"" + field + "\" holds half of a surrogate pair");
+    }
+    return value;
+  }
+
+  /** A whole number; null where it is not there. */
+  public Long optionalLong(String field) throws InvalidException {
+    JsonNode node = root.get(field);
+    if (node == null) {
+      return null;
+    }
+    if (!node.isIntegralNumber() || !node.canConvertToLong()) {
+      throw new InvalidException("\"" + field + "\" is not a whole number");
+    }
+    return node.longValue();
+  }
+
+  /** A number; null where it is not there. */
+  public Double optionalNumber(String field) throws InvalidException {
+    JsonNode node = root.get(field);
+    if (node == null) {
+      return null;
+    }
+    if (!node.isNumber()) {
+      throw new InvalidException("\"" + field + "\" is not a number");
+    }
+    return node.doubleValue();
+  }
+
+  private static boolean hasLoneSurrogate(String value) {
+    return value
+        .codePoints()
+        .anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+  }
+}

@@ -1,0 +1,109 @@
+package io.millrace.inference.http;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.inference.metrics.ServingMetrics;
+import io.millrace.inference.predict.Answer;
+import io.millrace.inference.predict.PredictRequest;
+import io.millrace.inference.predict.Prediction;
+import io.millrace.inference.predict.PredictionException;
+import io.millrace.inference.predict.Predictor;
+import io.millrace.inference.store.StoredVersion;
+import java.time.Duration;
+import java.util.List;
+import java.util.function.BiConsumer;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpStatus;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.util.Callback;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** {@code POST /v1/predict}. */
+public final class PredictEndpoint implements Endpoint {
+  private static final Logger LOG = LoggerFactory.getLogger(PredictEndpoint.class);
+
+  private final Predictor predictor;
+  private final RequestBody bodies;
+  private final ServingMetrics metrics;
+  private final BiConsumer<PredictRequest, Prediction> served;
+
+  /**
+   * @param served told of each answer before it leaves
+   */
+  public PredictEndpoint(
+      Predictor predictor,
+      RequestBody bodies,
+      ServingMetrics metrics,
+      BiConsumer<PredictRequest, Prediction> served) {
+    this.predictor = predictor;
+    this.bodies = bodies;
+    this.metrics = metrics;
+    this.served = served;
+  }
+
+  @Override
+  public void answer(Request request, Response response, Callback callback) {
+    bodies.read(request, response, callback, body -> predict(body, response, callback));
+  }
+
+  private void predict(byte[] body, Response response, Callback callback) {
+    long arrived = System.nanoTime();
+    PredictRequest request;
+    try {
+      request = PredictRequest.parse(body);
+    } catch (JsonBody.InvalidException e) {
+      Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
+      return;
+    }
+    predictor
+        .predict(request.domain(), request.text(), request.key())
+        .whenComplete(
+            (prediction, failure) -> {
+              if (failure == null) {
+                metrics.predicted(Duration.ofNanos(System.nanoTime() - arrived));
+                served.accept(request, prediction);
+                Answer.send(response, callback, HttpStatus.OK_200, json(prediction, request));
+              } else {
+                noPrediction(failure, response, callback);
+              }
+            });
+  }
+
+  private static ObjectNode json(Prediction prediction, PredictRequest request) {
+    StoredVersion version = prediction.version();
+    ObjectNode body = Answer.object();
+    body.put("domain", version.domain());
+    body.put("label", prediction.label());
+    ObjectNode probabilities = body.putObject("probabilities");
+    ObjectNode logits = body.putObject("logits");
+    List<String> labels = version.labels();
+    double[] p = prediction.probabilities();
+    for (int i = 0; i < labels.size(); i++) {
+      probabilities.put(labels.get(i), p[i]);
+      logits.put(labels.get(i), prediction.logits()[i]);
+    }
+    body.put("version", version.version());
+    body.put("sha256", version.sha256());
+    body.put("requestId", request.requestId());
+    return body;
+  }
+
+  private static void noPrediction(Throwable failure, Response response, Callback callback) {
+    if (!(failure instanceof PredictionException known)) {
+      LOG.error("a prediction failed", failure);
+      Answer.error(response, callback, HttpStatus.INTERNAL_SERVER_ERROR_500, "internal error");
+      return;
+    }
+    int status =
+        switch (known.reason()) {
+          case UNKNOWN_DOMAIN -> HttpStatus.NOT_FOUND_404;
+          case NOT_LOADED, BUSY -> HttpStatus.SERVICE_UNAVAILABLE_503;
+          case NOT_FINITE -> HttpStatus.INTERNAL_SERVER_ERROR_500;
+        };
+    if (status == HttpStatus.SERVICE_UNAVAILABLE_503) {
+      response.getHeaders().put(HttpHeader.RETRY_AFTER, 1);
+    }
+    Answer.error(response, callback, status, known.getMessage());
+  }
+}

@@ -1,0 +1,159 @@
+package io.millrace.inference.http;
+
+import io.millrace.inference.decide.RolloutCommand;
+import io.millrace.inference.decide.RolloutDesk;
+import io.millrace.inference.decide.RolloutFailedException;
+import io.millrace.inference.decide.RolloutToken;
+import io.millrace.inference.metrics.ServingMetrics;
+import io.millrace.inference.predict.Answer;
+import io.millrace.schemas.rollout.RolloutHistory;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletionException;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpStatus;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.util.Callback;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** {@code POST /v1/rollouts/canary} and the like: decisions, for whoever shows the token. */
+public final class RolloutDecisionEndpoint implements Endpoint {
+  private static final Logger LOG = LoggerFactory.getLogger(RolloutDecisionEndpoint.class);
+
+  private final RolloutCommand.Action action;
+  private final RolloutDesk desk;
+  private final Optional<RolloutToken> token;
+  private final RequestBody bodies;
+  private final ServingMetrics metrics;
+
+  /**
+   * @param token empty where nobody may decide over HTTP
+   */
+  RolloutDecisionEndpoint(
+      RolloutCommand.Action action,
+      RolloutDesk desk,
+      Optional<RolloutToken> token,
+      RequestBody bodies,
+      ServingMetrics metrics) {
+    this.action = action;
+    this.desk = desk;
+    this.token = token;
+    this.bodies = bodies;
+    this.metrics = metrics;
+  }
+
+  /** All that there is about rollouts, by path. */
+  public static Map<String, Routes.Route> routes(
+      RolloutDesk desk, Optional<RolloutToken> token, RequestBody bodies, ServingMetrics metrics) {
+    Map<String, Routes.Route> routes = new TreeMap<>();
+    routes.put("/v1/rollouts", new Routes.Route("GET", new RolloutsEndpoint(desk)));
+    routes.put("/v1/rollouts/history", new Routes.Route("GET", new RolloutHistoryEndpoint(desk)));
+    for (RolloutCommand.Action action : RolloutCommand.Action.values()) {
+      routes.put(
+          "/v1/rollouts/" + action.word(),
+          new Routes.Route(
+              "POST", new RolloutDecisionEndpoint(action, desk, token, bodies, metrics)));
+    }
+    return routes;
+  }
+
+  @Override
+  public void answer(Request request, Response response, Callback callback) {
+    if (token.isEmpty()) {
+      bodies.refuse(
+          request,
+          response,
+          callback,
+          HttpStatus.FORBIDDEN_403,
+          "nobody may decide over HTTP here: neither serving.rolloutToken nor"
+              + " serving.rolloutTokenFile is set");
+      return;
+    }
+    String authorization = request.getHeaders().get(HttpHeader.AUTHORIZATION);
+    if (!token.get().isShownBy(authorization)) {
+      response.getHeaders().put(HttpHeader.WWW_AUTHENTICATE, "Bearer");
+      bodies.refuse(
+          request,
+          response,
+          callback,
+          HttpStatus.UNAUTHORIZED_401,
+          authorization == null
+              ? "a token is needed: send Authorization: Bearer TOKEN"
+              : "that is not the token");
+      return;
+    }
+    bodies.read(request, response, callback, body -> decide(body, response, callback));
+  }
+
+  private void decide(byte[] body, Response response, Callback callback) {
+    RolloutCommand command;
+    try {
+      command = RolloutCommand.parse(action, body);
+    } catch (JsonBody.InvalidException e) {
+      Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
+      return;
+    }
+    desk.decide(command)
+        .whenComplete(
+            (entry, failure) -> {
+              if (failure == null) {
+                decided(entry, response, callback);
+              } else {
+                count(outcome(fail(failure, response, callback)));
+              }
+            });
+  }
+
+  private void decided(RolloutHistory.Entry entry, Response response, Callback callback) {
+    count("effect");
+    LOG.info(
+        "domain {}: {} by {} makes revision {}",
+        entry.event().getDomain(),
+        action.word(),
+        entry.event().getAuthor(),
+        entry.after().revision());
+    Answer.send(response, callback, HttpStatus.OK_200, RolloutJson.rollout(entry.after()));
+  }
+
+  /**
+   * Answers that it was not to be.
+   *
+   * @return the status
+   */
+  static int fail(Throwable failure, Response response, Callback callback) {
+    Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+    if (!(cause instanceof RolloutFailedException known)) {
+      LOG.error("a request about rollouts failed", cause);
+      Answer.error(response, callback, HttpStatus.INTERNAL_SERVER_ERROR_500, "internal error");
+      return HttpStatus.INTERNAL_SERVER_ERROR_500;
+    }
+    int status =
+        switch (known.reason()) {
+          case UNKNOWN_DOMAIN -> HttpStatus.NOT_FOUND_404;
+          case REFUSED -> HttpStatus.BAD_REQUEST_400;
+          case STALE -> HttpStatus.CONFLICT_409;
+          case NO_ANSWER -> HttpStatus.SERVICE_UNAVAILABLE_503;
+        };
+    if (status == HttpStatus.SERVICE_UNAVAILABLE_503) {
+      response.getHeaders().put(HttpHeader.RETRY_AFTER, 1);
+    }
+    Answer.error(response, callback, status, known.getMessage());
+    return status;
+  }
+
+  private static String outcome(int status) {
+    return switch (status) {
+      case HttpStatus.CONFLICT_409 -> "stale";
+      case HttpStatus.SERVICE_UNAVAILABLE_503 -> "no-answer";
+      case HttpStatus.INTERNAL_SERVER_ERROR_500 -> "failed";
+      default -> "refused";
+    };
+  }
+
+  private void count(String outcome) {
+    metrics.decision(action.word(), outcome);
+  }
+}

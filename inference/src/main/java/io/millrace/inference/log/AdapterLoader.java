@@ -1,0 +1,106 @@
+package io.millrace.inference.log;
+
+import io.millrace.inference.store.AdapterStore;
+import io.millrace.inference.store.RefusedException;
+import io.millrace.inference.store.StoredVersion;
+import io.millrace.schemas.signing.TrustedKeys;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.adapter.Classifier;
+import io.millrace.svft.adapter.Merge;
+import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.tensor.Sha256;
+import java.nio.ByteBuffer;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * From a version in the store to a classifier, past every check there is: the payload hashes to its
+ * name, which a key that is trusted has signed where keys are; it says what the record says, and
+ * its finite numbers fit the base model and basis here.
+ */
+public final class AdapterLoader {
+  private final AdapterStore store;
+  private final BaseModel base;
+  private final TrustedKeys trusted;
+
+  /** Asks for no signature. */
+  public AdapterLoader(AdapterStore store, BaseModel base) {
+    this(store, base, TrustedKeys.NOT_CHECKED);
+  }
+
+  public AdapterLoader(AdapterStore store, BaseModel base, TrustedKeys trusted) {
+    this.store = store;
+    this.base = base;
+    this.trusted = trusted;
+  }
+
+  /**
+   * @throws RefusedException where one of them fails
+   */
+  public Classifier load(StoredVersion version) throws RefusedException {
+    try {
+      return new Classifier(base, read(version));
+    } catch (AdapterException e) {
+      throw new RefusedException(e.getMessage());
+    } catch (RuntimeException e) {
+      throw new RefusedException("it cannot be loaded: " + e.getMessage(), e);
+    }
+  }
+
+  /** A merge of an adapter that was loaded here. */
+  public Merge merge(Adapter adapter) {
+    return new Merge(base, adapter);
+  }
+
+  /** Bytes that the weights of a merged version hold. */
+  public long mergedBytes() {
+    return base.config().weights().stream()
+        .mapToLong(weight -> (long) Float.BYTES * weight.out() * weight.in())
+        .sum();
+  }
+
+  private Adapter read(StoredVersion version) throws RefusedException {
+    byte[] payload =
+        store
+            .payload(version.domain(), version.version())
+            .orElseThrow(() -> new RefusedException("the local store lost its payload"));
+    requireHash(payload, version.sha256());
+    requireTrust(trusted, version.sha256(), version.signature());
+    Adapter adapter = Adapter.fromPayload(payload);
+    requireSame("domain", version.domain(), adapter.domain());
+    requireSame("version", version.version(), adapter.version());
+    String parent = Objects.requireNonNullElse(version.parentSha256(), "");
+    requireSame("parent", parent, adapter.parentSha256());
+    if (!version.labels().equals(adapter.labels()) || adapter.labels().isEmpty()) {
+      throw new RefusedException("its labels are not those in its payload, or there are none");
+    }
+    return adapter;
+  }
+
+  /** A version is its content: its name must be what its payload hashes to. */
+  static void requireHash(byte[] payload, String sha256) throws RefusedException {
+    String actual = Sha256.of(payload);
+    if (!actual.equals(sha256)) {
+      throw new RefusedException(
+          "its payload hashes to " + actual + ", but it calls itself " + sha256);
+    }
+  }
+
+  /** The hash must have been checked: it is what is signed. */
+  static void requireTrust(TrustedKeys trusted, String sha256, ByteBuffer signature)
+      throws RefusedException {
+    Optional<String> objection = trusted.objection(sha256, signature);
+    if (objection.isPresent()) {
+      throw new RefusedException(objection.get());
+    }
+  }
+
+  private static void requireSame(String what, Object record, Object payload)
+      throws RefusedException {
+    if (!Objects.equals(record, payload)) {
+      throw new RefusedException(
+          what + " is " + record + " in the record and " + payload + " in the payload");
+    }
+  }
+}

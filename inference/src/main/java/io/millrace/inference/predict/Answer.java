@@ -1,0 +1,72 @@
+package io.millrace.inference.predict;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeFormatterBuilder;
+import org.eclipse.jetty.http.HttpField;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.PreEncodedHttpField;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.util.Callback;
+
+/** What goes back to a client: a status and, but for a few endpoints, a JSON object. */
+public final class Answer {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final DateTimeFormatter MILLIS =
+      new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
+  private static final HttpField CONTENT_TYPE =
+      new PreEncodedHttpField(HttpHeader.CONTENT_TYPE, "application/json");
+  private static final HttpField NO_STORE =
+      new PreEncodedHttpField(HttpHeader.CACHE_CONTROL, "no-store");
+
+  private Answer() {}
+
+  public static ObjectNode object() {
+    return JsonNodeFactory.instance.objectNode();
+  }
+
+  /** An instant as ISO-8601 in UTC, always with milliseconds. */
+  public static String time(Instant instant) {
+    return MILLIS.format(instant);
+  }
+
+  public static void send(Response response, Callback callback, int status, ObjectNode body) {
+    send(response, callback, status, CONTENT_TYPE, bytes(body));
+  }
+
+  public static void send(
+      Response response, Callback callback, int status, String contentType, byte[] bytes) {
+    send(response, callback, status, new HttpField(HttpHeader.CONTENT_TYPE, contentType), bytes);
+  }
+
+  private static void send(
+      Response response, Callback callback, int status, HttpField contentType, byte[] bytes) {
+    response.setStatus(status);
+    response.getHeaders().put(contentType);
+    response.getHeaders().put(NO_STORE);
+    response.getHeaders().put(HttpHeader.CONTENT_LENGTH, bytes.length);
+    response.write(true, ByteBuffer.wrap(bytes), callback);
+  }
+
+  public static void error(Response response, Callback callback, int status, String message) {
+    send(response, callback, status, errorBody(message));
+  }
+
+  static ObjectNode errorBody(String message) {
+    return object().put("error", message);
+  }
+
+  static byte[] bytes(ObjectNode body) {
+    try {
+      return JSON.writeValueAsBytes(body);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

@@ -1,0 +1,257 @@
+package io.millrace.inference.predict;
+
+import io.millrace.inference.metrics.ServingMetrics;
+import io.millrace.inference.predict.PredictionException.Reason;
+import io.millrace.inference.serving.AdapterCatalog;
+import io.millrace.inference.serving.LiveAdapter;
+import io.millrace.inference.serving.ServedDomain;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Predicts with the versions that serve: a bounded number of forward passes at once, a bounded
+ * number of texts waiting.
+ *
+ * <p>Texts that wait for the same version are scored in one pass, which is faster than one each;
+ * none waits for others to come. A free thread takes the text that has waited longest and with it
+ * those of the same version, wherever they stand in the queue; so no domain keeps another waiting.
+ *
+ * <p>A text is scored by the version that serves when it arrives, even if another one is swapped in
+ * while it waits.
+ */
+public final class Predictor {
+  /** Longer passes are no faster per text, and keep the first text waiting for the last. */
+  private static final int MAX_CHARACTERS = 1000;
+
+  private record Waiting(
+      LiveAdapter adapter, String text, CompletableFuture<Prediction> prediction) {}
+
+  private final AdapterCatalog catalog;
+  private final int maxQueued;
+  private final int maxBatch;
+  private final ServingMetrics metrics;
+  private final List<Thread> workers = new ArrayList<>();
+  private final LongAdder served = new LongAdder();
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition arrived = lock.newCondition();
+
+  // Changed under the lock.
+  private final Queue<Waiting> queue = new ArrayDeque<>();
+  private volatile int waiting;
+  private volatile int idle;
+  private boolean closed;
+
+  /**
+   * @param concurrency forward passes at once
+   * @param maxQueued texts that may wait for one
+   * @param maxBatch texts in one
+   */
+  public Predictor(
+      AdapterCatalog catalog,
+      int concurrency,
+      int maxQueued,
+      int maxBatch,
+      ServingMetrics metrics) {
+    this.catalog = catalog;
+    this.maxQueued = maxQueued;
+    this.maxBatch = maxBatch;
+    this.metrics = metrics;
+    for (int i = 1; i <= concurrency; i++) {
+      Thread worker = new Thread(this::work, "predict-" + i);
+      worker.setDaemon(true);
+      workers.add(worker);
+    }
+    workers.forEach(Thread::start);
+  }
+
+  /**
+   * Scores a text.
+   *
+   * @param key of the request, which tells whether a candidate answers it
+   * @return completes with the prediction; fails with {@link PredictionException} where there is
+   *     none to be had
+   */
+  public CompletableFuture<Prediction> predict(String domain, String text, String key) {
+    if (!catalog.isLoaded()) {
+      return failed(Reason.NOT_LOADED, "the model is still loading");
+    }
+    ServedDomain served = catalog.find(domain).orElse(null);
+    if (served == null) {
+      return failed(Reason.UNKNOWN_DOMAIN, "unknown domain " + quoted(domain));
+    }
+    LiveAdapter adapter = served.acquire(key);
+    if (adapter == null) {
+      return failed(Reason.NOT_LOADED, "no version of domain " + quoted(domain) + " is loaded");
+    }
+    served.traffic().count();
+    Waiting request = new Waiting(adapter, text, new CompletableFuture<>());
+    if (!enqueue(request)) {
+      adapter.release();
+      return failed(Reason.BUSY, "too many predictions are waiting; try again");
+    }
+    return request.prediction();
+  }
+
+  private boolean enqueue(Waiting request) {
+    lock.lock();
+    try {
+      if (closed || (queue.size() >= maxQueued && idle <= queue.size())) {
+        return false;
+      }
+      queue.add(request);
+      waiting = queue.size();
+      arrived.signal();
+      return true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void work() {
+    for (List<Waiting> batch = take(); !batch.isEmpty(); batch = take()) {
+      try {
+        score(batch);
+      } finally {
+        batch.forEach(request -> request.adapter().release());
+      }
+    }
+  }
+
+  /** The next texts to score, all by one version; none when it is closed and all are scored. */
+  private List<Waiting> take() {
+    lock.lock();
+    try {
+      idle++;
+      while (queue.isEmpty() && !closed) {
+        arrived.awaitUninterruptibly();
+      }
+      idle--;
+      List<Waiting> batch = new ArrayList<>();
+      Waiting oldest = queue.poll();
+      if (oldest != null) {
+        batch.add(oldest);
+        takeAlong(batch);
+      }
+      waiting = queue.size();
+      return batch;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void takeAlong(List<Waiting> batch) {
+    LiveAdapter adapter = batch.get(0).adapter();
+    long same = queue.stream().filter(request -> request.adapter() == adapter).count();
+    // Threads that are free get their share.
+    long share = Math.min(maxBatch, (1 + same + idle) / (1 + idle));
+    int characters = batch.get(0).text().length();
+    Iterator<Waiting> rest = queue.iterator();
+    while (batch.size() < share && rest.hasNext()) {
+      Waiting request = rest.next();
+      if (request.adapter() == adapter && characters + request.text().length() <= MAX_CHARACTERS) {
+        characters += request.text().length();
+        batch.add(request);
+        rest.remove();
+      }
+    }
+  }
+
+  private void score(List<Waiting> batch) {
+    LiveAdapter adapter = batch.get(0).adapter();
+    float[][] logits;
+    try {
+      logits = adapter.classifier().logits(batch.stream().map(Waiting::text).toList());
+      metrics.batched(batch.size());
+    } catch (Throwable e) {
+      if (batch.size() == 1) {
+        batch.get(0).prediction().completeExceptionally(e);
+      } else {
+        // Whichever text it was, the others are to be answered.
+        batch.forEach(request -> score(List.of(request)));
+      }
+      return;
+    }
+    for (int i = 0; i < batch.size(); i++) {
+      complete(batch.get(i).prediction(), new Prediction(adapter.version(), logits[i]));
+    }
+  }
+
+  private void complete(CompletableFuture<Prediction> prediction, Prediction made) {
+    for (float logit : made.logits()) {
+      if (!Float.isFinite(logit)) {
+        prediction.completeExceptionally(
+            new PredictionException(
+                Reason.NOT_FINITE,
+                "version "
+                    + made.version().version()
+                    + " of domain "
+                    + quoted(made.version().domain())
+                    + " gives no finite logits for this text"));
+        return;
+      }
+    }
+    served.increment();
+    prediction.complete(made);
+  }
+
+  /** Predictions made since the start. */
+  public long served() {
+    return served.sum();
+  }
+
+  /** Texts that wait for a pass. */
+  int waiting() {
+    return waiting;
+  }
+
+  /** Whether it has nothing to do. */
+  public boolean isIdle() {
+    return idle == workers.size() && waiting == 0;
+  }
+
+  /**
+   * Takes no more texts and waits for those it has.
+   *
+   * @return false where some were still running when the time was up
+   */
+  public boolean close(Duration timeout) {
+    lock.lock();
+    try {
+      closed = true;
+      arrived.signalAll();
+    } finally {
+      lock.unlock();
+    }
+    long deadline = System.nanoTime() + timeout.toNanos();
+    try {
+      for (Thread worker : workers) {
+        TimeUnit.NANOSECONDS.timedJoin(worker, Math.max(1, deadline - System.nanoTime()));
+        if (worker.isAlive()) {
+          return false;
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+    return true;
+  }
+
+  private static CompletableFuture<Prediction> failed(Reason reason, String message) {
+    return CompletableFuture.failedFuture(new PredictionException(reason, message));
+  }
+
+  private static String quoted(String domain) {
+    return '"' + (domain.length() <= 80 ? domain : domain.substring(0, 77) + "...") + '"';
+  }
+}

@@ -1,0 +1,293 @@
+package io.millrace.inference.serving;
+
+import io.millrace.inference.log.AdapterLoader;
+import io.millrace.inference.metrics.ServingMetrics;
+import io.millrace.svft.adapter.Merge;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Merges adapters into the weights for the domains that are asked most, within a bound of memory,
+ * on a thread of its own.
+ *
+ * <p>Merged weights answer faster and hold a whole model's memory. A domain that is asked enough to
+ * earn back the merging is merged where there is room, or where the domains it would take the place
+ * of are asked less than half as much. First come versions that wait to serve; they may exceed the
+ * bound by one, since the version they follow holds its weights until they serve.
+ *
+ * <p>It works in pieces of a millisecond or two, while no request is there. Where requests leave
+ * too little of the time it has, it works beside them in what is left, with pauses.
+ */
+public final class Merger {
+  private static final Logger LOG = LoggerFactory.getLogger(Merger.class);
+
+  /** Recent requests from which on a merging is worth it: it costs as much as ten take. */
+  private static final double WORTH_IT = 20;
+
+  /** How long a version that is loaded waits to be merged before it serves as it is. */
+  private static final Duration PATIENCE = Duration.ofMillis(300);
+
+  private static final Duration LOOK = Duration.ofMillis(250);
+  private static final Duration LOOK_FOR_IDLE = Duration.ofNanos(200_000);
+
+  private final long maxBytes;
+  private final Duration patience;
+  private final ServingMetrics metrics;
+  private final BlockingQueue<ServedDomain> awaited = new LinkedBlockingQueue<>();
+  private final Thread thread = new Thread(this::run, "merge");
+
+  /** Ends the waiting of versions, however little time the merging gets. */
+  private final ScheduledExecutorService swaps =
+      Executors.newSingleThreadScheduledExecutor(
+          task -> {
+            Thread swapping = new Thread(task, "swap");
+            swapping.setDaemon(true);
+            return swapping;
+          });
+
+  private AdapterLoader loader;
+  private Supplier<Collection<ServedDomain>> domains;
+  private BooleanSupplier isIdle;
+  private long lookedAt = System.nanoTime();
+  private volatile boolean closing;
+
+  /**
+   * @param maxBytes that merged weights may hold; 0 to merge nothing, ever
+   */
+  public Merger(long maxBytes, ServingMetrics metrics) {
+    this(maxBytes, PATIENCE, metrics);
+  }
+
+  /**
+   * @param patience how long a version that is loaded waits to be merged before it serves as it is
+   */
+  Merger(long maxBytes, Duration patience, ServingMetrics metrics) {
+    this.maxBytes = maxBytes;
+    this.patience = patience;
+    this.metrics = metrics;
+    thread.setDaemon(true);
+  }
+
+  /**
+   * Begins to merge.
+   *
+   * @param domains all there are at the time of the call
+   * @param isIdle whether no request is there
+   */
+  public void start(
+      AdapterLoader loader, Supplier<Collection<ServedDomain>> domains, BooleanSupplier isIdle) {
+    this.loader = loader;
+    this.domains = domains;
+    this.isIdle = isIdle;
+    if (maxBytes > 0) {
+      thread.start();
+    }
+  }
+
+  /** How long a version that is loaded waits to be merged before it serves as it is. */
+  Duration patience() {
+    return patience;
+  }
+
+  /**
+   * Whether a version is asked so much that merging it pays, or will soon.
+   *
+   * @param share of the domain's requests that it answers
+   */
+  boolean isWorthMerging(Traffic traffic, double share) {
+    return thread.isAlive() && share * traffic.recent() >= WORTH_IT / 2;
+  }
+
+  /** A domain has a version that waits to be merged, as long as patience lasts. */
+  void isAwaited(ServedDomain domain) {
+    awaited.add(domain);
+    letServe(domain, domain::endPatience, patience);
+  }
+
+  /** A version that waited is merged, or never will be. */
+  void awaitedIsMerged(ServedDomain domain) {
+    letServe(domain, domain::endWaiting, Duration.ZERO);
+  }
+
+  /** Not on the merging thread: while that one waits for a processor, it must hold nobody up. */
+  private void letServe(ServedDomain domain, Runnable change, Duration after) {
+    Runnable task =
+        () -> {
+          try {
+            change.run();
+          } catch (RuntimeException | Error e) {
+            LOG.error("domain {}: a version that waited does not serve", domain.name(), e);
+          }
+        };
+    try {
+      swaps.schedule(task, after.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("domain {}: closing before a version that waited served", domain.name());
+    }
+  }
+
+  private void run() {
+    BackgroundThreads.beNice();
+    List<ServedDomain> waiting = new ArrayList<>();
+    while (!closing) {
+      try {
+        look();
+        renew(waiting);
+        Optional<ServedDomain> next = waiting.stream().findFirst().or(this::busiestUnmerged);
+        if (next.isPresent()) {
+          next.get().toMerge().ifPresent(version -> merge(next.get(), version, waiting));
+        } else {
+          ServedDomain woken = awaited.poll(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+          if (woken != null) {
+            waiting.add(woken);
+          }
+        }
+      } catch (InterruptedException e) {
+        return;
+      } catch (RuntimeException | Error e) {
+        LOG.error("merging failed; versions serve unmerged", e);
+      }
+    }
+  }
+
+  /** Takes in the domains that wait by now, and forgets those that no longer do. */
+  private void renew(List<ServedDomain> waiting) {
+    awaited.drainTo(waiting);
+    waiting.removeIf(domain -> !domain.isWaiting());
+  }
+
+  private void look() {
+    long now = System.nanoTime();
+    if (now - lookedAt < LOOK.toNanos()) {
+      return;
+    }
+    double seconds = (now - lookedAt) / 1e9;
+    lookedAt = now;
+    domains.get().forEach(domain -> domain.traffic().pass(seconds));
+  }
+
+  /** The domain to merge next, after making room for it; empty where all is as it should be. */
+  private Optional<ServedDomain> busiestUnmerged() {
+    List<ServedDomain> byTraffic = new ArrayList<>(domains.get());
+    byTraffic.removeIf(domain -> domain.assigned().isEmpty());
+    Comparator<ServedDomain> leastFirst = Comparator.comparingDouble(d -> d.traffic().recent());
+    byTraffic.sort(leastFirst);
+    for (int i = byTraffic.size() - 1; i >= 0; i--) {
+      ServedDomain domain = byTraffic.get(i);
+      if (domain.traffic().recent() < WORTH_IT) {
+        break;
+      }
+      if (domain.toMerge().isPresent() && makeRoom(domain, byTraffic)) {
+        return Optional.of(domain);
+      }
+    }
+    return Optional.empty();
+  }
+
+  private boolean makeRoom(ServedDomain domain, List<ServedDomain> leastFirst) {
+    long free = maxBytes - loader.mergedBytes();
+    for (ServedDomain each : leastFirst) {
+      free -= each == domain ? each.mergedBytes() : bytes(each);
+    }
+    List<ServedDomain> evicted = new ArrayList<>();
+    for (ServedDomain each : leastFirst) {
+      if (free >= 0 || each.traffic().recent() > domain.traffic().recent() / 2) {
+        break;
+      }
+      if (each != domain && bytes(each) > 0) {
+        free += bytes(each);
+        evicted.add(each);
+      }
+    }
+    if (free < 0) {
+      return false;
+    }
+    evicted.forEach(ServedDomain::unmerge);
+    domain.choose();
+    return true;
+  }
+
+  /** What a domain holds, or is about to again. */
+  private long bytes(ServedDomain domain) {
+    return Math.max(domain.mergedBytes(), domain.isChosen() ? loader.mergedBytes() : 0);
+  }
+
+  private void merge(ServedDomain domain, LiveAdapter version, List<ServedDomain> waiting) {
+    long begun = System.nanoTime();
+    long until = begun + spread(waiting.size()).toNanos();
+    try (Merge merge = loader.merge(version.classifier().adapter())) {
+      boolean more = true;
+      while (more) {
+        look();
+        renew(waiting);
+        if (closing || !domain.wantsMerged(version)) {
+          return;
+        }
+        long pieceBegun = System.nanoTime();
+        more = merge.step();
+        if (more) {
+          giveWay(System.nanoTime() - pieceBegun, until, merge.left());
+        }
+      }
+      metrics.merged(Duration.ofNanos(System.nanoTime() - begun));
+      domain.merged(version, merge.finish());
+    } catch (RuntimeException | Error e) {
+      domain.isUnmergeable(version);
+      throw e;
+    }
+  }
+
+  /** How long a merging may take, so that each of those that wait is in time. */
+  private Duration spread(int waiting) {
+    return patience.multipliedBy(4).dividedBy(5L * Math.max(1, waiting));
+  }
+
+  /**
+   * Waits until no request is there, or so long that the pieces left, with pauses as long as
+   * themselves, just fit into the time left.
+   */
+  private void giveWay(long pieceNanos, long until, int left) {
+    long due = until - 2 * left * pieceNanos;
+    for (long now = System.nanoTime(); now < due && !closing; now = System.nanoTime()) {
+      if (isIdle.getAsBoolean()) {
+        return;
+      }
+      LockSupport.parkNanos(Math.min(due - now, LOOK_FOR_IDLE.toNanos()));
+    }
+  }
+
+  /** Ends soon; a merging that is under way is given up. */
+  public void beginClose() {
+    closing = true;
+  }
+
+  /**
+   * @return false where it still works when the time is up
+   */
+  public boolean awaitClosed(Duration timeout) {
+    closing = true;
+    thread.interrupt();
+    try {
+      TimeUnit.NANOSECONDS.timedJoin(thread, Math.max(1, timeout.toNanos()));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    swaps.shutdownNow();
+    return !thread.isAlive();
+  }
+}

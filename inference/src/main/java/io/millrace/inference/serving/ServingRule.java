@@ -1,0 +1,102 @@
+package io.millrace.inference.serving;
+
+import io.millrace.inference.store.StoredVersion;
+import io.millrace.schemas.RolloutPolicy;
+import io.millrace.schemas.VersionRef;
+import io.millrace.schemas.rollout.Rollout;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.function.Function;
+
+/**
+ * Which of a domain's versions answer: those its rollout names, or as near to them as this process
+ * can come.
+ *
+ * <p>Where the stable version is not here or was refused, the one that answers now goes on. After a
+ * restart none does: then it is the one that was stable before, or else the newest older one. A
+ * candidate that is not here or was refused has no share.
+ */
+final class ServingRule {
+  /**
+   * What to do.
+   *
+   * @param shortfalls the versions that the rollout names and that cannot answer
+   */
+  record Choice(Plan plan, List<Shortfall> shortfalls) {}
+
+  private final Rollout rollout;
+  private final NavigableMap<Long, StoredVersion> versions;
+  private final Function<VersionRef, String> fault;
+  private final StoredVersion serving;
+
+  /**
+   * @param versions in the local store, by number
+   * @param fault why a version, of that number and content, cannot serve, in one line; null where
+   *     nothing is known against it
+   * @param serving the stable version that answers now; null where none does
+   */
+  ServingRule(
+      Rollout rollout,
+      NavigableMap<Long, StoredVersion> versions,
+      Function<VersionRef, String> fault,
+      StoredVersion serving) {
+    this.rollout = rollout;
+    this.versions = versions;
+    this.fault = fault;
+    this.serving = serving;
+  }
+
+  Choice choose() {
+    List<Shortfall> shortfalls = new ArrayList<>();
+    boolean latest = rollout.policy() == RolloutPolicy.LATEST;
+    VersionRef wanted = rollout.stable().orElse(null);
+    StoredVersion stable = null;
+    if (wanted != null) {
+      stable = found(wanted);
+      if (stable == null) {
+        stable = insteadOf(wanted);
+        shortfalls.add(new Shortfall(rollout.domain(), wanted, false, fault.apply(wanted), stable));
+      }
+    } else if (latest) {
+      // From before there were rollouts.
+      stable = newest(versions);
+    }
+    StoredVersion candidate = null;
+    if (rollout.candidate() != null) {
+      candidate = found(rollout.candidate());
+      if (candidate == null) {
+        String reason = fault.apply(rollout.candidate());
+        shortfalls.add(new Shortfall(rollout.domain(), rollout.candidate(), true, reason, stable));
+      }
+    }
+    StoredVersion previous = rollout.previous() == null ? null : found(rollout.previous());
+    double share = candidate == null ? 0 : rollout.share();
+    return new Choice(new Plan(stable, candidate, share, previous, latest), shortfalls);
+  }
+
+  /** Null where it is not here or cannot serve. */
+  private StoredVersion found(VersionRef ref) {
+    return fault.apply(ref) == null ? versions.get(ref.getVersion()) : null;
+  }
+
+  private StoredVersion insteadOf(VersionRef wanted) {
+    if (serving != null && canServe(serving)) {
+      return serving;
+    }
+    StoredVersion before = rollout.previous() == null ? null : found(rollout.previous());
+    return before != null ? before : newest(versions.headMap(wanted.getVersion(), false));
+  }
+
+  private StoredVersion newest(NavigableMap<Long, StoredVersion> among) {
+    return among.values().stream()
+        .filter(this::canServe)
+        .max(Comparator.comparingLong(StoredVersion::version))
+        .orElse(null);
+  }
+
+  private boolean canServe(StoredVersion version) {
+    return fault.apply(new VersionRef(version.version(), version.sha256())) == null;
+  }
+}

@@ -1,0 +1,14 @@
+package io.millrace.inference.store;
+
+/** A version must not serve; the message is the reason, in one line. */
+public final class RefusedException extends Exception {
+  private static final long serialVersionUID = 1;
+
+  public RefusedException(String reason) {
+    super(reason);
+  }
+
+  public RefusedException(String reason, Throwable cause) {
+    super(reason, cause);
+  }
+}

@@ -1,0 +1,174 @@
+package io.millrace.inference.feedback;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.inference.predict.Prediction;
+import io.millrace.inference.store.StoredVersion;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ServedRequestsTest {
+  private static final Duration WINDOW = Duration.ofMinutes(10);
+  private static final int MAX = 5000;
+  private static final ServedRequest.Example GOOD = new ServedRequest.Example("good", 3, 77);
+
+  @TempDir private Path directory;
+  private Instant now = Instant.parse("2026-01-02T03:04:05.678Z");
+  private ServedRequests requests;
+
+  @BeforeEach
+  void open() {
+    requests = ServedRequests.open(directory.resolve("open"), WINDOW, MAX, () -> now);
+  }
+
+  @AfterEach
+  void close() {
+    requests.close();
+  }
+
+  @Test
+  void whatIsRememberedIsWhatWasAnswered() {
+    remember("a", "a text");
+
+    assertThat(requests.find("a"))
+        .contains(new ServedRequest(1, now, "films", "a text", "good", 7, "abc", null));
+    assertThat(requests.find("b")).isEmpty();
+  }
+
+  @Test
+  void aRequestIsForgottenWhenItsTimeIsOver() {
+    remember("a", "x");
+    now = now.plus(WINDOW).minusMillis(1);
+    remember("b", "x");
+    assertThat(requests.find("a")).isPresent();
+
+    now = now.plusMillis(1);
+
+    assertThat(requests.find("a")).isEmpty();
+    assertThat(requests.count()).isEqualTo(2);
+    requests.forget();
+    assertThat(requests.count()).isEqualTo(1);
+    now = now.minusMillis(1);
+    assertThat(requests.find("a")).as("it is deleted, not hidden").isEmpty();
+    assertThat(requests.find("b")).isPresent();
+  }
+
+  @Test
+  void ofMoreThanMayBeRememberedTheLatestAre() {
+    for (int i = 0; i < MAX + 2500; i++) {
+      remember("r" + i, "x");
+    }
+    assertThat(requests.find("r2499")).isEmpty();
+    assertThat(requests.find("r2500")).isPresent();
+
+    requests.forget();
+
+    assertThat(requests.count()).isEqualTo(MAX);
+    assertThat(requests.find("r2500")).isPresent();
+  }
+
+  @Test
+  void ofTwoRequestsWithOneIdTheLastCounts() {
+    remember("a", "first");
+    requests.made("a", find("a"), GOOD);
+    now = now.plus(WINDOW.dividedBy(2));
+    remember("a", "second");
+    now = now.plus(WINDOW.dividedBy(2));
+    requests.forget();
+
+    assertThat(find("a").text()).isEqualTo("second");
+    assertThat(find("a").example()).isNull();
+  }
+
+  @Test
+  void anExampleOfTheFirstOfTwoRequestsWithOneIdIsNotTheSeconds() {
+    remember("a", "first");
+    ServedRequest first = find("a");
+    remember("a", "second");
+
+    requests.made("a", first, GOOD);
+
+    assertThat(find("a").example()).isNull();
+    requests.made("a", find("a"), GOOD);
+    assertThat(find("a").example()).isEqualTo(GOOD);
+    assertThat(find("a").text()).isEqualTo("second");
+  }
+
+  @Test
+  void aClockThatIsSetBackMakesNothingLastLonger() {
+    remember("a", "x");
+    Instant before = now;
+    now = now.minusSeconds(100);
+    remember("b", "x");
+
+    assertThat(find("b").at()).isEqualTo(before);
+    now = before.plus(WINDOW);
+    requests.forget();
+    assertThat(requests.count()).isZero();
+  }
+
+  @Test
+  void aTextThatIsTooLongForAnExampleIsNotKept() {
+    remember("fits", "\u20ac".repeat(ServedRequests.MAX_TEXT_BYTES / 3));
+    remember("does not", "\u20ac".repeat(ServedRequests.MAX_TEXT_BYTES / 3 + 1));
+
+    assertThat(find("fits").text()).hasSize(ServedRequests.MAX_TEXT_BYTES / 3);
+    assertThat(find("does not").text()).isNull();
+  }
+
+  @Test
+  void aRestartRemembersAndCountsOn() {
+    remember("a", "x");
+    requests.made("a", find("a"), GOOD);
+    requests.close();
+    open();
+    remember("b", "x");
+
+    assertThat(find("a").example()).isEqualTo(GOOD);
+    assertThat(find("b").number()).isEqualTo(2);
+    assertThat(requests.count()).isEqualTo(2);
+  }
+
+  @Test
+  void whatAKilledProcessLeavesHoldsEverythingRemembered() throws Exception {
+    for (int i = 0; i < 1000; i++) {
+      remember("r" + i, "x");
+    }
+    Path left = directory.resolve("left");
+    Files.createDirectory(left);
+    try (Stream<Path> files = Files.list(directory.resolve("open"))) {
+      for (Path file : files.filter(f -> !f.endsWith("LOCK")).toList()) {
+        Files.copy(file, left.resolve(file.getFileName()));
+      }
+    }
+
+    try (ServedRequests after = ServedRequests.open(left, WINDOW, MAX, () -> now)) {
+      assertThat(after.count()).isEqualTo(1000);
+      for (int i = 0; i < 1000; i++) {
+        assertThat(after.find("r" + i)).isPresent();
+      }
+    }
+  }
+
+  private void remember(String id, String text) {
+    StoredVersion version =
+        new StoredVersion(
+            "films", 7, "abc", null, List.of("bad", "good"), 1, 1, Instant.EPOCH, null);
+    requests.remember(id, text, new Prediction(version, new float[] {0, 1}));
+  }
+
+  private ServedRequest find(String id) {
+    Optional<ServedRequest> found = requests.find(id);
+    assertThat(found).isPresent();
+    return found.get();
+  }
+}

@@ -1,0 +1,38 @@
+package io.millrace.operators.adapt;
+
+import io.millrace.svft.training.TrainingSettings;
+import java.io.Serializable;
+import java.time.Duration;
+import java.util.TreeMap;
+
+/**
+ * What the adapt operator is told.
+ *
+ * @param training what a step depends on
+ * @param batchSize examples in a full batch
+ * @param batchTimeout a batch that has waited this long when the stream pauses is closed as it is;
+ *     zero waits without limit
+ * @param publishEverySteps steps from one version to the next
+ * @param snapshotEveryVersions versions from one snapshot of the whole state to the next; 0 for
+ *     none
+ * @param recorded every setting that training depends on, by its key, as a version's manifest names
+ *     it
+ * @param modelStore where base models lie: a path, or the URI of a Flink file system
+ * @param modelName base model in that store
+ * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
+ * @param threads threads that share a step's work
+ * @param signingKey path of the Ed25519 private key that signs versions; empty for none
+ */
+public record AdaptSettings(
+    TrainingSettings training,
+    int batchSize,
+    Duration batchTimeout,
+    int publishEverySteps,
+    int snapshotEveryVersions,
+    TreeMap<String, String> recorded,
+    String modelStore,
+    String modelName,
+    String device,
+    int threads,
+    String signingKey)
+    implements Serializable {}

@@ -1,0 +1,71 @@
+package io.millrace.operators.adapt;
+
+import io.millrace.operators.evidence.Evidence;
+import io.millrace.operators.gate.ExampleGate;
+import io.millrace.operators.gate.ExampleRules;
+import io.millrace.operators.model.TaskDevice;
+import io.millrace.schemas.EvidenceInput;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.ReceivedExample;
+import java.util.Optional;
+import org.apache.flink.api.common.operators.SlotSharingGroup;
+import org.apache.flink.configuration.MemorySize;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+
+/**
+ * The part of the job between source and sink: received records in; steps, versions and dead
+ * letters out, all in one stream, so that one sink commits them together.
+ *
+ * <p>Every exchange is keyed: by domain on the way in, by {@link OutgoingRecord#getRoute()} on the
+ * way out. So a domain's records keep their order at any parallelism, and after rescaling too,
+ * where an edge that only happened to be one to one would not.
+ *
+ * @param outgoing all that is to be written
+ * @param evidence the examples that can be trained on, and the steps, for {@link Evidence}
+ */
+public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<EvidenceInput> evidence) {
+
+  /**
+   * @param slots where the training operator runs, if it must not share slots with the rest: task
+   *     managers with a GPU, say
+   */
+  public static Adaptation of(
+      DataStream<ReceivedExample> received,
+      ExampleRules rules,
+      AdaptSettings settings,
+      Optional<SlotSharingGroup> slots) {
+    SingleOutputStreamOperator<ReceivedExample> examples =
+        received
+            .process(new ExampleGate(rules))
+            .returns(new AvroTypeInfo<>(ReceivedExample.class))
+            .name("check examples")
+            .uid("check-examples");
+    SingleOutputStreamOperator<OutgoingRecord> adapted =
+        examples
+            .keyBy(example -> example.getExample().getDomain())
+            .process(new AdaptFunction(settings))
+            .returns(new AvroTypeInfo<>(OutgoingRecord.class))
+            .name("adapt")
+            .uid("adapt");
+    slots.ifPresent(adapted::slotSharingGroup);
+    return new Adaptation(
+        adapted
+            .union(examples.getSideOutput(ExampleGate.DEAD_LETTERS))
+            .keyBy(OutgoingRecord::getRoute),
+        examples.getSideOutput(Evidence.INPUT).union(adapted.getSideOutput(Evidence.INPUT)));
+  }
+
+  /** A slot on a task manager that has a GPU to itself. */
+  public static SlotSharingGroup gpuSlot(
+      double cpuCores, int heapMiB, int offHeapMiB, int managedMiB) {
+    return SlotSharingGroup.newBuilder("training")
+        .setCpuCores(cpuCores)
+        .setTaskHeapMemoryMB(heapMiB)
+        .setTaskOffHeapMemoryMB(offHeapMiB)
+        .setManagedMemory(MemorySize.ofMebiBytes(managedMiB))
+        .setExternalResource(TaskDevice.GPU_RESOURCE, 1.0)
+        .build();
+  }
+}

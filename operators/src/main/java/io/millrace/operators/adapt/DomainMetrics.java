@@ -1,0 +1,66 @@
+package io.millrace.operators.adapt;
+
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.Gauge;
+import org.apache.flink.metrics.MetricGroup;
+
+/**
+ * What a domain's training looks like from outside, under {@code domain.<name>} in Flink's metrics:
+ * {@code examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss},
+ * {@code stepMillis}, {@code version}. They start anew with the process.
+ */
+final class DomainMetrics {
+  /** Examples in the accuracy window. */
+  static final int WINDOW = 500;
+
+  private static final class Domain {
+    final ArrayDeque<Boolean> window = new ArrayDeque<>();
+    int correct;
+    Counter examples;
+    volatile double accuracy = Double.NaN;
+    volatile double loss = Double.NaN;
+    volatile double stepMillis = Double.NaN;
+    volatile long version;
+  }
+
+  private final MetricGroup root;
+  private final Map<String, Domain> domains = new HashMap<>();
+
+  DomainMetrics(MetricGroup root) {
+    this.root = root;
+  }
+
+  void step(String name, List<Boolean> correct, double loss, double millis) {
+    Domain domain = domains.computeIfAbsent(name, this::register);
+    for (boolean each : correct) {
+      domain.window.addLast(each);
+      domain.correct += each ? 1 : 0;
+      if (domain.window.size() > WINDOW) {
+        domain.correct -= domain.window.removeFirst() ? 1 : 0;
+      }
+    }
+    domain.examples.inc(correct.size());
+    domain.accuracy = (double) domain.correct / domain.window.size();
+    domain.loss = loss;
+    domain.stepMillis = millis;
+  }
+
+  void version(String name, long version) {
+    domains.computeIfAbsent(name, this::register).version = version;
+  }
+
+  private Domain register(String name) {
+    Domain domain = new Domain();
+    MetricGroup group = root.addGroup("domain", name);
+    domain.examples = group.counter("examples");
+    group.gauge("windowAccuracy", (Gauge<Double>) () -> domain.accuracy);
+    group.gauge("loss", (Gauge<Double>) () -> domain.loss);
+    group.gauge("stepMillis", (Gauge<Double>) () -> domain.stepMillis);
+    group.gauge("version", (Gauge<Long>) () -> domain.version);
+    return domain;
+  }
+}

@@ -1,0 +1,122 @@
+package io.millrace.operators.adapt;
+
+import io.millrace.schemas.DomainState;
+import io.millrace.schemas.StreamPosition;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.tensor.Floats;
+import io.millrace.svft.training.TrainingState;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Between the state a step computes with and the Avro record that keyed state holds. */
+public final class DomainStates {
+  private DomainStates() {}
+
+  static DomainState initial(BaseModel base, TrainingState state) {
+    DomainState empty =
+        DomainState.newBuilder()
+            .setBaseSha256(base.baseSha256())
+            .setBasisSha256(base.basisSha256())
+            .setMethod("")
+            .setLabels(List.of())
+            .setLabelBornAtStep(List.of())
+            .setPositions(ByteBuffer.allocate(0))
+            .setScores(ByteBuffer.allocate(0))
+            .setValues(ByteBuffer.allocate(0))
+            .setValuesFirstMoment(ByteBuffer.allocate(0))
+            .setValuesSecondMoment(ByteBuffer.allocate(0))
+            .setHead(ByteBuffer.allocate(0))
+            .setHeadFirstMoment(ByteBuffer.allocate(0))
+            .setHeadSecondMoment(ByteBuffer.allocate(0))
+            .setSteps(0)
+            .setExamples(0)
+            .setVersion(0)
+            .setPublishedAtStep(0)
+            .setTrainedThrough(List.of())
+            .build();
+    write(state, empty);
+    return empty;
+  }
+
+  /**
+   * The training state in a record.
+   *
+   * @throws IllegalStateException where it was trained on another base model or basis
+   */
+  public static TrainingState read(DomainState record, BaseModel base) {
+    requireSame("base model", record.getBaseSha256(), base.baseSha256());
+    requireSame("singular basis", record.getBasisSha256(), base.basisSha256());
+    return new TrainingState(
+        AdapterMethod.parse(record.getMethod()),
+        List.copyOf(record.getLabels()),
+        record.getLabelBornAtStep().stream().mapToLong(Long::longValue).toArray(),
+        Floats.intsFromBytes(record.getPositions()),
+        Floats.fromBytes(record.getScores()),
+        Floats.fromBytes(record.getValues()),
+        Floats.fromBytes(record.getValuesFirstMoment()),
+        Floats.fromBytes(record.getValuesSecondMoment()),
+        Floats.fromBytes(record.getHead()),
+        Floats.fromBytes(record.getHeadFirstMoment()),
+        Floats.fromBytes(record.getHeadSecondMoment()),
+        record.getSteps(),
+        record.getExamples());
+  }
+
+  private static void requireSame(String what, String inState, String here) {
+    if (!inState.equals(here)) {
+      throw new IllegalStateException(
+          "state was trained on the %s %s, the one here is %s: restore the model store it belongs to"
+              .formatted(what, inState, here));
+    }
+  }
+
+  /** Puts a training state into a record; what the record holds besides stays. */
+  public static void write(TrainingState state, DomainState record) {
+    record.setMethod(state.method().spec());
+    record.setLabels(state.labels());
+    record.setLabelBornAtStep(Arrays.stream(state.labelBornAtStep()).boxed().toList());
+    record.setPositions(ByteBuffer.wrap(Floats.toBytes(state.positions())));
+    record.setScores(bytes(state.scores()));
+    record.setValues(bytes(state.values()));
+    record.setValuesFirstMoment(bytes(state.valuesFirstMoment()));
+    record.setValuesSecondMoment(bytes(state.valuesSecondMoment()));
+    record.setHead(bytes(state.head()));
+    record.setHeadFirstMoment(bytes(state.headFirstMoment()));
+    record.setHeadSecondMoment(bytes(state.headSecondMoment()));
+    record.setSteps(state.steps());
+    record.setExamples(state.examples());
+  }
+
+  private static ByteBuffer bytes(float[] values) {
+    return ByteBuffer.wrap(Floats.toBytes(values));
+  }
+
+  /** Bytes of a state's numbers. */
+  public static long bytes(DomainState record) {
+    return Stream.of(
+            record.getPositions(),
+            record.getScores(),
+            record.getValues(),
+            record.getValuesFirstMoment(),
+            record.getValuesSecondMoment(),
+            record.getHead(),
+            record.getHeadFirstMoment(),
+            record.getHeadSecondMoment())
+        .mapToLong(ByteBuffer::remaining)
+        .sum();
+  }
+
+  /** Per partition the last offset, with one more example; in the order of partitions. */
+  static List<StreamPosition> advance(List<StreamPosition> positions, int partition, long offset) {
+    List<StreamPosition> advanced = new ArrayList<>(positions);
+    advanced.removeIf(p -> p.getPartition() == partition);
+    advanced.add(new StreamPosition(partition, offset));
+    advanced.sort(Comparator.comparingInt(StreamPosition::getPartition));
+    return advanced;
+  }
+}

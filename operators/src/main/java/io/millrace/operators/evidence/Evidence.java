@@ -1,0 +1,69 @@
+package io.millrace.operators.evidence;
+
+import io.millrace.operators.adapt.Adaptation;
+import io.millrace.schemas.EvidenceExample;
+import io.millrace.schemas.EvidenceInput;
+import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.TrainingStep;
+import java.util.Optional;
+import org.apache.flink.api.common.operators.SlotSharingGroup;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.util.OutputTag;
+
+/**
+ * The part of the job that decides on candidates and notes where a stream has changed: what comes
+ * out goes to the topic rollouts. See {@link EvidenceFunction}.
+ */
+public final class Evidence {
+  private static final TypeInformation<EvidenceInput> TYPE =
+      new AvroTypeInfo<>(EvidenceInput.class);
+
+  /** What other operators have for it, beside their own output; nobody need take it. */
+  public static final OutputTag<EvidenceInput> INPUT = new OutputTag<>("evidence", TYPE);
+
+  private Evidence() {}
+
+  /**
+   * @param seen what {@link Adaptation#evidence} gives
+   * @param log the topic rollouts: decisions as they stand, publications once they are committed
+   * @param slots where the operator runs, if training must not share slots with the rest
+   */
+  public static DataStream<OutgoingRecord> of(
+      DataStream<EvidenceInput> seen,
+      DataStream<RolloutEvent> log,
+      EvidenceSettings settings,
+      PublishedAdapters published,
+      Optional<SlotSharingGroup> slots) {
+    SingleOutputStreamOperator<OutgoingRecord> evidence =
+        log.map(event -> new EvidenceInput(event.getDomain(), event))
+            .returns(TYPE)
+            .name("follow")
+            .uid("evidence-rollouts")
+            .union(seen)
+            .keyBy(EvidenceInput::getDomain)
+            .process(new EvidenceFunction(settings, published))
+            .returns(new AvroTypeInfo<>(OutgoingRecord.class))
+            .name("evidence")
+            .uid("evidence");
+    slots.ifPresent(evidence::slotSharingGroup);
+    return evidence;
+  }
+
+  public static EvidenceInput input(ReceivedExample received) {
+    LabeledExample example = received.getExample();
+    return new EvidenceInput(
+        example.getDomain(),
+        new EvidenceExample(
+            received.getPartition(), received.getOffset(), example.getText(), example.getLabel()));
+  }
+
+  public static EvidenceInput input(TrainingStep step) {
+    return new EvidenceInput(step.getDomain(), step);
+  }
+}

@@ -1,0 +1,375 @@
+package io.millrace.operators.evidence;
+
+import io.millrace.operators.model.TaskDevice;
+import io.millrace.operators.output.OutgoingRecords;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Comparison;
+import io.millrace.schemas.ComparisonKind;
+import io.millrace.schemas.DriftState;
+import io.millrace.schemas.EvidenceExample;
+import io.millrace.schemas.EvidenceInput;
+import io.millrace.schemas.EvidenceState;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.RolloutPolicy;
+import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionRef;
+import io.millrace.schemas.rollout.Rollout;
+import io.millrace.svft.method.AdapterException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.state.MapState;
+import org.apache.flink.api.common.state.MapStateDescriptor;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
+import org.apache.flink.util.Collector;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Decides on candidates by what they answer. It reads a domain's rollout as everybody does, from
+ * its log; has the two versions in question answer the labeled examples that neither was trained
+ * on; and appends its decision to the log, on top of the revision it has read. One that comes too
+ * late has no effect there, and it goes on from what came first.
+ *
+ * <p>It trains nothing and holds no part of what serves: without it, people decide. Under the
+ * policies latest and pinned it keeps no examples and computes nothing.
+ */
+final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput, OutgoingRecord> {
+  private static final long serialVersionUID = 1;
+
+  /** Examples that both versions answer at once. */
+  static final int BATCH = 16;
+
+  /**
+   * The longest that an example waits for others, and how long the log has to be quiet before
+   * something is decided: who reads a long log from its beginning decides nothing about its past.
+   */
+  static final long WAIT_MILLIS = 250;
+
+  /** A candidate is compared on the examples that passed while it was on its way, up to these. */
+  static final int KEPT = 512;
+
+  /** A version that was published may take a moment to be seen; one that was pruned never is. */
+  static final long PATIENCE_MILLIS = 30_000;
+
+  static final long RETRY_MILLIS = 1_000;
+
+  private static final Logger LOG = LoggerFactory.getLogger(EvidenceFunction.class);
+
+  private final EvidenceSettings settings;
+  private final EvidenceRules rules;
+  private final PublishedAdapters published;
+
+  private transient ValueState<EvidenceState> evidence;
+  private transient MapState<Long, EvidenceExample> examples;
+  private transient MapState<String, AdapterVersion> versions;
+  private transient ValueState<DriftState> drift;
+  private transient FrozenVersions frozen;
+  private transient EvidenceMetrics metrics;
+  private transient Map<String, Long> missingSince;
+
+  EvidenceFunction(EvidenceSettings settings, PublishedAdapters published) {
+    this.settings = settings;
+    this.rules = settings.rules();
+    this.published = published;
+  }
+
+  @Override
+  public void open(OpenContext context) {
+    evidence =
+        getRuntimeContext()
+            .getState(
+                new ValueStateDescriptor<>("evidence", new AvroTypeInfo<>(EvidenceState.class)));
+    examples =
+        getRuntimeContext()
+            .getMapState(
+                new MapStateDescriptor<>(
+                    "examples", Types.LONG, new AvroTypeInfo<>(EvidenceExample.class)));
+    versions =
+        getRuntimeContext()
+            .getMapState(
+                new MapStateDescriptor<>(
+                    "versions", Types.STRING, new AvroTypeInfo<>(AdapterVersion.class)));
+    drift =
+        getRuntimeContext()
+            .getState(new ValueStateDescriptor<>("drift", new AvroTypeInfo<>(DriftState.class)));
+    frozen = new FrozenVersions(settings, TaskDevice.of(getRuntimeContext(), settings.device()));
+    metrics = new EvidenceMetrics(getRuntimeContext().getMetricGroup());
+    missingSince = new HashMap<>();
+  }
+
+  @Override
+  public void close() {
+    if (frozen != null) {
+      frozen.close();
+    }
+    published.close();
+  }
+
+  @Override
+  public void processElement(EvidenceInput input, Context context, Collector<OutgoingRecord> out)
+      throws Exception {
+    if (input.getValue() instanceof TrainingStep step) {
+      watchForDrift(step, out);
+    } else if (input.getValue() instanceof RolloutEvent event) {
+      follow(event, context);
+    } else {
+      receive((EvidenceExample) input.getValue(), context, out);
+    }
+  }
+
+  private void watchForDrift(TrainingStep step, Collector<OutgoingRecord> out) throws IOException {
+    if (settings.detectors().isEmpty()) {
+      return;
+    }
+    DriftWatch watch = new DriftWatch(drift.value(), settings.detectors());
+    watch.add(step).forEach(note -> out.collect(OutgoingRecords.rollout(note)));
+    drift.update(watch.state());
+  }
+
+  private void follow(RolloutEvent event, Context context) throws Exception {
+    EvidenceState state = evidence.value();
+    if (state == null) {
+      state = EvidenceStates.initial(event.getDomain());
+    }
+    Rollout before = EvidenceStates.read(event.getDomain(), state.getRollout());
+    Rollout now = before.apply(event);
+    if (now == before) {
+      return;
+    }
+    state.setRollout(EvidenceStates.write(now));
+    Comparison running = state.getComparison();
+    Comparison comparison = rules.comparison(now, running).orElse(null);
+    if (comparison != running) {
+      begin(comparison, state);
+      missingSince.remove(event.getDomain());
+    }
+    if (EvidenceRules.acts(now.policy())) {
+      setTimer(state, WAIT_MILLIS, context);
+    } else {
+      examples.clear();
+      state.setFirstExample(state.getNextExample());
+    }
+    metrics.show(event.getDomain(), comparison);
+    evidence.update(state);
+  }
+
+  /**
+   * @param comparison null where nothing is to be compared any more
+   */
+  private void begin(Comparison comparison, EvidenceState state) throws Exception {
+    state.setComparison(comparison);
+    // Of a candidate nothing was known when the kept examples passed. What promoted a version must
+    // not also say that it was right to.
+    boolean onKept = comparison != null && comparison.getKind() == ComparisonKind.CANARY;
+    state.setCompared(onKept ? state.getFirstExample() : state.getNextExample());
+    List<String> unused = new ArrayList<>();
+    for (String sha256 : versions.keys()) {
+      if (comparison == null
+          || !(sha256.equals(comparison.getTried().getSha256())
+              || sha256.equals(comparison.getAgainst().getSha256()))) {
+        unused.add(sha256);
+      }
+    }
+    for (String sha256 : unused) {
+      versions.remove(sha256);
+    }
+  }
+
+  private void receive(EvidenceExample example, Context context, Collector<OutgoingRecord> out)
+      throws Exception {
+    EvidenceState state = evidence.value();
+    boolean kept =
+        state != null
+            && (state.getRollout().getPolicy() == RolloutPolicy.CANARY
+                || rules.open(state.getComparison()));
+    if (!kept) {
+      return;
+    }
+    examples.put(state.getNextExample(), example);
+    state.setNextExample(state.getNextExample() + 1);
+    if (rules.open(state.getComparison())) {
+      boolean waits = missingSince.containsKey(context.getCurrentKey());
+      if (state.getNextExample() - state.getCompared() >= BATCH && !waits) {
+        compare(state, context);
+        decide(state, context, out);
+      } else if (state.getTimer() == null) {
+        setTimer(state, WAIT_MILLIS, context);
+      }
+    }
+    forget(state);
+    evidence.update(state);
+  }
+
+  @Override
+  public void onTimer(long timestamp, OnTimerContext context, Collector<OutgoingRecord> out)
+      throws Exception {
+    EvidenceState state = evidence.value();
+    if (state == null || state.getTimer() == null || state.getTimer() != timestamp) {
+      return;
+    }
+    state.setTimer(null);
+    if (rules.open(state.getComparison()) && state.getCompared() < state.getNextExample()) {
+      compare(state, context);
+    }
+    decide(state, context, out);
+    forget(state);
+    evidence.update(state);
+  }
+
+  /** Has both versions answer the next few examples, where they can be had. */
+  private void compare(EvidenceState state, Context context) throws Exception {
+    Comparison comparison = state.getComparison();
+    String domain = context.getCurrentKey();
+    try {
+      Optional<AdapterVersion> tried = version(domain, comparison.getTried());
+      Optional<AdapterVersion> against = version(domain, comparison.getAgainst());
+      if (tried.isPresent() && against.isPresent()) {
+        missingSince.remove(domain);
+        compare(state, tried.get(), against.get());
+        long rest = state.getNextExample() - state.getCompared();
+        if (rules.open(comparison) && rest > 0) {
+          setTimer(state, rest < BATCH ? WAIT_MILLIS : 0, context);
+        }
+        return;
+      }
+      long now = context.timerService().currentProcessingTime();
+      if (now - missingSince.computeIfAbsent(domain, first -> now) >= PATIENCE_MILLIS) {
+        missingSince.remove(domain);
+        VersionRef missing = tried.isEmpty() ? comparison.getTried() : comparison.getAgainst();
+        giveUp(
+            domain,
+            comparison,
+            "the topic adapters does not hold version %d any more".formatted(missing.getVersion()));
+        return;
+      }
+    } catch (AdapterException e) {
+      giveUp(domain, comparison, e.getMessage());
+      return;
+    } catch (IOException e) {
+      LOG.warn("{}: versions cannot be compared now, trying again: {}", domain, e.getMessage());
+      missingSince.put(domain, context.timerService().currentProcessingTime());
+    }
+    setTimer(state, RETRY_MILLIS, context);
+  }
+
+  private static void giveUp(String domain, Comparison comparison, String flaw) {
+    LOG.warn(
+        "{}: version {} cannot be compared with version {}: {}",
+        domain,
+        comparison.getTried().getVersion(),
+        comparison.getAgainst().getVersion(),
+        flaw);
+    comparison.setFlaw(flaw);
+  }
+
+  /** A version with its payload; fetched once, then kept in state while it is compared. */
+  private Optional<AdapterVersion> version(String domain, VersionRef ref) throws Exception {
+    AdapterVersion kept = versions.get(ref.getSha256());
+    if (kept != null) {
+      return Optional.of(kept);
+    }
+    Optional<AdapterVersion> found = published.find(domain, ref.getVersion());
+    if (found.isPresent()) {
+      if (!found.get().getSha256().equals(ref.getSha256())) {
+        throw new AdapterException(
+            "the topic adapters holds another version %d: %s instead of %s"
+                .formatted(ref.getVersion(), found.get().getSha256(), ref.getSha256()));
+      }
+      versions.put(ref.getSha256(), found.get());
+    }
+    return found;
+  }
+
+  private void compare(EvidenceState state, AdapterVersion tried, AdapterVersion against)
+      throws Exception {
+    List<EvidenceExample> batch = new ArrayList<>();
+    long next = Math.max(state.getCompared(), state.getFirstExample());
+    while (next < state.getNextExample() && batch.size() < BATCH) {
+      EvidenceExample example = examples.get(next);
+      next++;
+      if (!trainedOn(tried, example) && !trainedOn(against, example)) {
+        batch.add(example);
+      }
+    }
+    if (!batch.isEmpty()) {
+      count(state.getComparison(), frozen.right(tried, batch), frozen.right(against, batch));
+    }
+    state.setCompared(next);
+  }
+
+  /** Looks after every example: the test allows it, and an answer is not to wait. */
+  private void count(Comparison comparison, boolean[] tried, boolean[] against) {
+    for (int i = 0; i < tried.length && rules.open(comparison); i++) {
+      comparison.setExamples(comparison.getExamples() + 1);
+      if (tried[i] && !against[i]) {
+        comparison.setWins(comparison.getWins() + 1);
+      } else if (against[i] && !tried[i]) {
+        comparison.setLosses(comparison.getLosses() + 1);
+      }
+    }
+  }
+
+  /** Whether a version's training was past an example; it may then have seen it. */
+  private static boolean trainedOn(AdapterVersion version, EvidenceExample example) {
+    return version.getTrainedThrough().stream()
+        .anyMatch(
+            through ->
+                through.getPartition() == example.getPartition()
+                    && through.getOffset() >= example.getOffset());
+  }
+
+  private void decide(EvidenceState state, Context context, Collector<OutgoingRecord> out) {
+    String domain = context.getCurrentKey();
+    metrics.show(domain, state.getComparison());
+    Rollout now = EvidenceStates.read(domain, state.getRollout());
+    if (state.getDecidedOn() == now.revision()) {
+      // The log has yet to say what came of it.
+      return;
+    }
+    Optional<RolloutEvent> decision = rules.decision(now, state.getComparison());
+    if (decision.isPresent()) {
+      LOG.info(
+          "{}: {} on top of revision {}: {}",
+          domain,
+          decision.get().getAction(),
+          now.revision(),
+          decision.get().getReason());
+      out.collect(OutgoingRecords.rollout(decision.get()));
+      state.setDecidedOn(now.revision());
+    }
+  }
+
+  /** Drops examples that no comparison, of now or to come, needs. */
+  private void forget(EvidenceState state) throws Exception {
+    long from = state.getNextExample() - KEPT;
+    if (state.getRollout().getPolicy() != RolloutPolicy.CANARY) {
+      from =
+          rules.open(state.getComparison())
+              ? Math.max(from, state.getCompared())
+              : state.getNextExample();
+    }
+    for (long number = state.getFirstExample(); number < from; number++) {
+      examples.remove(number);
+    }
+    state.setFirstExample(Math.max(from, state.getFirstExample()));
+  }
+
+  private static void setTimer(EvidenceState state, long millis, Context context) {
+    if (state.getTimer() != null) {
+      context.timerService().deleteProcessingTimeTimer(state.getTimer());
+    }
+    long at = context.timerService().currentProcessingTime() + millis;
+    state.setTimer(at);
+    context.timerService().registerProcessingTimeTimer(at);
+  }
+}

@@ -1,0 +1,49 @@
+package io.millrace.operators.evidence;
+
+import io.millrace.schemas.Comparison;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.flink.metrics.Gauge;
+import org.apache.flink.metrics.MetricGroup;
+
+/**
+ * How a domain's comparison stands, under {@code domain.<name>} in Flink's metrics: {@code
+ * evidenceWins}, {@code evidenceLosses}, {@code evidenceExamples}. Zero while nothing is compared;
+ * after a restart from the first examples on.
+ */
+final class EvidenceMetrics {
+  private static final class Domain {
+    volatile long wins;
+    volatile long losses;
+    volatile long examples;
+  }
+
+  private final MetricGroup root;
+  private final Map<String, Domain> domains = new HashMap<>();
+
+  EvidenceMetrics(MetricGroup root) {
+    this.root = root;
+  }
+
+  /**
+   * @param comparison null for none
+   */
+  void show(String name, Comparison comparison) {
+    if (comparison == null && !domains.containsKey(name)) {
+      return;
+    }
+    Domain domain = domains.computeIfAbsent(name, this::register);
+    domain.wins = comparison == null ? 0 : comparison.getWins();
+    domain.losses = comparison == null ? 0 : comparison.getLosses();
+    domain.examples = comparison == null ? 0 : comparison.getExamples();
+  }
+
+  private Domain register(String name) {
+    Domain domain = new Domain();
+    MetricGroup group = root.addGroup("domain", name);
+    group.gauge("evidenceWins", (Gauge<Long>) () -> domain.wins);
+    group.gauge("evidenceLosses", (Gauge<Long>) () -> domain.losses);
+    group.gauge("evidenceExamples", (Gauge<Long>) () -> domain.examples);
+    return domain;
+  }
+}

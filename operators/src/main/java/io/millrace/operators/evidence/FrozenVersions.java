@@ -1,0 +1,103 @@
+package io.millrace.operators.evidence;
+
+import ai.djl.Device;
+import io.millrace.operators.model.SharedModel;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.EvidenceExample;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.adapter.Classifier;
+import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.tensor.Sha256;
+import io.millrace.svft.training.Trainer;
+import java.io.IOException;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Published versions, as they are, answering examples. The base model is loaded with the first of
+ * them: it is the one that training has in memory, if both run in one process. For one thread.
+ */
+final class FrozenVersions implements AutoCloseable {
+  /** Classifiers ready at once; one more costs a copy of its adapter. */
+  private static final int READY = 32;
+
+  private final EvidenceSettings settings;
+  private final Device device;
+  private final Map<String, Classifier> classifiers = new LinkedHashMap<>(16, 0.75f, true);
+  private SharedModel.Lease model;
+
+  FrozenVersions(EvidenceSettings settings, Device device) {
+    this.settings = settings;
+    this.device = device;
+  }
+
+  /**
+   * Whether a version answers each example with its label.
+   *
+   * @throws AdapterException where it cannot be used with the base model here, or is damaged
+   */
+  boolean[] right(AdapterVersion version, List<EvidenceExample> examples) throws IOException {
+    Classifier classifier = classifier(version);
+    List<String> labels = classifier.adapter().labels();
+    float[][] logits = classifier.logits(examples.stream().map(EvidenceExample::getText).toList());
+    boolean[] right = new boolean[logits.length];
+    for (int i = 0; i < right.length; i++) {
+      int answer = largest(logits[i]);
+      right[i] = answer >= 0 && labels.get(answer).equals(examples.get(i).getLabel());
+    }
+    return right;
+  }
+
+  /** The first of the largest; -1 of none. */
+  private static int largest(float[] scores) {
+    int largest = scores.length - 1;
+    for (int i = scores.length - 2; i >= 0; i--) {
+      if (scores[i] >= scores[largest]) {
+        largest = i;
+      }
+    }
+    return largest;
+  }
+
+  private Classifier classifier(AdapterVersion version) throws IOException {
+    Classifier known = classifiers.get(version.getSha256());
+    if (known != null) {
+      return known;
+    }
+    byte[] payload = new byte[version.getPayload().remaining()];
+    version.getPayload().duplicate().get(payload);
+    String sha256 = Sha256.of(payload);
+    if (!sha256.equals(version.getSha256())) {
+      throw new AdapterException(
+          "version %d is damaged: its payload's SHA-256 is %s, its id %s"
+              .formatted(version.getVersion(), sha256, version.getSha256()));
+    }
+    if (model == null) {
+      model =
+          SharedModel.open(
+              settings.modelStore(),
+              settings.modelName(),
+              device,
+              Trainer.factored(settings.method()));
+    }
+    Classifier made = new Classifier(model.base(), Adapter.fromPayload(payload));
+    classifiers.put(sha256, made);
+    if (classifiers.size() > READY) {
+      Iterator<Classifier> eldest = classifiers.values().iterator();
+      eldest.next().close();
+      eldest.remove();
+    }
+    return made;
+  }
+
+  @Override
+  public void close() {
+    classifiers.values().forEach(Classifier::close);
+    classifiers.clear();
+    if (model != null) {
+      model.close();
+    }
+  }
+}

@@ -1,0 +1,231 @@
+package io.millrace.operators.adapt;
+
+import io.millrace.operators.Received;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainState;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.Topics;
+import io.millrace.schemas.TrainingSnapshot;
+import io.millrace.schemas.TrainingStep;
+import java.util.List;
+import java.util.concurrent.ScheduledFuture;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.metrics.TimerGauge;
+import org.apache.flink.runtime.metrics.groups.InternalOperatorMetricGroup;
+import org.apache.flink.runtime.metrics.groups.TaskIOMetricGroup;
+import org.apache.flink.runtime.state.KeyGroupRange;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
+import org.apache.flink.runtime.state.KeyGroupStatePartitionStreamProvider;
+import org.apache.flink.runtime.state.KeyedStateBackend;
+import org.apache.flink.runtime.state.PriorityQueueSetFactory;
+import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.state.rocksdb.EmbeddedRocksDBStateBackend;
+import org.apache.flink.streaming.api.operators.InternalTimeServiceManager;
+import org.apache.flink.streaming.api.operators.InternalTimeServiceManagerImpl;
+import org.apache.flink.streaming.api.operators.KeyContext;
+import org.apache.flink.streaming.api.operators.KeyedProcessOperator;
+import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
+import org.apache.flink.streaming.runtime.tasks.StreamTaskCancellationContext;
+import org.apache.flink.streaming.runtime.tasks.TestProcessingTimeService;
+import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
+import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
+
+/** {@link AdaptFunction} as one Flink task runs it, on RocksDB, with a clock the test sets. */
+public final class AdaptHarness implements AutoCloseable {
+  private static final int MAX_PARALLELISM = 128;
+
+  private final int parallelism;
+  private final int task;
+  private long stepMillis;
+  private int stepsBeforeClock;
+  private final KeyedOneInputStreamOperatorTestHarness<String, ReceivedExample, OutgoingRecord>
+      harness;
+
+  private AdaptHarness(AdaptSettings settings, int parallelism, int task) throws Exception {
+    this.parallelism = parallelism;
+    this.task = task;
+    harness =
+        new KeyedOneInputStreamOperatorTestHarness<>(
+            new KeyedProcessOperator<>(new AdaptFunction(settings)),
+            received -> received.getExample().getDomain(),
+            Types.STRING,
+            MAX_PARALLELISM,
+            parallelism,
+            task);
+    harness.setStateBackend(new EmbeddedRocksDBStateBackend(true));
+    harness.setTimeServiceManagerProvider(new StepsTakeTime());
+    harness.setup(new AvroTypeInfo<>(OutgoingRecord.class).createSerializer(null));
+  }
+
+  public static AdaptHarness start(AdaptSettings settings) throws Exception {
+    AdaptHarness started = new AdaptHarness(settings, 1, 0);
+    started.harness.open();
+    return started;
+  }
+
+  static AdaptHarness restore(AdaptSettings settings, OperatorSubtaskState snapshot)
+      throws Exception {
+    return restore(settings, snapshot, 1, 0);
+  }
+
+  /** One of several tasks among which the state of a single one is shared out. */
+  static AdaptHarness restore(
+      AdaptSettings settings, OperatorSubtaskState snapshot, int parallelism, int task)
+      throws Exception {
+    AdaptHarness restored = new AdaptHarness(settings, parallelism, task);
+    restored.harness.initializeState(
+        AbstractStreamOperatorTestHarness.repartitionOperatorState(
+            snapshot, MAX_PARALLELISM, 1, parallelism, task));
+    restored.harness.open();
+    return restored;
+  }
+
+  /** A record; where it belongs to another task's domains, nothing happens. */
+  public void receive(ReceivedExample example) throws Exception {
+    String domain = example.getExample().getDomain();
+    if (KeyGroupRangeAssignment.assignKeyToParallelOperator(domain, MAX_PARALLELISM, parallelism)
+        == task) {
+      harness.processElement(example, example.getTimestamp());
+    }
+  }
+
+  /** Records {@code from} to {@code to}, exclusive, of partition 0, a millisecond apart. */
+  public void receive(String domain, int from, int to) throws Exception {
+    for (int offset = from; offset < to; offset++) {
+      receive(Received.example(domain, 0, offset, offset));
+    }
+  }
+
+  /** Sets the clock; timers that fall due meanwhile fire with that time. */
+  void clock(long millis) throws Exception {
+    stepsBeforeClock = steps().size();
+    harness.setProcessingTime(millis);
+  }
+
+  /** From now on each step moves the clock by so much, and no timer fires meanwhile. */
+  void stepsTake(long millis) {
+    stepMillis = millis;
+  }
+
+  /**
+   * Flink holds the task's input back, as it does while an output is full: a moment of real time.
+   */
+  void holdBackTheInput() {
+    TimerGauge backPressured =
+        ((InternalOperatorMetricGroup) harness.getOperator().getMetricGroup())
+            .getTaskIOMetricGroup()
+            .getSoftBackPressuredTimePerSecond();
+    long before = backPressured.getAccumulatedCount();
+    backPressured.markStart();
+    while (backPressured.getAccumulatedCount() == before) {
+      backPressured.update();
+    }
+    backPressured.markEnd();
+  }
+
+  void watermark(long timestamp) throws Exception {
+    harness.processWatermark(timestamp);
+  }
+
+  /** What a task does at the end of a bounded input. */
+  void endOfInput() throws Exception {
+    harness.processWatermark(Long.MAX_VALUE);
+    harness.endInput();
+  }
+
+  OperatorSubtaskState snapshot() throws Exception {
+    return harness.snapshot(1, 1);
+  }
+
+  List<OutgoingRecord> output() {
+    return harness.extractOutputValues();
+  }
+
+  List<TrainingStep> steps() {
+    return values(TrainingStep.class);
+  }
+
+  List<TrainingStep> steps(String domain) {
+    return steps().stream().filter(step -> step.getDomain().equals(domain)).toList();
+  }
+
+  public List<AdapterVersion> versions() {
+    return values(AdapterVersion.class);
+  }
+
+  List<TrainingSnapshot> snapshots() {
+    return values(TrainingSnapshot.class);
+  }
+
+  List<OutgoingRecord> deadLetters() {
+    return output().stream()
+        .filter(record -> record.getTopic().equals(Topics.DEAD_LETTERS))
+        .toList();
+  }
+
+  /** What keyed state holds of a domain. */
+  DomainState state(String domain) throws Exception {
+    KeyedStateBackend<String> backend = harness.getOperator().getKeyedStateBackend();
+    backend.setCurrentKey(domain);
+    ValueState<DomainState> state =
+        backend.getPartitionedState(
+            VoidNamespace.INSTANCE,
+            VoidNamespaceSerializer.INSTANCE,
+            new ValueStateDescriptor<>("domain-state", new AvroTypeInfo<>(DomainState.class)));
+    return state.value();
+  }
+
+  /** The operator's timers, by a clock that goes on while a step is taken. */
+  private final class StepsTakeTime implements InternalTimeServiceManager.Provider {
+    @Override
+    public <K> InternalTimeServiceManager<K> create(
+        TaskIOMetricGroup metrics,
+        PriorityQueueSetFactory queues,
+        KeyGroupRange keyGroups,
+        ClassLoader classLoader,
+        KeyContext keys,
+        ProcessingTimeService clock,
+        Iterable<KeyGroupStatePartitionStreamProvider> state,
+        StreamTaskCancellationContext cancellation)
+        throws Exception {
+      TestProcessingTimeService goingOn =
+          new TestProcessingTimeService() {
+            @Override
+            public long getCurrentProcessingTime() {
+              return clock.getCurrentProcessingTime()
+                  + stepMillis * (steps().size() - stepsBeforeClock);
+            }
+
+            @Override
+            public ScheduledFuture<?> registerTimer(long at, ProcessingTimeCallback callback) {
+              return clock.registerTimer(at, callback);
+            }
+          };
+      return InternalTimeServiceManagerImpl.create(
+          metrics, queues, keyGroups, classLoader, keys, goingOn, state, cancellation);
+    }
+  }
+
+  private <T> List<T> values(Class<T> type) {
+    return output().stream()
+        .map(OutgoingRecord::getValue)
+        .filter(type::isInstance)
+        .map(type::cast)
+        .toList();
+  }
+
+  @Override
+  public void close() {
+    try {
+      harness.close();
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+package io.millrace.operators.adapt;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Collections;
+import java.util.List;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.testutils.MetricListener;
+import org.junit.jupiter.api.Test;
+
+class DomainMetricsTest {
+  private final MetricListener listener = new MetricListener();
+  private final DomainMetrics metrics = new DomainMetrics(listener.getMetricGroup());
+
+  @Test
+  void aStepShowsUnderItsDomain() {
+    metrics.step("reviews", List.of(true, false, true, true), 0.5, 12.5);
+    metrics.step("mail", List.of(false), 3, 8);
+
+    assertThat(examples("reviews")).isEqualTo(4);
+    assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(0.75);
+    assertThat(gauge("reviews", "loss")).isEqualTo(0.5);
+    assertThat(gauge("reviews", "stepMillis")).isEqualTo(12.5);
+    assertThat(examples("mail")).isEqualTo(1);
+    assertThat(gauge("mail", "windowAccuracy")).isEqualTo(0.0);
+  }
+
+  @Test
+  void accuracyForgetsWhatIsOlderThanTheWindow() {
+    metrics.step("reviews", Collections.nCopies(DomainMetrics.WINDOW, false), 1, 1);
+    assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(0.0);
+
+    metrics.step("reviews", Collections.nCopies(DomainMetrics.WINDOW / 2, true), 1, 1);
+    assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(0.5);
+
+    metrics.step("reviews", Collections.nCopies(DomainMetrics.WINDOW, true), 1, 1);
+    assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(1.0);
+    assertThat(examples("reviews")).isEqualTo(1250);
+  }
+
+  @Test
+  void aVersionShowsAlsoBeforeTheFirstStepOfThisProcess() {
+    metrics.version("reviews", 7);
+
+    assertThat(gauge("reviews", "version")).isEqualTo(7L);
+    assertThat(gauge("reviews", "loss")).isEqualTo(Double.NaN);
+  }
+
+  private long examples(String domain) {
+    return listener.getMetric(Counter.class, "domain", domain, "examples").orElseThrow().getCount();
+  }
+
+  private Object gauge(String domain, String name) {
+    return listener.getGauge("domain", domain, name).orElseThrow().getValue();
+  }
+}

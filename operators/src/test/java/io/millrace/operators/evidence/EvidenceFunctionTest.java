@@ -1,0 +1,321 @@
+package io.millrace.operators.evidence;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.operators.MiniLm;
+import io.millrace.operators.Received;
+import io.millrace.operators.adapt.AdaptHarness;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.BatchClosedBy;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.RolloutAction;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.RolloutPolicy;
+import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.rollout.RolloutDecisions;
+import java.time.Instant;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Evidence on real versions of one domain: the first knows the texts' labels, the second was
+ * trained on the opposite for as long again, the third on the right ones once more.
+ */
+class EvidenceFunctionTest {
+  private static final int TRAINED_THROUGH = 600;
+
+  private static AdapterVersion honest;
+  private static AdapterVersion flipped;
+  private static AdapterVersion honestAgain;
+
+  private EvidenceHarness evidence;
+
+  @BeforeAll
+  static void train() throws Exception {
+    try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings())) {
+      adapt.receive("a", 0, 96);
+      honest = last(adapt);
+      for (int offset = 96; offset < 288; offset++) {
+        ReceivedExample example = Received.example("a", 0, offset, offset);
+        boolean negative = example.getExample().getLabel().equals("negative");
+        example.getExample().setLabel(negative ? "positive" : "negative");
+        adapt.receive(example);
+      }
+      flipped = last(adapt);
+      adapt.receive("a", 288, TRAINED_THROUGH);
+      honestAgain = last(adapt);
+    }
+  }
+
+  private static AdapterVersion last(AdaptHarness adapt) {
+    return adapt.versions().get(adapt.versions().size() - 1);
+  }
+
+  @BeforeEach
+  void start() throws Exception {
+    evidence = EvidenceHarness.start();
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    evidence.close();
+  }
+
+  @Test
+  void underLatestItKeepsNothingAndComputesNothing() throws Exception {
+    evidence.publish(honest);
+    evidence.publish(flipped);
+    examples(600, 700, true);
+    evidence.pass(10_000);
+
+    assertThat(evidence.decided()).isEmpty();
+    assertThat(evidence.lookups()).isZero();
+    assertThat(evidence.kept()).isZero();
+  }
+
+  @Test
+  void aCandidateOfFlippedLabelsIsTriedAndRolledBack() throws Exception {
+    evidence.publish(honest);
+    canaryPolicy();
+    evidence.publish(flipped);
+    evidence.pass(250);
+    RolloutEvent canary = theDecision(RolloutAction.CANARY);
+    assertThat(canary.getVersion().getVersion()).isEqualTo(flipped.getVersion());
+    assertThat(canary.getShare()).isEqualTo(0.1);
+    evidence.log(canary);
+
+    examples(600, 632, true);
+
+    RolloutEvent rollback = theDecision(RolloutAction.ROLLBACK);
+    assertThat(rollback.getReason())
+        .matches(
+            "candidate 36 was right on 0 and wrong on (\\d+) of the \\1 examples \\(of \\1\\) where it"
+                + " differs from stable 12; error rate 0.05");
+    evidence.log(rollback);
+    assertThat(evidence.now().stable().orElseThrow().getVersion()).isEqualTo(honest.getVersion());
+    assertThat(evidence.now().candidate()).isNull();
+    assertThat(evidence.lookups()).isEqualTo(2);
+  }
+
+  @Test
+  void aBetterCandidateIsPromotedAndOneThatTurnsOutWorseTakenBack() throws Exception {
+    evidence.publish(flipped);
+    canaryPolicy();
+    evidence.publish(honestAgain);
+    evidence.pass(250);
+    evidence.log(theDecision(RolloutAction.CANARY));
+    examples(600, 632, true);
+    evidence.log(theDecision(RolloutAction.PROMOTE));
+    assertThat(evidence.now().stable().orElseThrow().getVersion())
+        .isEqualTo(honestAgain.getVersion());
+
+    // The world turns: now the other is right.
+    examples(632, 664, false);
+
+    RolloutEvent rollback = theDecision(RolloutAction.ROLLBACK);
+    assertThat(rollback.getVersion().getVersion()).isEqualTo(flipped.getVersion());
+    assertThat(rollback.getReason()).contains(", which it replaced");
+  }
+
+  @Test
+  void examplesThatPassedBeforeTheCanaryBeganCountAtOnce() throws Exception {
+    evidence.publish(honest);
+    canaryPolicy();
+    examples(600, 640, true);
+    evidence.publish(flipped);
+    evidence.pass(250);
+    evidence.log(theDecision(RolloutAction.CANARY));
+    evidence.pass(500);
+
+    theDecision(RolloutAction.ROLLBACK);
+  }
+
+  @Test
+  void examplesThatAVersionWasTrainedOnDoNotCount() throws Exception {
+    evidence.publish(honest);
+    canaryPolicy();
+    evidence.publish(flipped);
+    evidence.pass(250);
+    evidence.log(theDecision(RolloutAction.CANARY));
+    examples(0, 288, true);
+    evidence.pass(500);
+    assertThat(evidence.decided()).isEmpty();
+
+    examples(288, 304, true);
+    theDecision(RolloutAction.ROLLBACK);
+  }
+
+  @Test
+  void aFewExamplesWaitNoLongerThanAMomentForOthers() throws Exception {
+    canaryOfFlipped();
+    examples(600, 612, true);
+    assertThat(evidence.decided()).isEmpty();
+    evidence.pass(250);
+
+    theDecision(RolloutAction.ROLLBACK);
+  }
+
+  @Test
+  void aDecisionThatCameTooLateIsMadeAgainOnWhatCameFirst() throws Exception {
+    canaryOfFlipped();
+    examples(600, 632, true);
+    RolloutEvent late = theDecision(RolloutAction.ROLLBACK);
+    evidence.log(people().policy(RolloutPolicy.CANARY, 0.5));
+    evidence.log(late);
+    evidence.pass(250);
+
+    RolloutEvent again = theDecision(RolloutAction.ROLLBACK);
+    assertThat(again.getBasedOn()).isEqualTo(evidence.now().revision());
+  }
+
+  @Test
+  void oneDecisionIsMadeOnARevision() throws Exception {
+    canaryOfFlipped();
+    examples(600, 632, true);
+    theDecision(RolloutAction.ROLLBACK);
+    examples(632, 680, true);
+    evidence.pass(10_000);
+
+    assertThat(evidence.decided()).isEmpty();
+  }
+
+  @Test
+  void aLongLogIsReadToItsEndBeforeAnythingIsDecided() throws Exception {
+    evidence.publish(honest);
+    canaryPolicy();
+    evidence.publish(flipped);
+    evidence.pass(200);
+    evidence.log(people().policy(RolloutPolicy.LATEST, null));
+    evidence.pass(1_000);
+
+    assertThat(evidence.decided()).isEmpty();
+  }
+
+  @Test
+  void aRestoredTaskGoesOnCounting() throws Exception {
+    canaryOfFlipped();
+    examples(600, 604, true);
+    evidence.pass(250);
+    try (EvidenceHarness restored = evidence.restored()) {
+      // By themselves too few for an answer.
+      for (int offset = 604; offset < 609; offset++) {
+        restored.example(offset, true);
+      }
+      restored.pass(250);
+
+      assertThat(restored.decided())
+          .extracting(RolloutEvent::getAction)
+          .containsExactly(RolloutAction.ROLLBACK);
+    }
+  }
+
+  @Test
+  void aCandidateWhosePayloadIsGoneIsHeld() throws Exception {
+    evidence.publish(honest);
+    canaryPolicy();
+    evidence.announce(flipped);
+    evidence.pass(250);
+    evidence.log(theDecision(RolloutAction.CANARY));
+    examples(600, 632, true);
+    evidence.pass(29_000);
+    assertThat(evidence.decided()).isEmpty();
+    evidence.pass(2_000);
+
+    assertThat(theDecision(RolloutAction.HOLD).getReason())
+        .isEqualTo(
+            "candidate 36 cannot be compared with stable 12: the topic adapters does not hold version"
+                + " 36 any more");
+  }
+
+  @Test
+  void aCandidateThatFitsNoModelHereIsHeld() throws Exception {
+    evidence.publish(honest);
+    canaryPolicy();
+    AdapterVersion damaged =
+        AdapterVersion.newBuilder(flipped).setPayload(honest.getPayload().duplicate()).build();
+    evidence.publish(damaged);
+    evidence.pass(250);
+    evidence.log(theDecision(RolloutAction.CANARY));
+    examples(600, 616, true);
+
+    assertThat(theDecision(RolloutAction.HOLD).getReason())
+        .startsWith("candidate 36 cannot be compared with stable 12: version 36 is damaged:");
+  }
+
+  @Test
+  void noMoreThanTheNewestExamplesAreKept() throws Exception {
+    evidence.publish(honest);
+    canaryPolicy();
+    evidence.pass(250);
+    examples(0, EvidenceFunction.KEPT + 100, true);
+    assertThat(evidence.kept()).isEqualTo(EvidenceFunction.KEPT);
+
+    evidence.log(people().policy(RolloutPolicy.MANUAL, null));
+    evidence.pass(250);
+    assertThat(evidence.kept()).isZero();
+  }
+
+  @Test
+  void aFallOfAccuracyIsNotedOnceHoweverOftenItsStepComes() throws Exception {
+    for (int step = 1; step <= 100; step++) {
+      evidence.step(step(step, step <= 80));
+      evidence.step(step(step, step <= 80));
+    }
+
+    List<RolloutEvent> notes = evidence.decided();
+    assertThat(notes).singleElement();
+    RolloutEvent note = notes.get(0);
+    assertThat(note.getAction()).isEqualTo(RolloutAction.DRIFT);
+    assertThat(note.getAuthor()).isEqualTo("adwin");
+    assertThat(note.getEventId()).matches("a step 8\\d adwin");
+    assertThat(note.getReason())
+        .matches(
+            "accuracy fell from 1.00 of \\d+ examples to 0.00 of the last \\d+, seen at step 8\\d");
+  }
+
+  private static TrainingStep step(int number, boolean right) {
+    return TrainingStep.newBuilder()
+        .setDomain("a")
+        .setStep(number)
+        .setClosedBy(BatchClosedBy.COUNT)
+        .setBatch(List.of())
+        .setCorrect(Collections.nCopies(16, right))
+        .setLoss(1)
+        .setStateSha256("")
+        .setStepMillis(1)
+        .setFinishedAt(Instant.EPOCH)
+        .build();
+  }
+
+  private void canaryOfFlipped() throws Exception {
+    evidence.publish(honest);
+    canaryPolicy();
+    evidence.publish(flipped);
+    evidence.pass(250);
+    evidence.log(theDecision(RolloutAction.CANARY));
+  }
+
+  private void canaryPolicy() throws Exception {
+    evidence.log(people().policy(RolloutPolicy.CANARY, null));
+  }
+
+  private RolloutDecisions people() {
+    return new RolloutDecisions(evidence.now(), evidence.versions(), "ann", "");
+  }
+
+  private void examples(int from, int to, boolean trueLabels) throws Exception {
+    for (int offset = from; offset < to; offset++) {
+      evidence.example(offset, trueLabels);
+    }
+  }
+
+  private RolloutEvent theDecision(RolloutAction action) {
+    List<RolloutEvent> decided = evidence.decided();
+    assertThat(decided).extracting(RolloutEvent::getAction).containsExactly(action);
+    return decided.get(0);
+  }
+}

@@ -1,0 +1,47 @@
+package io.millrace.operators.evidence;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.schemas.Comparison;
+import io.millrace.schemas.ComparisonKind;
+import io.millrace.schemas.VersionRef;
+import org.apache.flink.metrics.testutils.MetricListener;
+import org.junit.jupiter.api.Test;
+
+class EvidenceMetricsTest {
+  private final MetricListener listener = new MetricListener();
+  private final EvidenceMetrics metrics = new EvidenceMetrics(listener.getMetricGroup());
+
+  @Test
+  void aComparisonShowsUnderItsDomainWhileItGoesOn() {
+    metrics.show("reviews", comparison(3, 1, 40));
+    assertThat(gauge("reviews", "evidenceWins")).isEqualTo(3L);
+    assertThat(gauge("reviews", "evidenceLosses")).isEqualTo(1L);
+    assertThat(gauge("reviews", "evidenceExamples")).isEqualTo(40L);
+
+    metrics.show("reviews", null);
+    assertThat(gauge("reviews", "evidenceExamples")).isEqualTo(0L);
+  }
+
+  @Test
+  void aDomainInWhichNothingIsComparedHasNone() {
+    metrics.show("mail", null);
+
+    assertThat(listener.getGauge("domain", "mail", "evidenceWins")).isEmpty();
+  }
+
+  private static Comparison comparison(long wins, long losses, long examples) {
+    return new Comparison(
+        ComparisonKind.CANARY,
+        new VersionRef(2L, "b"),
+        new VersionRef(1L, "a"),
+        wins,
+        losses,
+        examples,
+        null);
+  }
+
+  private Object gauge(String domain, String name) {
+    return listener.getGauge("domain", domain, name).orElseThrow().getValue();
+  }
+}

@@ -1,0 +1,184 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.records.AdapterLog;
+import io.millrace.pipeline.records.LoggedVersion;
+import io.millrace.pipeline.records.PublishedVersions;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.tensor.Sha256;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import picocli.CommandLine.Mixin;
+
+/** Where the commands on adapters read versions from, as a picocli mixin. */
+final class AdapterSource {
+  @Mixin private final RecordSource records = new RecordSource();
+
+  /**
+   * One version.
+   *
+   * @param record as it was published; empty for a payload from a file
+   */
+  record Version(Adapter adapter, byte[] payload, String sha256, Optional<AdapterVersion> record) {
+    String name() {
+      return shown(adapter.domain()) + "@" + adapter.version();
+    }
+  }
+
+  /** Reads the log, from a stack that is started for that where a directory was named. */
+  <T> T read(Settings settings, PrintWriter err, Function<AdapterLog, T> reader) {
+    return records.read(
+        settings,
+        err,
+        connection -> {
+          try (AdapterLog log = new AdapterLog(connection)) {
+            return reader.apply(log);
+          }
+        });
+  }
+
+  /**
+   * The version that a command's options name.
+   *
+   * @param payload a file to read instead of the log; null where there is none
+   * @param domain null where there is only one
+   * @param number null for the newest
+   * @throws UsageException where there is no such version; it says which there are
+   */
+  Version choose(Settings settings, PrintWriter err, Path payload, String domain, Long number) {
+    if (payload == null) {
+      return read(settings, err, log -> choose(log, err, domain, number));
+    }
+    requireAlone(payload, domain, number);
+    return file(payload);
+  }
+
+  /**
+   * @throws UsageException where a payload's file was named together with what chooses another
+   */
+  void requireAlone(Path payload, String domain, Long number) {
+    if (records.named() || domain != null || number != null) {
+      throw new UsageException(
+          "--payload: " + payload + " is one version: leave --data, --domain and --version out");
+    }
+  }
+
+  /**
+   * The version in a payload's file.
+   *
+   * @throws UsageException where the file is none
+   */
+  static Version file(Path payload) {
+    try {
+      byte[] bytes = Files.readAllBytes(payload);
+      return new Version(Adapter.fromPayload(bytes), bytes, Sha256.of(bytes), Optional.empty());
+    } catch (AdapterException e) {
+      throw new UsageException(payload + ": " + e.getMessage(), e);
+    } catch (IOException e) {
+      throw new UsageException("--payload: " + payload + " cannot be read: " + e, e);
+    }
+  }
+
+  private static Version choose(AdapterLog log, PrintWriter err, String named, Long number) {
+    PublishedVersions versions = PublishedVersions.of(log);
+    warn(versions, err);
+    if (named == null && versions.domains().size() > 1) {
+      throw new UsageException("--domain is needed: there are " + names(versions));
+    }
+    String domain = named != null ? named : versions.domains().stream().findFirst().orElse("");
+    requireDomain(versions, domain);
+    Collection<PublishedVersions.Entry> all = versions.of(domain);
+    List<Long> numbers = all.stream().map(entry -> entry.record().getVersion()).toList();
+    long newest = numbers.get(numbers.size() - 1);
+    PublishedVersions.Entry entry =
+        versions
+            .of(domain, number == null ? newest : number)
+            .orElseThrow(
+                () ->
+                    new UsageException(
+                        "%s has no version %d; it has %s"
+                            .formatted(shown(domain), number, ranges(numbers))));
+    LoggedVersion logged = log.at(entry.partition(), entry.offset());
+    AdapterVersion record =
+        logged
+            .published()
+            .orElseThrow(() -> new IllegalStateException(logged.place() + " cannot be read"));
+    return published(record);
+  }
+
+  private static Version published(AdapterVersion record) {
+    byte[] payload = new byte[record.getPayload().remaining()];
+    record.getPayload().duplicate().get(payload);
+    String name = shown(record.getDomain()) + "@" + record.getVersion();
+    String sha256 = Sha256.of(payload);
+    if (!sha256.equals(record.getSha256())) {
+      throw new IllegalStateException(
+          "%s is damaged: its payload's SHA-256 is %s, its id %s"
+              .formatted(name, sha256, record.getSha256()));
+    }
+    try {
+      return new Version(Adapter.fromPayload(payload), payload, sha256, Optional.of(record));
+    } catch (AdapterException e) {
+      throw new IllegalStateException(name + " is damaged: " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * @throws UsageException where the domain has no versions
+   */
+  static void requireDomain(PublishedVersions versions, String domain) {
+    if (versions.of(domain).isEmpty()) {
+      throw new UsageException(
+          versions.domains().isEmpty()
+              ? "no adapters are published"
+              : "no adapters of the domain \"%s\"; there are %s"
+                  .formatted(shown(domain), names(versions)));
+    }
+  }
+
+  /** Says which records could not be read. */
+  static void warn(PublishedVersions versions, PrintWriter err) {
+    versions.unreadable().forEach(each -> err.println("millrace: left out, " + each));
+    err.flush();
+  }
+
+  private static String names(PublishedVersions versions) {
+    return sample(versions.domains().stream().map(AdapterSource::shown).toList());
+  }
+
+  /** A list that fits a line. */
+  static String sample(List<String> names) {
+    int most = 10;
+    return names.size() <= most
+        ? String.join(", ", names)
+        : String.join(", ", names.subList(0, most)) + " and " + (names.size() - most) + " more";
+  }
+
+  /** Ascending numbers, in few words: {@code 1 to 4, 6}. */
+  private static String ranges(List<Long> numbers) {
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < numbers.size(); i++) {
+      int start = i;
+      while (i + 1 < numbers.size() && numbers.get(i + 1) == numbers.get(i) + 1) {
+        i++;
+      }
+      text.append(text.isEmpty() ? "" : ", ").append(numbers.get(start));
+      text.append(i > start ? " to " + numbers.get(i) : "");
+    }
+    return text.toString();
+  }
+
+  /** Text of a stream, which may hold anything, for a terminal. */
+  static String shown(String text) {
+    return text.replaceAll("[\\p{Cntrl}\\u0080-\\u009f\\u2028\\u2029]", "?");
+  }
+}

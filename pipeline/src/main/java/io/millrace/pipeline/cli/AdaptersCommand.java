@@ -1,0 +1,31 @@
+package io.millrace.pipeline.cli;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** What was published, and what people do with it. */
+@Command(
+    name = "adapters",
+    synopsisSubcommandLabel = "COMMAND",
+    description = {
+      "List, show, check and export the published versions of adapters.",
+      "They are read from Kafka, or with --data DIR from the data directory of an earlier train, demo"
+          + " or up, whose Kafka is started for the moment. Nothing is changed there."
+    },
+    commandListHeading = "%nCommands:%n",
+    subcommands = {
+      AdaptersListCommand.class,
+      AdaptersShowCommand.class,
+      AdaptersVerifyCommand.class,
+      AdaptersExportCommand.class
+    })
+final class AdaptersCommand implements Runnable {
+  @Spec private CommandSpec spec;
+
+  /** Without a command: says which there are. */
+  @Override
+  public void run() {
+    spec.commandLine().usage(spec.commandLine().getOut());
+  }
+}

@@ -1,0 +1,189 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.adapters.AdapterAudit;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.model.ModelException;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.ModelStore;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Checks every published version. */
+@Command(
+    name = "verify",
+    description = {
+      "Check every version: its hash, its payload, its parent, the record beside the payload, and the"
+          + " base model it names.",
+      "Exit code 0 where nothing is wrong, 1 otherwise."
+    })
+final class AdaptersVerifyCommand implements Callable<Integer> {
+  static final List<Setting<?>> SETTINGS =
+      Stream.of(Connection.SETTINGS, List.of(JobSettings.MODEL_STORE))
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  @Option(names = "--domain", paramLabel = "D", description = "This domain's only.")
+  private String domain;
+
+  @Option(
+      names = "--payload",
+      paramLabel = "FILE.safetensors",
+      description = "Check the adapter in this file instead.")
+  private Path payload;
+
+  @Mixin private final AdapterSource source = new AdapterSource();
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    Settings settings = options.load();
+    PrintWriter out = spec.commandLine().getOut();
+    Bases bases = new Bases(Path.of(JobSettings.modelStore(settings)));
+    boolean sound = payload == null ? log(settings, bases, out) : file(bases, out);
+    bases.notes.forEach(out::println);
+    out.flush();
+    return sound ? 0 : 1;
+  }
+
+  private boolean log(Settings settings, Bases bases, PrintWriter out) {
+    AdapterAudit audit = new AdapterAudit(bases);
+    List<String> others = new ArrayList<>();
+    source.read(
+        settings,
+        spec.commandLine().getErr(),
+        log -> {
+          log.forEach(
+              logged -> {
+                if (domain == null || logged.domain().equals(domain)) {
+                  audit.add(logged);
+                } else if (!others.contains(logged.domain())) {
+                  others.add(logged.domain());
+                }
+              });
+          return audit;
+        });
+    List<AdapterAudit.Domain> domains = audit.domains();
+    if (domain != null && domains.isEmpty()) {
+      throw new UsageException(
+          others.isEmpty()
+              ? "no adapters are published"
+              : "no adapters of the domain \"%s\"; there are %s"
+                  .formatted(
+                      AdapterSource.shown(domain),
+                      AdapterSource.sample(
+                          others.stream().map(AdapterSource::shown).sorted().toList())));
+    }
+    boolean sound = audit.strays().isEmpty();
+    for (AdapterAudit.Domain each : domains) {
+      sound &= each.faults().isEmpty();
+      out.println(summary(each));
+      each.faults().forEach(fault -> out.println("  " + AdapterSource.shown(fault)));
+    }
+    audit.strays().forEach(stray -> out.println("  " + AdapterSource.shown(stray)));
+    if (domains.isEmpty() && sound) {
+      out.println("No adapters are published");
+    }
+    return sound;
+  }
+
+  private static String summary(AdapterAudit.Domain domain) {
+    String versions =
+        switch (domain.checked()) {
+          case 0 -> "no versions";
+          case 1 -> "1 version checked, " + domain.last();
+          default ->
+              "%,d versions checked, %d to %d"
+                  .formatted(domain.checked(), domain.first(), domain.last());
+        };
+    int faults = domain.faults().size();
+    return "%s: %s: %s"
+        .formatted(
+            AdapterSource.shown(domain.name()),
+            versions,
+            faults == 0 ? "sound" : faults == 1 ? "1 fault" : faults + " faults");
+  }
+
+  private boolean file(Bases bases, PrintWriter out) {
+    source.requireAlone(payload, domain, null);
+    AdapterSource.Version version = AdapterSource.file(payload);
+    Optional<String> fault = bases.fault(version.adapter());
+    out.println(
+        "%s: %s, %s: %s"
+            .formatted(
+                payload, version.name(), version.sha256(), fault.isEmpty() ? "sound" : "1 fault"));
+    fault.ifPresent(each -> out.println("  " + AdapterSource.shown(each)));
+    return fault.isEmpty();
+  }
+
+  /** Base models as the store has them; what it does not have is noted once and not compared. */
+  private static final class Bases implements AdapterAudit.BaseCheck {
+    private final Path store;
+    private final Map<String, Optional<ModelFiles>> opened = new HashMap<>();
+    private final List<String> notes = new ArrayList<>();
+
+    Bases(Path store) {
+      this.store = store;
+    }
+
+    @Override
+    public Optional<String> fault(Adapter adapter) {
+      return opened
+          .computeIfAbsent(adapter.baseModel(), this::open)
+          .flatMap(model -> difference(adapter, model));
+    }
+
+    private static Optional<String> difference(Adapter adapter, ModelFiles model) {
+      if (!adapter.baseSha256().equals(model.baseSha256())) {
+        return Optional.of(
+            "its base model %s is %s, the store's is %s"
+                .formatted(model.name(), adapter.baseSha256(), model.baseSha256()));
+      }
+      if (!adapter.basisSha256().equals(model.basisSha256())) {
+        return Optional.of(
+            "its basis of %s is %s, the store's is %s"
+                .formatted(model.name(), adapter.basisSha256(), model.basisSha256()));
+      }
+      return adapter.config().equals(model.config())
+          ? Optional.empty()
+          : Optional.of("its encoder has another shape than " + model.name() + " in the store");
+    }
+
+    private Optional<ModelFiles> open(String name) {
+      // The store would import what it does not hold.
+      if (name.contains("/") || !Files.exists(store.resolve(name).resolve("model.json"))) {
+        notes.add(
+            "Base model %s is not in the store %s: its hashes were not compared"
+                .formatted(AdapterSource.shown(name), store));
+        return Optional.empty();
+      }
+      try {
+        return Optional.of(new ModelStore(store).prepare(name, (model, done, total) -> {}));
+      } catch (ModelException e) {
+        notes.add("Base model %s was not compared: %s".formatted(name, e.getMessage()));
+        return Optional.empty();
+      }
+    }
+  }
+}

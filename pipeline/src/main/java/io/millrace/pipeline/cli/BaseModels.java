@@ -1,0 +1,41 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.console.Progress;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.svft.model.ModelException;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.ModelStore;
+import java.nio.file.Path;
+
+/** Gets the base model ready before a job needs it, where somebody can watch. */
+final class BaseModels {
+  private BaseModels() {}
+
+  /**
+   * @throws UsageException where the settings name a model that cannot be had
+   */
+  static ModelFiles prepare(Settings settings) {
+    return prepare(settings.get(JobSettings.MODEL_NAME), settings);
+  }
+
+  /**
+   * @param settings declare where models lie
+   * @throws UsageException where there is no such model
+   */
+  static ModelFiles prepare(String name, Settings settings) {
+    try (Progress progress = Progress.start("Factorising " + name + ", once", -1, "matrices")) {
+      return new ModelStore(Path.of(JobSettings.modelStore(settings)))
+          .prepare(
+              name,
+              (model, done, total) -> {
+                synchronized (progress) {
+                  progress.at(done, "of " + total);
+                }
+              });
+    } catch (ModelException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.process.Home;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.console.StopSignal;
+import io.millrace.pipeline.demo.Demo;
+import io.millrace.pipeline.demo.DemoResult;
+import io.millrace.svft.model.ModelFiles;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Shows the whole on a real stream. */
+@Command(
+    name = "demo",
+    description = {
+      "Watch a pre-trained language model adapt itself, live, to a stream of labeled text: WordNet's"
+          + " definitions, then its usage examples, each with one of 26 classes.",
+      "Everything runs on this machine: Kafka, a schema registry, Flink and a serving process. It"
+          + " takes some minutes and ends with a table; no option is needed."
+    })
+final class DemoCommand implements Callable<Integer> {
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description = "Directory of the data. Default: data/demo where Millrace is installed.")
+  private Path data;
+
+  @Option(
+      names = "--definitions",
+      paramLabel = "N",
+      defaultValue = "5000",
+      description = "Definitions at the stream's beginning. Default: ${DEFAULT-VALUE}.")
+  private int definitions;
+
+  @Option(
+      names = "--usages",
+      paramLabel = "N",
+      defaultValue = "5000",
+      description = "Usage examples after them. Default: ${DEFAULT-VALUE}.")
+  private int usages;
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(TrainCommand.SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() throws IOException {
+    long start = System.nanoTime();
+    Settings settings = options.load();
+    ModelFiles model = BaseModels.prepare(settings);
+    RunDirectory run = RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);
+    try (StopSignal stop = StopSignal.install()) {
+      Optional<DemoResult> result =
+          new Demo(settings, model, run.path(), serve(), stop, this::say, definitions, usages)
+              .run();
+      if (result.isEmpty()) {
+        say("Stopped.");
+        return 130;
+      }
+      run.finish();
+      result.get().lines().forEach(this::say);
+      say("Time           %.0f s".formatted((System.nanoTime() - start) / 1e9));
+      if (!result.get().everyVersionServed()) {
+        throw new IllegalStateException("not every version that was published also served");
+      }
+      return 0;
+    }
+  }
+
+  private static List<String> serve() {
+    return List.of(Home.directory().resolve("bin").resolve("millrace").toString(), "serve");
+  }
+
+  private void say(String line) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(line);
+    out.flush();
+  }
+}

@@ -1,0 +1,53 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.process.CommandLines;
+import io.millrace.client.process.Home;
+import io.millrace.pipeline.embedded.BrokerFailure;
+import java.nio.file.Path;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** The {@code millrace} command line. */
+@Command(
+    name = "millrace",
+    synopsisSubcommandLabel = "COMMAND",
+    description = "Streaming continual adaptation: labeled examples in, versioned adapters out.",
+    commandListHeading = "%nCommands:%n",
+    footer = {"", "Every command explains itself: millrace COMMAND --help"},
+    subcommands = {
+      DemoCommand.class,
+      TrainCommand.class,
+      CompareCommand.class,
+      UpCommand.class,
+      ProduceCommand.class,
+      TopicsCommand.class,
+      SubmitCommand.class,
+      ServeCommand.class,
+      AdaptersCommand.class,
+      RolloutCommand.class,
+      ReplayCommand.class
+    })
+public final class Main implements Runnable {
+  /** System property with the directory of the logs; {@code bin/millrace} sets it. */
+  private static final String LOGS = "millrace.logs";
+
+  @Spec private CommandSpec spec;
+
+  public static void main(String[] args) {
+    // Before anything logs.
+    Path logs = Path.of(System.getProperty(LOGS, Home.data().resolve("logs").toString()));
+    System.setProperty(LOGS, logs.toString());
+    Path log = logs.resolve("millrace.log");
+    System.setProperty(CommandLines.LOG_FILE, log.toString());
+    BrokerFailure.announceTo(
+        line -> System.err.println("millrace: " + line + " (details in " + log + ")"));
+    System.exit(CommandLines.run(new Main(), args));
+  }
+
+  /** Without a command: says which there are. */
+  @Override
+  public void run() {
+    spec.commandLine().usage(spec.commandLine().getOut());
+  }
+}

@@ -1,0 +1,117 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.console.Progress;
+import io.millrace.pipeline.console.StopSignal;
+import io.millrace.pipeline.input.ExampleFile;
+import io.millrace.pipeline.input.ExampleLimits;
+import io.millrace.pipeline.input.ExampleProducer;
+import io.millrace.pipeline.input.ExampleProducer.Resume;
+import io.millrace.pipeline.input.Sent;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Sends a file of examples to Kafka. */
+@Command(
+    name = "produce",
+    description = {
+      "Send a file of labeled examples to Kafka, each line exactly once.",
+      "A line is {\"domain\", \"text\", \"label\"} with, if you like, \"id\" and \"eventTime\" (ISO-8601); other"
+          + " fields are kept as metadata. Bad lines go to the topic dead-letters with their reason.",
+      "Run it again after a crash: it goes on where it stopped. A file that was sent whole is sent again."
+    })
+final class ProduceCommand implements Callable<Integer> {
+  private static final List<Setting<?>> SETTINGS =
+      Stream.of(Connection.SETTINGS, ExampleLimits.SETTINGS)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  @Parameters(paramLabel = "FILE.jsonl", description = "The file, one JSON object a line.")
+  private Path path;
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  /** What earlier runs had sent; null until Kafka has said. */
+  private Sent start;
+
+  @Override
+  public Integer call() {
+    Settings settings = options.load();
+    long begin = System.nanoTime();
+    try (StopSignal stop = StopSignal.install()) {
+      try {
+        ExampleFile file = open();
+        Sent sent = send(file, settings, stop);
+        say(summary(file, sent, Duration.ofNanos(System.nanoTime() - begin)));
+        return 0;
+      } catch (CancellationException e) {
+        say(e.getMessage() + "; run it again to go on from there");
+        return 130;
+      }
+    }
+  }
+
+  private ExampleFile open() {
+    try (Progress progress = Progress.ofBytes("Reading", path.toFile().length())) {
+      return ExampleFile.open(path, progress::at);
+    }
+  }
+
+  private Sent send(ExampleFile file, Settings settings, StopSignal stop) {
+    try (Progress progress = Progress.ofBytes("Sending", file.size())) {
+      return new ExampleProducer(settings)
+          .send(file, Resume.IF_INCOMPLETE, sent -> committed(sent, progress, stop));
+    }
+  }
+
+  private void committed(Sent sent, Progress progress, StopSignal stop) {
+    if (start == null) {
+      start = sent;
+    }
+    progress.at(sent.bytes(), String.format(Locale.ROOT, "%,d examples", sent.examples()));
+    if (stop.requested().isDone() && !sent.complete()) {
+      throw new CancellationException("stopped after line " + sent.lines());
+    }
+  }
+
+  private String summary(ExampleFile file, Sent sent, Duration duration) {
+    String text =
+        String.format(
+            Locale.ROOT,
+            "%s: %,d examples and %,d dead letters are in Kafka (%.1f s)",
+            file.path().getFileName(),
+            sent.examples(),
+            sent.deadLetters(),
+            duration.toMillis() / 1e3);
+    if (start.lines() > 0) {
+      text +=
+          String.format(Locale.ROOT, ", going on after line %,d of an earlier run", start.lines());
+    }
+    String reasons =
+        sent.deadLettersByClass().entrySet().stream()
+            .map(letters -> letters.getKey() + " " + letters.getValue())
+            .collect(Collectors.joining(", "));
+    return reasons.isEmpty() ? text : text + ": " + reasons;
+  }
+
+  private void say(String line) {
+    spec.commandLine().getOut().println(line);
+    spec.commandLine().getOut().flush();
+  }
+}

@@ -1,0 +1,43 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.embedded.EmbeddedStack;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Function;
+import picocli.CommandLine.Option;
+
+/** Where commands read from what a job has published, as a picocli mixin. */
+final class RecordSource {
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description =
+          "Read the data directory of an earlier train, demo or up instead of a running Kafka.")
+  private Path data;
+
+  /** Whether the user named a directory. */
+  boolean named() {
+    return data != null;
+  }
+
+  /** Reads from Kafka, of a stack that is started for that where a directory was named. */
+  <T> T read(Settings settings, PrintWriter err, Function<Connection, T> reader) {
+    if (data == null) {
+      return reader.apply(new Connection(settings));
+    }
+    if (!Files.exists(data.resolve("kafka").resolve("meta.properties"))) {
+      throw new UsageException("--data: " + data + " holds no data of a train, demo or up");
+    }
+    err.println("Starting Kafka and the schema registry of " + data + " ...");
+    err.flush();
+    Settings defaults = Settings.of(EmbeddedStack.SETTINGS, null, List.of());
+    try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, defaults)) {
+      return reader.apply(new Connection(stack.connect(settings)));
+    }
+  }
+}

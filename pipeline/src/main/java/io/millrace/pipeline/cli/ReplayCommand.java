@@ -1,0 +1,322 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.console.Progress;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.RecordedSettings;
+import io.millrace.pipeline.replay.Difference;
+import io.millrace.pipeline.replay.DomainHistory;
+import io.millrace.pipeline.replay.DomainReplay;
+import io.millrace.pipeline.replay.MissingExamples;
+import io.millrace.pipeline.replay.MissingExamplesException;
+import io.millrace.pipeline.replay.RecordedExamples;
+import io.millrace.pipeline.replay.ReplayRange;
+import io.millrace.pipeline.replay.ReplayResult;
+import io.millrace.pipeline.replay.Score;
+import io.millrace.pipeline.replay.TrainerSource;
+import io.millrace.pipeline.replay.TrainingLog;
+import io.millrace.pipeline.replay.WhatIf;
+import io.millrace.schemas.Topics;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.tensor.Torch;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Trains versions again from the recorded stream. */
+@Command(
+    name = "replay",
+    description = {
+      "Train a version again from the recorded stream, and compare every step and every version on"
+          + " the way with the record. Nothing is published.",
+      "Exit code 0 where all hashes are the same; 1 where one differs: the first step that does is"
+          + " named; 3 where examples that it needs are gone.",
+      "With --set of what training depends on (--set svft.pattern=banded:2) it is a what-if: the same"
+          + " batches, trained with other settings, beside what is on record. What is not set is as"
+          + " recorded."
+    })
+final class ReplayCommand implements Callable<Integer> {
+  /** Examples or steps that a replay needs are no longer there. */
+  static final int MISSING = 3;
+
+  private static final List<Setting<?>> SETTINGS =
+      Stream.of(
+              RecordedSettings.ALL,
+              List.of(JobSettings.MODEL_STORE, JobSettings.DEVICE, JobSettings.THREADS),
+              Connection.SETTINGS)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  @Option(names = "--domain", paramLabel = "D", description = "Whose; needed if there are several.")
+  private String domain;
+
+  @Option(
+      names = "--version",
+      paramLabel = "N",
+      description = "Which version; the newest if unset.")
+  private Long version;
+
+  @Option(
+      names = "--all",
+      description = "Every version of every domain, or of that which --domain names.")
+  private boolean all;
+
+  @Option(
+      names = "--from",
+      paramLabel = "0|snapshot|N",
+      defaultValue = "0",
+      description =
+          "Where to start: the base model, the nearest snapshot before the version (with --all, the"
+              + " oldest), or the snapshot of version N. Default: ${DEFAULT-VALUE}.")
+  private String from;
+
+  @Option(
+      names = "--examples",
+      paramLabel = "TOPIC",
+      defaultValue = Topics.LABELED_EXAMPLES,
+      description =
+          "The topic with the examples: a copy must hold them at the same offsets. Default:"
+              + " ${DEFAULT-VALUE}.")
+  private String topic;
+
+  @Mixin private final RecordSource source = new RecordSource();
+
+  @Mixin private final ReportOption report = new ReportOption();
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    Settings settings = options.load();
+    if (all && version != null) {
+      throw new UsageException("--all replays every version: leave --version out");
+    }
+    ReplayRange.From start = ReplayRange.From.parse(from);
+    Map<String, String> changes = RecordedSettings.within(settings);
+    report.requireWritable();
+    return source.read(
+        settings,
+        spec.commandLine().getErr(),
+        connection -> replay(connection, settings, start, changes));
+  }
+
+  private int replay(
+      Connection connection,
+      Settings settings,
+      ReplayRange.From start,
+      Map<String, String> changes) {
+    TrainingLog log = TrainingLog.read(connection, name -> domain == null || name.equals(domain));
+    List<ReplayRange> ranges = ranges(log, start);
+    for (ReplayRange range : ranges) {
+      if (range.missingSteps() > 0) {
+        say(
+            "%s: the first %,d steps of %,d are no longer on record%s"
+                .formatted(
+                    shown(range),
+                    range.missingSteps(),
+                    range.missingSteps() + range.steps().size(),
+                    hint(range, start)));
+        return MISSING;
+      }
+    }
+    try (RecordedExamples examples = new RecordedExamples(connection, topic);
+        TrainerSource trainers =
+            new TrainerSource(
+                name -> BaseModels.prepare(name, settings),
+                (files, factored) ->
+                    BaseModel.load(files, Torch.device(settings.get(JobSettings.DEVICE)), factored),
+                settings.get(JobSettings.THREADS))) {
+      boolean whatIf =
+          !changes.isEmpty() && ranges.stream().anyMatch(range -> WhatIf.changes(range, changes));
+      return whatIf
+          ? whatIf(log, ranges, changes, examples, trainers)
+          : compare(log, ranges, start, examples, trainers);
+    } catch (MissingExamplesException e) {
+      e.missing().lines().forEach(line -> say("missing: " + line));
+      return MISSING;
+    }
+  }
+
+  private List<ReplayRange> ranges(TrainingLog log, ReplayRange.From start) {
+    List<DomainHistory> histories =
+        log.domains().values().stream().filter(history -> history.hasVersions()).toList();
+    if (histories.isEmpty()) {
+      throw new UsageException(
+          domain == null
+              ? "no adapters are published"
+              : "no adapters of the domain \"" + AdapterSource.shown(domain) + "\"");
+    }
+    if (!all && histories.size() > 1) {
+      List<String> names =
+          histories.stream().map(each -> AdapterSource.shown(each.domain())).toList();
+      throw new UsageException(
+          "--domain or --all is needed: there are " + AdapterSource.sample(names));
+    }
+    return histories.stream()
+        .map(history -> ReplayRange.of(history, start, Optional.ofNullable(version), all))
+        .toList();
+  }
+
+  private int compare(
+      TrainingLog log,
+      List<ReplayRange> ranges,
+      ReplayRange.From start,
+      RecordedExamples examples,
+      TrainerSource trainers) {
+    List<ReplayResult> results = new ArrayList<>();
+    for (ReplayRange range : ranges) {
+      ReplayResult result;
+      try (Progress progress = progress(range)) {
+        result = DomainReplay.run(log, range, examples, trainers, progress::at);
+      }
+      results.add(result);
+      sayResult(result, range, start);
+    }
+    report.write(results);
+    if (results.size() > 1) {
+      saySum(results);
+    }
+    if (results.stream().anyMatch(result -> !result.differences().isEmpty())) {
+      return 1;
+    }
+    return results.stream().allMatch(ReplayResult::same) ? 0 : MISSING;
+  }
+
+  private static Progress progress(ReplayRange range) {
+    return Progress.start("Replaying " + shown(range), range.examples(), "examples");
+  }
+
+  private void sayResult(ReplayResult result, ReplayRange range, ReplayRange.From start) {
+    String name = shown(range);
+    MissingExamples missing = result.missing();
+    if (missing.count() > 0) {
+      say(
+          "%s: %,d of the examples are no longer in the topic%s"
+              .formatted(name, missing.count(), hint(range, start)));
+      missing.lines().forEach(line -> say("  missing: " + line));
+      return;
+    }
+    result.differences().forEach(difference -> sayDifference(name, difference));
+    if (result.same()) {
+      say(
+          "%s: %s, %,d steps, %,d examples from version %d on: the same, bit for bit"
+              .formatted(
+                  name,
+                  result.versions() == 1 ? "1 version" : result.versions() + " versions",
+                  result.steps(),
+                  result.examples(),
+                  result.fromVersion()));
+      say(
+          "  version %d  sha256 %s  %.1f examples/s"
+              .formatted(result.version(), result.sha256(), result.examplesPerSecond()));
+    }
+  }
+
+  private void sayDifference(String name, Difference difference) {
+    say(
+        "%s: step %d%s: %s"
+            .formatted(
+                name,
+                difference.step(),
+                difference.version() == 0 ? "" : " (version " + difference.version() + ")",
+                AdapterSource.shown(difference.what())));
+    say("  recorded  " + difference.recorded());
+    say("  replayed  " + (difference.replayed().isEmpty() ? "-" : difference.replayed()));
+    difference.details().forEach(line -> say("  " + AdapterSource.shown(line)));
+  }
+
+  private void saySum(List<ReplayResult> results) {
+    long same = results.stream().filter(ReplayResult::same).count();
+    say(
+        "%,d of %,d domains are the same; %,d versions, %,d steps, %,d examples replayed"
+            .formatted(
+                same,
+                results.size(),
+                results.stream().mapToLong(ReplayResult::versions).sum(),
+                results.stream().mapToLong(ReplayResult::steps).sum(),
+                results.stream().mapToLong(ReplayResult::examples).sum()));
+  }
+
+  private static String hint(ReplayRange range, ReplayRange.From start) {
+    return start instanceof ReplayRange.From.Base && range.history().hasSnapshots()
+        ? "; --from snapshot starts later"
+        : "";
+  }
+
+  private int whatIf(
+      TrainingLog log,
+      List<ReplayRange> ranges,
+      Map<String, String> changes,
+      RecordedExamples examples,
+      TrainerSource trainers) {
+    List<WhatIf.Result> results = new ArrayList<>();
+    for (ReplayRange range : ranges) {
+      WhatIf.Result result;
+      try (Progress progress = progress(range)) {
+        result = WhatIf.run(log, range, changes, examples, trainers, progress::at);
+      }
+      results.add(result);
+      sayWhatIf(result, range);
+    }
+    report.write(results);
+    return 0;
+  }
+
+  private void sayWhatIf(WhatIf.Result result, ReplayRange range) {
+    say(
+        "%s: what if, over the same %,d batches; nothing is published"
+            .formatted(shown(range), range.steps().size()));
+    result
+        .settings()
+        .forEach(
+            (key, value) ->
+                say("  %s=%s (recorded: %s)".formatted(key, value, result.instead().get(key))));
+    Score recorded = result.recorded();
+    Score other = result.replayed();
+    say("                     recorded   what if");
+    say(row("accuracy", recorded.accuracy(), other.accuracy()));
+    for (int i = 0; i < recorded.thirds().size(); i++) {
+      say(row("  third " + (i + 1), recorded.thirds().get(i), other.thirds().get(i)));
+    }
+    say(row("mean loss", recorded.meanLoss(), other.meanLoss()));
+    say(
+        "  %-17s %9s %,9d"
+            .formatted(
+                "trained values",
+                "%,d".formatted(range.trainableParameters()),
+                result.trainableParameters()));
+    say(
+        result.firstDifferentStep() == 0
+            ? "  every step has the state on record"
+            : "  the first step with another state is " + result.firstDifferentStep());
+  }
+
+  private static String row(String name, double recorded, double other) {
+    return "  %-17s %9.4f %9.4f".formatted(name, recorded, other);
+  }
+
+  private static String shown(ReplayRange range) {
+    return AdapterSource.shown(range.history().domain());
+  }
+
+  private void say(String line) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(line);
+    out.flush();
+  }
+}

@@ -1,0 +1,29 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.rollout.RolloutDecisions;
+import io.millrace.schemas.rollout.RolloutRefusedException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Goes back. */
+@Command(
+    name = "rollback",
+    description = {
+      "Take the candidate back; without one, go back to the version that was stable before, or to the"
+          + " next older one.",
+      "Where every new version serves at once (the policy latest), the policy becomes manual: the"
+          + " next one would undo it."
+    })
+final class RolloutRollbackCommand extends RolloutDecisionCommand {
+  @Option(
+      names = "--to",
+      paramLabel = "N",
+      description = "To this version, and without a candidate.")
+  private Long version;
+
+  @Override
+  RolloutEvent decision(RolloutDecisions decisions) throws RolloutRefusedException {
+    return decisions.rollback(version);
+  }
+}

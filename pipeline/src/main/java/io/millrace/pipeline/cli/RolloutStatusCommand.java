@@ -1,0 +1,172 @@
+package io.millrace.pipeline.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.records.DomainRollout;
+import io.millrace.pipeline.records.KnownVersions;
+import io.millrace.pipeline.records.RolloutLog;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.VersionRef;
+import io.millrace.schemas.rollout.Rollout;
+import io.millrace.schemas.rollout.RolloutDecisions;
+import io.millrace.schemas.rollout.RolloutHistory;
+import java.io.PrintWriter;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Says what serves. */
+@Command(name = "status", description = "Say which versions serve, by domain, and who decided it.")
+final class RolloutStatusCommand implements Callable<Integer> {
+  private static final List<String> TITLES =
+      List.of(
+          "domain", "policy", "stable", "candidate", "share", "revision", "since", "by", "reason");
+
+  /** Numbers stand on the right. */
+  private static final Set<String> NUMBERS = Set.of("stable", "candidate", "share", "revision");
+
+  @Option(names = "--domain", paramLabel = "D", description = "This domain's only.")
+  private String domain;
+
+  @Option(names = "--json", description = "As one JSON array, with whole hashes.")
+  private boolean json;
+
+  @Mixin private final RecordSource source = new RecordSource();
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(Connection.SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  /**
+   * What there is to say about a domain.
+   *
+   * @param changed the event that made the state what it is; null where none did
+   */
+  private record Row(Rollout rollout, RolloutHistory.Entry changed) {}
+
+  @Override
+  public Integer call() throws JsonProcessingException {
+    Settings settings = options.load();
+    List<Row> rows = source.read(settings, spec.commandLine().getErr(), this::read);
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      ArrayNode all = new ObjectMapper().createArrayNode();
+      rows.forEach(row -> all.add(json(row)));
+      out.println(new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(all));
+    } else if (rows.isEmpty()) {
+      out.println("Nothing was published yet");
+    } else {
+      table(rows).forEach(out::println);
+    }
+    out.flush();
+    return 0;
+  }
+
+  private List<Row> read(Connection connection) {
+    KnownVersions versions = KnownVersions.read(connection, domain);
+    try (RolloutLog log = new RolloutLog(connection, domain)) {
+      log.readOn();
+      warn(log.unreadable(), spec.commandLine().getErr());
+      Set<String> domains = new TreeSet<>(log.domains());
+      domains.addAll(versions.domains());
+      if (domain != null && !domains.contains(domain)) {
+        throw unknown(domain, DomainRollout.domains(connection));
+      }
+      List<Row> rows = new ArrayList<>();
+      for (String name : domain == null ? domains : Set.of(domain)) {
+        rows.add(row(log.history(name), versions));
+      }
+      return rows;
+    }
+  }
+
+  private static Row row(RolloutHistory history, KnownVersions versions) {
+    Rollout now = history.now();
+    if (now.newest() == null && !versions.of(now.domain()).isEmpty()) {
+      // From before there were rollouts: the newest version serves, and no event says so.
+      now = newest(now, versions.of(now.domain()).lastEntry().getValue());
+    }
+    return new Row(now, RolloutWords.lastChange(history, Instant.MAX).orElse(null));
+  }
+
+  private static Rollout newest(Rollout rollout, VersionRef newest) {
+    return new Rollout(
+        rollout.domain(),
+        rollout.revision(),
+        rollout.policy(),
+        rollout.decidedStable(),
+        rollout.previous(),
+        rollout.candidate(),
+        rollout.share(),
+        rollout.held(),
+        rollout.triedThrough(),
+        newest,
+        rollout.last());
+  }
+
+  private static List<String> table(List<Row> rows) {
+    TextTable table = new TextTable(TITLES, NUMBERS);
+    for (Row row : rows) {
+      Rollout rollout = row.rollout();
+      RolloutEvent event = row.changed() == null ? null : row.changed().event();
+      table.add(
+          List.of(
+              AdapterSource.shown(rollout.domain()),
+              RolloutDecisions.word(rollout.policy()),
+              RolloutWords.number(rollout.stable().orElse(null)),
+              RolloutWords.number(rollout.candidate()),
+              rollout.candidate() == null ? "-" : RolloutWords.share(rollout.share()),
+              Long.toString(rollout.revision()),
+              event == null ? "-" : RolloutWords.time(row.changed().time()),
+              event == null ? "-" : AdapterSource.shown(event.getAuthor()),
+              reason(rollout, event)));
+    }
+    return table.lines();
+  }
+
+  private static String reason(Rollout rollout, RolloutEvent event) {
+    if (rollout.held() != null) {
+      return "held: " + AdapterSource.shown(rollout.held());
+    }
+    boolean bare = event == null || event.getReason().isBlank();
+    return bare ? "-" : AdapterSource.shown(event.getReason());
+  }
+
+  private static ObjectNode json(Row row) {
+    ObjectNode json = RolloutWords.json(row.rollout());
+    json.set("changed", row.changed() == null ? null : RolloutWords.json(row.changed()));
+    return json;
+  }
+
+  /** That nobody knows the domain, and which there are. */
+  static UsageException unknown(String domain, Collection<String> known) {
+    return new UsageException(
+        known.isEmpty()
+            ? "there is no domain yet: nothing was published"
+            : "there is no domain \"%s\"; there are %s"
+                .formatted(
+                    AdapterSource.shown(domain),
+                    AdapterSource.sample(known.stream().map(AdapterSource::shown).toList())));
+  }
+
+  /** Says which records count for nothing. */
+  static void warn(List<String> unreadable, PrintWriter err) {
+    unreadable.forEach(each -> err.println("millrace: left out, " + AdapterSource.shown(each)));
+    err.flush();
+  }
+}

@@ -1,0 +1,121 @@
+package io.millrace.pipeline.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.client.process.UsageException;
+import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.svft.tensor.Sha256;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+
+/**
+ * The data directory of a bounded run, which knows what it is a run of.
+ *
+ * <p>A run that was cut off is gone on with when the same command comes again; a finished one, or
+ * one of another input or other settings, gives way to the new one. A directory that holds anything
+ * else is left alone.
+ */
+final class RunDirectory {
+  private static final String DESCRIPTION = "run.json";
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Path path;
+  private final ObjectNode description;
+  private final boolean resumed;
+
+  private RunDirectory(Path path, ObjectNode description, boolean resumed) {
+    this.path = path;
+    this.description = description;
+    this.resumed = resumed;
+  }
+
+  /**
+   * Makes a directory ready for a run.
+   *
+   * @param input names the run's input: a hash
+   * @param settings what the user set
+   * @throws UsageException where it holds something that is no run, or is in use
+   */
+  static RunDirectory open(Path path, String input, Map<String, String> settings) {
+    ObjectNode description = JSON.createObjectNode();
+    description.put("input", input);
+    // A hash, since settings may hold secrets.
+    String asText = new TreeMap<>(settings).toString();
+    description.put("settingsSha256", Sha256.of(asText.getBytes(StandardCharsets.UTF_8)));
+    return open(path, description, true);
+  }
+
+  /** As {@link #open(Path, String, Map)}, for a run that never goes on with another. */
+  static RunDirectory startAnew(Path path) {
+    return open(path, JSON.createObjectNode(), false);
+  }
+
+  private static RunDirectory open(Path path, ObjectNode description, boolean mayResume) {
+    try {
+      boolean resumed = false;
+      if (Files.exists(path.resolve(DESCRIPTION))) {
+        JsonNode before = JSON.readTree(path.resolve(DESCRIPTION).toFile());
+        description.put("finished", false);
+        resumed = mayResume && before.equals(description);
+      } else if (!isEmpty(path)) {
+        throw new UsageException(
+            "%s is no directory of a run and not empty; choose another with --data"
+                .formatted(path));
+      }
+      if (!resumed) {
+        EmbeddedStack.clear(path);
+      }
+      RunDirectory run = new RunDirectory(path, description, resumed);
+      run.write(false);
+      return run;
+    } catch (IOException e) {
+      throw new UsageException("data directory " + path + " cannot be used: " + e, e);
+    }
+  }
+
+  private static boolean isEmpty(Path path) throws IOException {
+    if (!Files.exists(path)) {
+      return true;
+    }
+    try (Stream<Path> children = Files.list(path)) {
+      return children.allMatch(child -> EmbeddedStack.isKept(child.getFileName().toString()));
+    }
+  }
+
+  Path path() {
+    return path;
+  }
+
+  /** Whether it holds the beginning of this very run. */
+  boolean resumed() {
+    return resumed;
+  }
+
+  /** Notes that the run has come to its end. */
+  void finish() {
+    try {
+      write(true);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write " + path.resolve(DESCRIPTION), e);
+    }
+  }
+
+  private void write(boolean finished) throws IOException {
+    description.put("finished", finished);
+    Path partial = path.resolve(DESCRIPTION + ".partial");
+    JSON.writerWithDefaultPrettyPrinter().writeValue(partial.toFile(), description);
+    Files.move(
+        partial,
+        path.resolve(DESCRIPTION),
+        StandardCopyOption.ATOMIC_MOVE,
+        StandardCopyOption.REPLACE_EXISTING);
+  }
+}

@@ -1,0 +1,31 @@
+package io.millrace.pipeline.cli;
+
+import java.math.BigDecimal;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.TypeConversionException;
+
+/** Reads a part of the requests, {@code 0.1} or {@code 10%}. */
+final class Share implements ITypeConverter<Double> {
+  @Override
+  public Double convert(String text) {
+    boolean percent = text.endsWith("%");
+    String digits = percent ? text.substring(0, text.length() - 1).strip() : text;
+    double share;
+    try {
+      share = new BigDecimal(digits).movePointLeft(percent ? 2 : 0).doubleValue();
+    } catch (NumberFormatException | ArithmeticException e) {
+      throw refused(text);
+    }
+    if (!(share > 0 && share <= 1)) {
+      throw refused(text);
+    }
+    return share;
+  }
+
+  private static TypeConversionException refused(String text) {
+    return new TypeConversionException(
+        "\""
+            + AdapterSource.shown(text)
+            + "\" is not above 0 and at most 1 (0.1 and 10% are a tenth)");
+  }
+}

@@ -1,0 +1,62 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.embedded.TopicLayout;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** Makes Millrace's topics on a Kafka cluster that is already there. */
+@Command(
+    name = "topics",
+    description = {
+      "Make Millrace's topics on a Kafka cluster that is already there; millrace up makes its own.",
+      "A topic that exists stays as it is. Replication is the brokers' default."
+    })
+final class TopicsCommand implements Callable<Integer> {
+  private static final List<Setting<?>> SETTINGS =
+      Stream.of(List.of(TopicLayout.PARTITIONS), Connection.SETTINGS)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() throws InterruptedException {
+    Settings settings = options.load();
+    Connection connection = new Connection(settings);
+    List<String> made = make(connection, settings);
+    PrintWriter out = spec.commandLine().getOut();
+    made.forEach(
+        topic ->
+            out.printf(
+                "Made %s with %d partitions%n", topic, settings.get(TopicLayout.PARTITIONS)));
+    if (made.isEmpty()) {
+      out.println("All topics are there already");
+    }
+    out.flush();
+    return 0;
+  }
+
+  private static List<String> make(Connection connection, Settings settings)
+      throws InterruptedException {
+    try (Admin admin = Admin.create(connection.properties())) {
+      return TopicLayout.create(admin, settings);
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(
+          "cannot make the topics at " + connection.bootstrapServers(), e.getCause());
+    }
+  }
+}

@@ -1,0 +1,219 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.Home;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.console.Progress;
+import io.millrace.pipeline.console.StopSignal;
+import io.millrace.pipeline.embedded.EmbeddedFlink;
+import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.embedded.PeakMemory;
+import io.millrace.pipeline.input.ExampleFile;
+import io.millrace.pipeline.input.ExampleLimits;
+import io.millrace.pipeline.input.ExampleProducer;
+import io.millrace.pipeline.input.Sent;
+import io.millrace.pipeline.job.AdaptationJob;
+import io.millrace.pipeline.job.FlinkJob;
+import io.millrace.pipeline.job.JobOutput;
+import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.job.JobWatch;
+import io.millrace.pipeline.job.StartingState;
+import io.millrace.pipeline.report.RunRecord;
+import io.millrace.pipeline.report.RunReport;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.Truncation;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Runs the job over a file, to its end, in the embedded stack. */
+@Command(
+    name = "train",
+    description = {
+      "Train on a file of labeled examples, to its end, through Kafka and Flink on this machine.",
+      "A run that was cut off, even by kill -9, goes on where it stopped when the same command comes"
+          + " again; a finished one starts anew.",
+      "What it published stays in its data directory: millrace up --data DIR opens it."
+    })
+final class TrainCommand implements Callable<Integer> {
+  /** What a run on this machine declares: the job's settings, the stack's, and the connection's. */
+  static final List<Setting<?>> SETTINGS =
+      Stream.of(
+              JobSettings.ALL, EmbeddedStack.SETTINGS, ExampleLimits.SETTINGS, Connection.SETTINGS)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
+  @Option(
+      names = "--input",
+      required = true,
+      paramLabel = "FILE.jsonl",
+      description = "The examples, one JSON object a line: see millrace produce --help.")
+  private Path input;
+
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description = "Directory of the data. Default: data/train where Millrace is installed.")
+  private Path data;
+
+  @Mixin private final ReportOption report = new ReportOption();
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    long began = System.nanoTime();
+    Settings settings = forFiles(options.load());
+    AdapterMethod method = JobSettings.method(settings);
+    JobSettings.requireSigningKey(settings);
+    ExampleFile file = open();
+    report.requireWritable();
+    RunDirectory run =
+        RunDirectory.open(
+            data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
+    Truncation.warning(BaseModels.prepare(settings), method).ifPresent(this::say);
+    try (StopSignal stop = StopSignal.install()) {
+      say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
+      try (EmbeddedStack stack =
+              EmbeddedStack.start(run.path(), EmbeddedStack.Ports.FREE, settings);
+          EmbeddedFlink flink = EmbeddedFlink.start(run.path().resolve("flink"), 0, 1)) {
+        Settings connected = stack.connect(settings);
+        Sent sent = send(file, connected);
+        Connection connection = new Connection(connected);
+        Optional<StartingState> start = latestCheckpoint(run.path());
+        try (RunRecord record = new RunRecord(connection)) {
+          if (start.isEmpty() && JobOutput.exists(connection)) {
+            // Of a job that has ended there is output, and no checkpoint any more.
+            record.readToEnd();
+            requireComplete(record, sent, run.path());
+          } else {
+            FlinkJob job = submit(flink, connected, run.path(), start);
+            if (!follow(job, record, sent.examples(), stop)) {
+              say("Stopping; the same command goes on from here.");
+              return 130;
+            }
+          }
+          RunReport done =
+              RunReport.of(record, (System.nanoTime() - began) / 1e9, PeakMemory.mib());
+          report.write(done);
+          run.finish();
+          done.lines().forEach(this::say);
+          say("bin/millrace up --data " + run.path() + " opens what it published.");
+        }
+      }
+    }
+    return 0;
+  }
+
+  /** A file has no pauses, only an end: no clock closes its batches. */
+  private static Settings forFiles(Settings settings) {
+    return settings.explicit().containsKey(JobSettings.BATCH_TIMEOUT.key())
+        ? settings
+        : settings.with(JobSettings.BATCH_TIMEOUT, Duration.ZERO);
+  }
+
+  private ExampleFile open() {
+    try (Progress progress = Progress.ofBytes("Reading", input.toFile().length())) {
+      return ExampleFile.open(input, progress::at);
+    }
+  }
+
+  private Sent send(ExampleFile file, Settings settings) {
+    try (Progress progress = Progress.ofBytes("Sending", file.size())) {
+      return new ExampleProducer(settings)
+          .send(
+              file,
+              ExampleProducer.Resume.NEVER_TWICE,
+              sent -> progress.at(sent.bytes(), "%,d examples".formatted(sent.examples())));
+    }
+  }
+
+  private static void requireComplete(RunRecord record, Sent sent, Path directory) {
+    long letters = record.deadLetters().values().stream().mapToLong(Long::longValue).sum();
+    if (record.examples() + letters < sent.examples() + sent.deadLetters()) {
+      throw new IllegalStateException(
+          "%s holds %,d of %,d examples trained and no checkpoint to go on from: remove it, and the"
+                  .formatted(directory, record.examples(), sent.examples())
+              + " run starts anew");
+    }
+  }
+
+  private static Optional<StartingState> latestCheckpoint(Path directory) {
+    try {
+      return StartingState.latestCheckpoint(checkpoints(directory));
+    } catch (IOException e) {
+      throw new IllegalStateException(
+          "cannot read " + checkpoints(directory) + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static FlinkJob submit(
+      EmbeddedFlink flink, Settings settings, Path directory, Optional<StartingState> start) {
+    return FlinkJob.submit(
+        "127.0.0.1",
+        flink.port(),
+        settings,
+        checkpoints(directory),
+        start,
+        AdaptationJob.Input.BOUNDED);
+  }
+
+  private static String checkpoints(Path directory) {
+    return directory.resolve("checkpoints").toString();
+  }
+
+  /** Until the job ends; false where somebody asked to stop before. */
+  private static boolean follow(FlinkJob job, RunRecord record, long total, StopSignal stop) {
+    try (Progress progress = Progress.start("Training", total, "examples");
+        JobWatch watch = new JobWatch(job, progress::say)) {
+      while (!job.finished().isDone()) {
+        if (stop.requested().isDone()) {
+          return false;
+        }
+        record.poll(Duration.ofMillis(200));
+        orResumable(() -> watch.look(record.committed()));
+        progress.at(record.examples(), accuracySoFar(record));
+      }
+      orResumable(job::requireAlive);
+      record.readToEnd();
+      progress.at(record.examples(), accuracySoFar(record));
+      return true;
+    }
+  }
+
+  /** What becomes of the job does not touch what it has committed. */
+  private static void orResumable(Runnable check) {
+    try {
+      check.run();
+    } catch (IllegalStateException e) {
+      throw new IllegalStateException(e.getMessage() + "; the same command goes on from here", e);
+    }
+  }
+
+  private static String accuracySoFar(RunRecord record) {
+    long right = record.right();
+    return record.examples() == 0
+        ? ""
+        : "accuracy so far %.3f".formatted((double) right / record.examples());
+  }
+
+  private void say(String line) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(line);
+    out.flush();
+  }
+}

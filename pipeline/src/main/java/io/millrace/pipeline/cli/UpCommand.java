@@ -1,0 +1,118 @@
+package io.millrace.pipeline.cli;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.Home;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.SettingsOptions;
+import io.millrace.pipeline.console.StopSignal;
+import io.millrace.pipeline.embedded.EmbeddedFlink;
+import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.embedded.EmbeddedStack.Ports;
+import io.millrace.pipeline.job.JobSettings;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Keeps an embedded stack running until the process is asked to end. */
+@Command(
+    name = "up",
+    description = {
+      "Start Kafka, a schema registry and a Flink session on this machine, and keep them running.",
+      "They listen on 127.0.0.1 only; their data lies in one directory and outlives them. No job"
+          + " runs until millrace submit starts it.",
+      "Ctrl-C stops them (exit code 130)."
+    })
+final class UpCommand implements Callable<Integer> {
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description = "Directory of the data. Default: data/stack where Millrace is installed.")
+  private Path data;
+
+  @Option(
+      names = "--kafka-port",
+      paramLabel = "PORT",
+      defaultValue = "9092",
+      description = "Kafka's port; 0 is a free one. Default: ${DEFAULT-VALUE}.")
+  private int kafkaPort;
+
+  @Option(
+      names = "--registry-port",
+      paramLabel = "PORT",
+      defaultValue = "8081",
+      description = "The schema registry's port; 0 is a free one. Default: ${DEFAULT-VALUE}.")
+  private int registryPort;
+
+  @Option(
+      names = "--flink-port",
+      paramLabel = "PORT",
+      defaultValue = "8082",
+      description =
+          "Port of Flink's REST interface and web page; 0 is a free one. Default:"
+              + " ${DEFAULT-VALUE}.")
+  private int flinkPort;
+
+  @Option(
+      names = "--slots",
+      paramLabel = "N",
+      defaultValue = "2",
+      description = "Task slots of the Flink session. Default: ${DEFAULT-VALUE}.")
+  private int slots;
+
+  @Mixin private final SettingsOptions settings = new SettingsOptions(EmbeddedStack.SETTINGS);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    Path directory = data == null ? Home.data().resolve("stack") : data;
+    Ports ports = new Ports(kafkaPort, registryPort);
+    PrintWriter out = spec.commandLine().getOut();
+    out.println("Starting Kafka, the schema registry and Flink ...");
+    out.flush();
+    try (StopSignal stop = StopSignal.install();
+        EmbeddedStack stack = EmbeddedStack.start(directory, ports, settings.load());
+        EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), flinkPort, slots)) {
+      describe(stack, flink, directory, out);
+      CompletableFuture.anyOf(stop.requested(), stack.ended()).join();
+      if (!stop.requested().isDone()) {
+        throw new IllegalStateException("the schema registry has ended by itself");
+      }
+      out.println("Stopping ...");
+      out.flush();
+      return 0;
+    }
+  }
+
+  private static void describe(
+      EmbeddedStack stack, EmbeddedFlink flink, Path directory, PrintWriter out) {
+    Path checkpoints = directory.toAbsolutePath().normalize().resolve("checkpoints");
+    String connection =
+        unlessDefault(Connection.BOOTSTRAP_SERVERS, stack.bootstrapServers())
+            + unlessDefault(Connection.REGISTRY_URL, stack.registryUrl());
+    String session = flink.port() == 8082 ? "" : " --flink 127.0.0.1:" + flink.port();
+    boolean usual = checkpoints.equals(Home.data().resolve("stack").resolve("checkpoints"));
+    String place =
+        usual ? "" : " --set " + JobSettings.CHECKPOINT_DIRECTORY.key() + "=" + checkpoints;
+    out.println("Kafka            " + stack.bootstrapServers());
+    out.println("Schema registry  " + stack.registryUrl());
+    out.println("Flink            http://127.0.0.1:" + flink.port());
+    out.println("Data             " + directory.toAbsolutePath().normalize());
+    out.println();
+    out.println("Start the job:   bin/millrace submit" + session + connection + place);
+    out.println("Send examples:   bin/millrace produce FILE.jsonl" + connection);
+    out.println("Serve adapters:  bin/millrace serve" + connection);
+    out.println("Stop:            Ctrl-C");
+    out.flush();
+  }
+
+  private static String unlessDefault(Setting<String> setting, String value) {
+    return value.equals(setting.defaultValue()) ? "" : " --set " + setting.key() + "=" + value;
+  }
+}

@@ -1,0 +1,163 @@
+package io.millrace.pipeline.console;
+
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.Locale;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+
+/**
+ * How far something that takes long has come, on standard error: a bar where that is a terminal, a
+ * plain line every few seconds where it is not. For one thread.
+ *
+ * <pre>{@code
+ * try (Progress progress = Progress.start("Sending", total, "lines")) {
+ *   progress.at(n);
+ * }
+ * }</pre>
+ */
+public abstract class Progress implements AutoCloseable {
+  /** System property with the terminal's width, set where standard error is a terminal. */
+  public static final String TERMINAL_COLUMNS = "millrace.terminal.columns";
+
+  private static final Duration BETWEEN_LINES = Duration.ofSeconds(5);
+  private static final Duration BEFORE_BAR = Duration.ofMillis(500);
+  private static final int NARROWEST = 40;
+
+  private Progress() {}
+
+  /**
+   * Starts at 0.
+   *
+   * @param task what is being done, such as {@code Sending}
+   * @param total how far it goes, or -1 where nobody knows
+   * @param unit what is counted, in the plural
+   */
+  public static Progress start(String task, long total, String unit) {
+    return start(task, total, unit, 1);
+  }
+
+  /** As {@link #start}, counting bytes and showing KiB or MiB. */
+  public static Progress ofBytes(String task, long total) {
+    return total < 10 * 1024 * 1024
+        ? start(task, total, "KiB", 1024)
+        : start(task, total, "MiB", 1024 * 1024);
+  }
+
+  /** Says that {@code count} is reached. */
+  public final void at(long count) {
+    at(count, "");
+  }
+
+  /** Says that {@code count} is reached, with a short note beside it. */
+  public abstract void at(long count, String note);
+
+  /** Says something else meanwhile, on a line of its own. */
+  public abstract void say(String line);
+
+  /** Ends the bar's line; whether all was reached shows in it. */
+  @Override
+  public abstract void close();
+
+  private static Progress start(String task, long total, String unit, long unitSize) {
+    Integer columns = Integer.getInteger(TERMINAL_COLUMNS);
+    return columns != null && columns >= NARROWEST
+        ? new Bar(task, total, unit, unitSize, columns)
+        : new Lines(task, total, unit, unitSize, BETWEEN_LINES, System.err);
+  }
+
+  /** The bar. It appears only when the task has taken a moment: short tasks stay silent. */
+  private static final class Bar extends Progress {
+    private final ProgressBarBuilder builder;
+    private final int columns;
+    private final long start = System.nanoTime();
+    private ProgressBar bar;
+
+    Bar(String task, long total, String unit, long unitSize, int columns) {
+      this.columns = columns;
+      builder =
+          new ProgressBarBuilder()
+              .setTaskName(task)
+              .setInitialMax(total)
+              .setUnit(" " + unit, unitSize)
+              .setStyle(ProgressBarStyle.ASCII)
+              .setUpdateIntervalMillis(200)
+              // Given the width, the library does not ask the terminal, which starts processes.
+              .setConsumer(new ConsoleProgressBarConsumer(System.err, columns - 1));
+    }
+
+    @Override
+    public void at(long count, String note) {
+      Duration taken = Duration.ofNanos(System.nanoTime() - start);
+      if (bar == null && taken.compareTo(BEFORE_BAR) >= 0) {
+        bar = builder.startsFrom(0, taken).build();
+      }
+      if (bar != null) {
+        bar.setExtraMessage(note);
+        bar.stepTo(count);
+      }
+    }
+
+    /** Over the bar, which is drawn again below. */
+    @Override
+    public void say(String line) {
+      System.err.println(
+          bar == null ? line : "\r" + line + " ".repeat(Math.max(0, columns - 1 - line.length())));
+    }
+
+    @Override
+    public void close() {
+      if (bar != null) {
+        bar.close();
+      }
+    }
+  }
+
+  /** The plain lines. */
+  static final class Lines extends Progress {
+    private final String task;
+    private final long total;
+    private final String unit;
+    private final long unitSize;
+    private final long between;
+    private final PrintStream out;
+    private long last = System.nanoTime();
+
+    Lines(String task, long total, String unit, long unitSize, Duration between, PrintStream out) {
+      this.task = task;
+      this.total = total;
+      this.unit = unit;
+      this.unitSize = unitSize;
+      this.between = between.toNanos();
+      this.out = out;
+    }
+
+    @Override
+    public void at(long count, String note) {
+      long now = System.nanoTime();
+      if (now - last < between) {
+        return;
+      }
+      last = now;
+      String reached = String.format(Locale.ROOT, "%s: %,d", task, count / unitSize);
+      String share =
+          total > 0
+              ? String.format(
+                  Locale.ROOT, " of %,d %s (%d%%)", total / unitSize, unit, 100 * count / total)
+              : " " + unit;
+      out.println(reached + share + (note.isEmpty() ? "" : ", " + note));
+    }
+
+    @Override
+    public void say(String line) {
+      out.println(line);
+    }
+
+    @Override
+    public void close() {
+      out.flush();
+    }
+  }
+}

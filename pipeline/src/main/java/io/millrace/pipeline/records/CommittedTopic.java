@@ -1,0 +1,190 @@
+package io.millrace.pipeline.records;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.DomainPartition;
+import io.millrace.client.process.UsageException;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * A topic read as a log, committed records only. It changes nothing there, and belongs to no
+ * consumer group. For one thread.
+ */
+public final class CommittedTopic implements AutoCloseable {
+  /** Kafka's own patience of a minute is long for somebody who waits at a terminal. */
+  private static final String PATIENCE_MILLIS = "15000";
+
+  /**
+   * Behind the last record a fetch waits for more, and whatever else is asked on its connection,
+   * the goodbye too, waits behind it: half a second by Kafka's default.
+   */
+  private static final String FETCH_MAX_WAIT_MILLIS = "10";
+
+  private static final Duration WAIT = Duration.ofMillis(200);
+
+  private final String name;
+  private final String bootstrapServers;
+  private final KafkaConsumer<byte[], byte[]> consumer;
+  private final List<TopicPartition> partitions;
+
+  /**
+   * Connects.
+   *
+   * @throws UsageException where there is no such topic
+   * @throws IllegalStateException where Kafka does not answer
+   */
+  public CommittedTopic(Connection connection, String name) {
+    this.name = name;
+    this.bootstrapServers = connection.bootstrapServers();
+    this.consumer = consumer(connection, "earliest");
+    try {
+      partitions =
+          consumer.partitionsFor(name).stream()
+              .map(partition -> new TopicPartition(name, partition.partition()))
+              .toList();
+      if (partitions.isEmpty()) {
+        throw new UsageException("there is no topic %s at %s".formatted(name, bootstrapServers));
+      }
+    } catch (KafkaException e) {
+      consumer.close();
+      throw failed(e);
+    } catch (RuntimeException e) {
+      consumer.close();
+      throw e;
+    }
+  }
+
+  /**
+   * A consumer of committed records that belongs to no group.
+   *
+   * @param reset where it goes on when its place is gone: Kafka's {@code auto.offset.reset}
+   */
+  static KafkaConsumer<byte[], byte[]> consumer(Connection connection, String reset) {
+    return consumer(connection, reset, "read_committed");
+  }
+
+  /** The same at any of Kafka's isolation levels. */
+  static KafkaConsumer<byte[], byte[]> consumer(
+      Connection connection, String reset, String isolation) {
+    Properties properties = new Properties();
+    properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, PATIENCE_MILLIS);
+    properties.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, FETCH_MAX_WAIT_MILLIS);
+    properties.putAll(connection.properties());
+    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, isolation);
+    properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
+    properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, reset);
+    properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, "false");
+    return new KafkaConsumer<>(
+        properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+
+  private IllegalStateException failed(KafkaException e) {
+    return failed(name, bootstrapServers, e);
+  }
+
+  /** What a reader says where Kafka does not answer. */
+  static IllegalStateException failed(String topic, String bootstrapServers, KafkaException e) {
+    return new IllegalStateException(
+        "cannot read the topic %s at %s; --data DIR reads that of an earlier train, demo or up"
+            .formatted(topic, bootstrapServers),
+        e);
+  }
+
+  /** Every record that is committed now, a partition's in their order. */
+  public void forEach(Consumer<ConsumerRecord<byte[], byte[]>> reader) {
+    anyMatch(
+        record -> {
+          reader.accept(record);
+          return false;
+        });
+  }
+
+  /** Whether a record that is committed now is wanted; reads no further than the first. */
+  public boolean anyMatch(Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
+    try {
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      Set<TopicPartition> open = new HashSet<>(partitions);
+      while (true) {
+        open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
+        if (open.isEmpty()) {
+          return false;
+        }
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
+          if (wanted.test(record)) {
+            return true;
+          }
+        }
+      }
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  /** The record at a place that {@link #forEach} gave; empty where it is gone since. */
+  public Optional<ConsumerRecord<byte[], byte[]>> at(int partition, long offset) {
+    try {
+      TopicPartition only = new TopicPartition(name, partition);
+      consumer.assign(List.of(only));
+      consumer.seek(only, offset);
+      while (consumer.position(only) <= offset) {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
+          if (record.offset() == offset) {
+            return Optional.of(record);
+          }
+        }
+      }
+      return Optional.empty();
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  /**
+   * The last record with a key that is committed now.
+   *
+   * @param partitionBy what chose its partition, by Kafka's own partitioner
+   * @param from the offset to begin at; one that is not there any more, or not yet, is the nearest
+   * @return empty where there is none, and where the last is a tombstone
+   */
+  public Optional<ConsumerRecord<byte[], byte[]>> newest(
+      byte[] key, byte[] partitionBy, long from) {
+    try {
+      TopicPartition only =
+          new TopicPartition(name, DomainPartition.of(partitionBy, partitions.size()));
+      consumer.assign(List.of(only));
+      long end = consumer.endOffsets(List.of(only)).get(only);
+      long beginning = consumer.beginningOffsets(List.of(only)).get(only);
+      consumer.seek(only, Math.min(end, Math.max(beginning, from)));
+      ConsumerRecord<byte[], byte[]> newest = null;
+      while (consumer.position(only) < end) {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
+          newest = Arrays.equals(record.key(), key) ? record : newest;
+        }
+      }
+      return Optional.ofNullable(newest).filter(record -> record.value() != null);
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    consumer.close();
+  }
+}

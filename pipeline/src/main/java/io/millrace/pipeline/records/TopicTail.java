@@ -1,0 +1,150 @@
+package io.millrace.pipeline.records;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.DomainPartition;
+import io.millrace.client.process.UsageException;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
+
+/**
+ * A topic that is keyed by domain, or one domain's partition of it, read from its beginning and
+ * then on as it grows. It changes nothing there, and belongs to no consumer group. For one thread
+ * at a time.
+ */
+public final class TopicTail implements AutoCloseable {
+  /** What it takes for a record. */
+  public enum Isolation {
+    /** Up to the first transaction that is still open, without what was aborted. */
+    COMMITTED("read_committed"),
+    /** Whatever lies there, also in a transaction that is open or was aborted. */
+    AS_IT_STANDS("read_uncommitted");
+
+    private final String level;
+
+    Isolation(String level) {
+      this.level = level;
+    }
+  }
+
+  private static final Duration WAIT = Duration.ofMillis(200);
+
+  /** How long a partition that has more to read may give nothing. */
+  private static final Duration PATIENCE = Duration.ofSeconds(15);
+
+  private final String name;
+  private final String bootstrapServers;
+  private final KafkaConsumer<byte[], byte[]> consumer;
+  private final int partitionCount;
+  private final List<TopicPartition> partitions;
+
+  /**
+   * Connects; nothing is read yet.
+   *
+   * @param domain whose partition to read; null for all partitions
+   * @throws UsageException where there is no such topic
+   * @throws IllegalStateException where Kafka does not answer
+   */
+  public TopicTail(Connection connection, String name, Isolation isolation, String domain) {
+    this.name = name;
+    this.bootstrapServers = connection.bootstrapServers();
+    this.consumer = CommittedTopic.consumer(connection, "earliest", isolation.level);
+    try {
+      List<TopicPartition> all =
+          consumer.partitionsFor(name).stream()
+              .map(partition -> new TopicPartition(name, partition.partition()))
+              .toList();
+      if (all.isEmpty()) {
+        throw new UsageException(
+            "there is no topic %s at %s; millrace topics makes what is missing"
+                .formatted(name, bootstrapServers));
+      }
+      partitionCount = all.size();
+      partitions = domain == null ? all : List.of(new TopicPartition(name, partitionOf(domain)));
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+    } catch (KafkaException e) {
+      consumer.close();
+      throw failed(e);
+    } catch (RuntimeException e) {
+      consumer.close();
+      throw e;
+    }
+  }
+
+  /** Where a domain's records lie: what Kafka's own partitioner makes of the domain as a key. */
+  public int partitionOf(String domain) {
+    return DomainPartition.of(domain, partitionCount);
+  }
+
+  /**
+   * Reads on to the end that there is now, a partition's records in their order.
+   *
+   * @throws IllegalStateException where Kafka does not answer
+   */
+  public void readOn(Consumer<ConsumerRecord<byte[], byte[]>> reader) {
+    try {
+      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      Set<TopicPartition> open = new HashSet<>(partitions);
+      long reached = -1;
+      long reachedAt = System.nanoTime();
+      while (true) {
+        open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
+        if (open.isEmpty()) {
+          return;
+        }
+        // A poll may give nothing and still get past what was aborted.
+        long now = partitions.stream().mapToLong(consumer::position).sum();
+        if (now > reached) {
+          reached = now;
+          reachedAt = System.nanoTime();
+        } else if (System.nanoTime() - reachedAt > PATIENCE.toNanos()) {
+          throw new TimeoutException("nothing came for " + PATIENCE.toSeconds() + " s");
+        }
+        consumer.poll(WAIT).forEach(reader);
+      }
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  /**
+   * Reads on to the first record that is wanted.
+   *
+   * @return false where it has not come when the time is up
+   * @throws IllegalStateException where Kafka does not answer
+   */
+  public boolean readUntil(Predicate<ConsumerRecord<byte[], byte[]>> wanted, Duration patience) {
+    long start = System.nanoTime();
+    try {
+      boolean found = false;
+      while (!found && System.nanoTime() - start < patience.toNanos()) {
+        // What was fetched together is read together: there is no way back.
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
+          found |= wanted.test(record);
+        }
+      }
+      return found;
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  private IllegalStateException failed(KafkaException e) {
+    return CommittedTopic.failed(name, bootstrapServers, e);
+  }
+
+  @Override
+  public void close() {
+    consumer.close();
+  }
+}

@@ -1,0 +1,38 @@
+package io.millrace.pipeline.cli;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/** The checkpoints in the data directory of a run. */
+final class Checkpoints {
+  private Checkpoints() {}
+
+  /** Waits until a run has come so far. */
+  static void await(Path data, int number, ChildJvm run) throws IOException {
+    while (!reached(data, number)) {
+      if (!run.handle().isAlive()) {
+        throw new AssertionError("the run ended before checkpoint " + number);
+      }
+      Thread.onSpinWait();
+    }
+  }
+
+  /** Whether there is one with that number, or a later one. */
+  static boolean reached(Path data, int number) throws IOException {
+    Path checkpoints = data.resolve("checkpoints");
+    if (!Files.isDirectory(checkpoints)) {
+      return false;
+    }
+    try (Stream<Path> tree = Files.walk(checkpoints, 2)) {
+      return tree.map(path -> path.getFileName().toString())
+          .filter(name -> name.startsWith("chk-"))
+          .anyMatch(name -> Integer.parseInt(name.substring(4)) >= number);
+    } catch (UncheckedIOException e) {
+      // A directory went away while it was walked.
+      return false;
+    }
+  }
+}

@@ -1,0 +1,59 @@
+package io.millrace.pipeline.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class MainTest {
+  @TempDir private Path directory;
+
+  @Test
+  void withoutACommandItListsThem() throws Exception {
+    assertThat(String.join("\n", run(0))).contains("up ", "produce ", "serve ");
+    assertThat(run(0, "--help")).isEqualTo(run(0));
+  }
+
+  @Test
+  void everyMistakeIsOneLineAndExitCode2() throws Exception {
+    assertThat(mistake("produce", "none.jsonl")).contains("none.jsonl does not exist");
+    assertThat(mistake("produce", directory.toString())).contains("is no ordinary file");
+    assertThat(mistake("produce")).contains("FILE.jsonl");
+    assertThat(mistake("produce", "x", "--nonsense")).contains("--nonsense");
+    assertThat(mistake("produce", "x", "--set", "limits.textbytes=1")).contains("limits.textBytes");
+    assertThat(mistake("up", "--kafka-port", "many")).contains("--kafka-port");
+    assertThat(mistake("nonsense")).contains("nonsense");
+  }
+
+  @Test
+  void aTakenPortIsNamed() throws Exception {
+    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      String port = String.valueOf(taken.getLocalPort());
+      List<String> said =
+          run(2, "up", "--data", directory.toString(), "--kafka-port", port, "--registry-port=0");
+
+      assertThat(said).hasSize(2).last().asString().startsWith("millrace: port " + port);
+    }
+  }
+
+  private String mistake(String... arguments) throws Exception {
+    List<String> said = run(2, arguments);
+    assertThat(said).hasSize(1);
+    return said.get(0);
+  }
+
+  private List<String> run(int exitCode, String... arguments) throws Exception {
+    try (ChildJvm child =
+        new ChildJvm(directory.resolve("logs"), Main.class.getName(), arguments)) {
+      List<String> said = child.awaitEnd();
+      assertThat(child.exitCode()).as("%s", said).isEqualTo(exitCode);
+      return said;
+    }
+  }
+}

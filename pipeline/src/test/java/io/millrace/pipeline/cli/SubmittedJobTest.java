@@ -1,0 +1,100 @@
+package io.millrace.pipeline.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.embedded.EmbeddedFlink;
+import io.millrace.pipeline.embedded.EmbeddedKafka;
+import io.millrace.pipeline.embedded.TopicLayout;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** What {@code submit} says of a job that Flink has taken. */
+@Timeout(120)
+class SubmittedJobTest {
+  @TempDir private Path directory;
+
+  private final StringWriter said = new StringWriter();
+  private final List<Exception> failures = new ArrayList<>();
+  private EmbeddedKafka kafka;
+  private EmbeddedFlink flink;
+
+  @BeforeEach
+  void start() throws Exception {
+    kafka = EmbeddedKafka.start(directory.resolve("kafka"), 0);
+    flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1);
+    List<Setting<?>> known =
+        Stream.concat(Connection.SETTINGS.stream(), Stream.of(TopicLayout.PARTITIONS)).toList();
+    Settings settings =
+        Settings.of(known, null, List.of("kafka.bootstrap.servers=" + kafka.bootstrapServers()));
+    try (Admin admin = Admin.create(new Connection(settings).properties())) {
+      TopicLayout.create(admin, settings);
+    }
+  }
+
+  @AfterEach
+  void stop() {
+    flink.close();
+    kafka.close();
+  }
+
+  @Test
+  void aJobWhoseTasksRunIsRunning() {
+    submit("model.store=" + System.getProperty("millrace.test.models"));
+
+    assertThat(failures).isEmpty();
+    assertThat(said.toString().lines().toList())
+        .hasSize(3)
+        .last()
+        .isEqualTo("It is running; http://127.0.0.1:" + flink.port() + " shows it.");
+  }
+
+  @Test
+  void aJobThatCannotStartIsNotAndTheReasonIsSaid() throws Exception {
+    Path noStore = Files.createFile(directory.resolve("models"));
+    submit("model.store=" + noStore);
+
+    assertThat(failures)
+        .singleElement()
+        .asString()
+        .contains("the job restarted 10 times and committed nothing in between")
+        .contains("because of adapt: FileAlreadyExistsException: " + noStore)
+        .endsWith("; it stays submitted");
+    assertThat(said.toString())
+        .contains("the job restarts (1st time): adapt: FileAlreadyExistsException: " + noStore);
+  }
+
+  private void submit(String setting) {
+    new CommandLine(new SubmitCommand())
+        .setOut(new PrintWriter(said, true))
+        .setExecutionExceptionHandler(
+            (failure, command, parsed) -> {
+              failures.add(failure);
+              return 1;
+            })
+        .execute(
+            "--flink=127.0.0.1:" + flink.port(),
+            "--set",
+            "kafka.bootstrap.servers=" + kafka.bootstrapServers(),
+            "--set",
+            "checkpoint.directory=" + directory.resolve("checkpoints"),
+            "--set",
+            "flink.restart-strategy.exponential-delay.max-backoff=500 ms",
+            "--set",
+            setting);
+  }
+}

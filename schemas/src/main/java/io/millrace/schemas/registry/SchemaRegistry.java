@@ -1,0 +1,258 @@
+package io.millrace.schemas.registry;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.avro.AvroRuntimeException;
+import org.apache.avro.Schema;
+
+/**
+ * A schema registry that speaks Confluent's REST interface. Remembers every answer, since neither
+ * an id nor a schema ever changes its partner; safe for several threads. Tries once, for 10 s at
+ * most: to try again is the caller's choice.
+ *
+ * <p>That an id is unknown is remembered for a second only, and of the last thousand ids: a stream
+ * of broken records must not turn into a stream of questions, but the next schema that somebody
+ * registers may get the very id that a broken record has made up.
+ */
+public final class SchemaRegistry {
+  private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
+  private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
+  private static final Duration UNKNOWN_FOR = Duration.ofSeconds(1);
+  private static final int UNKNOWN_IDS = 1000;
+  private static final String MEDIA_TYPE = "application/vnd.schemaregistry.v1+json";
+  private static final int SCHEMA_NOT_FOUND = 40403;
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final HttpClient http =
+      HttpClient.newBuilder()
+          .version(HttpClient.Version.HTTP_1_1)
+          .connectTimeout(CONNECT_TIMEOUT)
+          .followRedirects(HttpClient.Redirect.NORMAL)
+          .build();
+  private final String url;
+  private final Optional<String> credentials;
+  private final Duration answerTimeout;
+  private final Map<Registration, Integer> ids = new ConcurrentHashMap<>();
+  private final Map<Integer, Schema> schemas = new ConcurrentHashMap<>();
+  private final Map<Integer, String> unusable = new ConcurrentHashMap<>();
+  private final Duration unknownFor;
+
+  /** When the registry said so, in {@link System#nanoTime}, the first to be forgotten first. */
+  private final Map<Integer, Long> unknown =
+      new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Integer, Long> eldest) {
+          return size() > UNKNOWN_IDS;
+        }
+      };
+
+  private record Registration(String subject, Schema schema) {}
+
+  /**
+   * A registry at {@code url}, such as {@code http://127.0.0.1:8081}; {@code
+   * https://user:password@host} sends credentials.
+   *
+   * @throws IllegalArgumentException where this is no http or https URL
+   */
+  public SchemaRegistry(String url) {
+    this(url, ANSWER_TIMEOUT, UNKNOWN_FOR);
+  }
+
+  SchemaRegistry(String url, Duration answerTimeout, Duration unknownFor) {
+    URI uri = URI.create(url.strip());
+    boolean web = "http".equals(uri.getScheme()) || "https".equals(uri.getScheme());
+    if (!web || uri.getHost() == null) {
+      throw new IllegalArgumentException("not an http or https URL");
+    }
+    String port = uri.getPort() < 0 ? "" : ":" + uri.getPort();
+    String path = uri.getRawPath().replaceAll("/+$", "");
+    this.url = uri.getScheme() + "://" + uri.getHost() + port + path;
+    this.credentials =
+        Optional.ofNullable(uri.getUserInfo())
+            .map(user -> Base64.getEncoder().encodeToString(user.getBytes(StandardCharsets.UTF_8)));
+    this.answerTimeout = answerTimeout;
+    this.unknownFor = unknownFor;
+  }
+
+  /**
+   * The id of {@code schema} in {@code subject}, where it is registered if it is not there yet.
+   *
+   * @throws SchemaRefusedException where the registry will not have it
+   * @throws IOException where the registry does not answer, or not with an id
+   */
+  public int idOf(String subject, Schema schema) throws IOException {
+    Registration registration = new Registration(subject, schema);
+    Integer known = ids.get(registration);
+    if (known != null) {
+      return known;
+    }
+    String path = "/subjects/" + URLEncoder.encode(subject, StandardCharsets.UTF_8) + "/versions";
+    String body = JSON.createObjectNode().put("schema", portable(schema).toString()).toString();
+    HttpRequest.Builder request =
+        request(path).header("Content-Type", MEDIA_TYPE).POST(BodyPublishers.ofString(body));
+    HttpResponse<String> response = send(request);
+    if (response.statusCode() == 409 || response.statusCode() == 422) {
+      throw new SchemaRefusedException(
+          "the schema registry refuses the schema of "
+              + schema.getFullName()
+              + " for subject "
+              + subject
+              + ": "
+              + json(response).path("message").asText());
+    }
+    JsonNode id = json(response).path("id");
+    if (response.statusCode() != 200 || !id.isInt()) {
+      throw unexpected(response);
+    }
+    ids.put(registration, id.intValue());
+    return id.intValue();
+  }
+
+  /**
+   * The schema with this id, or nothing where the registry has none.
+   *
+   * @throws AvroRuntimeException where it is no schema that Avro can read, such as one of another
+   *     schema language
+   * @throws IOException where the registry does not answer, or not with a schema
+   */
+  public Optional<Schema> schema(int id) throws IOException {
+    Schema known = schemas.get(id);
+    if (known != null) {
+      return Optional.of(known);
+    }
+    if (unusable.containsKey(id)) {
+      throw new AvroRuntimeException(unusable.get(id));
+    }
+    // No registry gives out negative ids, and not each of them calls one unknown.
+    if (id < 0 || isUnknown(id)) {
+      return Optional.empty();
+    }
+    HttpResponse<String> response = send(request("/schemas/ids/" + id).GET());
+    JsonNode answer = json(response);
+    // Only the registry's own code will do: a wrong path or a proxy answers 404 as well.
+    if (answer.path("error_code").asInt() == SCHEMA_NOT_FOUND) {
+      noteUnknown(id);
+      return Optional.empty();
+    }
+    if (response.statusCode() != 200 || !answer.path("schema").isTextual()) {
+      throw unexpected(response);
+    }
+    try {
+      Schema schema = parse(id, answer);
+      schemas.put(id, schema);
+      return Optional.of(schema);
+    } catch (AvroRuntimeException e) {
+      unusable.put(id, e.getMessage());
+      throw e;
+    }
+  }
+
+  private boolean isUnknown(int id) {
+    synchronized (unknown) {
+      Long since = unknown.get(id);
+      return since != null && System.nanoTime() - since < unknownFor.toNanos();
+    }
+  }
+
+  private void noteUnknown(int id) {
+    synchronized (unknown) {
+      // Put alone would leave it in its old place.
+      unknown.remove(id);
+      unknown.put(id, System.nanoTime());
+    }
+  }
+
+  /**
+   * {@code schema} without the string type that generated Java classes ask for: what readers in
+   * other languages, and registries that compare schemas letter by letter, should see.
+   */
+  public static Schema portable(Schema schema) {
+    try {
+      JsonNode tree = JSON.readTree(schema.toString());
+      tree.findParents("avro.java.string")
+          .forEach(parent -> ((ObjectNode) parent).remove("avro.java.string"));
+      return new Schema.Parser().parse(tree.toString());
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("Avro wrote a schema that is not JSON", e);
+    }
+  }
+
+  private static Schema parse(int id, JsonNode answer) {
+    String type = answer.path("schemaType").asText("AVRO");
+    if (!type.equals("AVRO")) {
+      throw new AvroRuntimeException("schema " + id + " is a schema for " + type + ", not Avro");
+    }
+    try {
+      return new Schema.Parser().setValidateDefaults(false).parse(answer.path("schema").asText());
+    } catch (RuntimeException | StackOverflowError e) {
+      throw new AvroRuntimeException("schema " + id + " is not valid: " + e.getMessage(), e);
+    }
+  }
+
+  private HttpRequest.Builder request(String path) {
+    HttpRequest.Builder request =
+        HttpRequest.newBuilder(URI.create(url + path)).header("Accept", MEDIA_TYPE);
+    credentials.ifPresent(encoded -> request.header("Authorization", "Basic " + encoded));
+    return request;
+  }
+
+  private HttpResponse<String> send(HttpRequest.Builder request) throws IOException {
+    // HttpRequest's own timeout ends with the headers; a body may then take for ever.
+    CompletableFuture<HttpResponse<String>> exchange =
+        http.sendAsync(request.build(), BodyHandlers.ofString());
+    try {
+      return exchange.get(answerTimeout.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      Throwable cause = e.getCause();
+      String reason = cause.getMessage() == null ? "no connection" : cause.getMessage();
+      throw new IOException("schema registry " + url + ": " + reason, cause);
+    } catch (TimeoutException e) {
+      exchange.cancel(true);
+      throw new IOException(
+          "schema registry " + url + ": no answer within " + answerTimeout.toMillis() + " ms", e);
+    } catch (InterruptedException e) {
+      exchange.cancel(true);
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while waiting for schema registry " + url);
+    }
+  }
+
+  private JsonNode json(HttpResponse<String> response) throws IOException {
+    try {
+      return JSON.readTree(response.body());
+    } catch (JsonProcessingException e) {
+      throw unexpected(response);
+    }
+  }
+
+  private IOException unexpected(HttpResponse<String> response) {
+    String body = response.body().strip().replaceAll("\\s+", " ");
+    String start = body.length() <= 200 ? body : body.substring(0, 200) + "...";
+    return new IOException(
+        "schema registry " + url + " answered " + response.statusCode() + ": " + start);
+  }
+}

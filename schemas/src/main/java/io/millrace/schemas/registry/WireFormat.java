@@ -1,0 +1,89 @@
+package io.millrace.schemas.registry;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import org.apache.avro.AvroRuntimeException;
+import org.apache.avro.Schema;
+import org.apache.avro.io.BinaryEncoder;
+import org.apache.avro.io.DecoderFactory;
+import org.apache.avro.io.EncoderFactory;
+import org.apache.avro.specific.SpecificData;
+import org.apache.avro.specific.SpecificDatumReader;
+import org.apache.avro.specific.SpecificDatumWriter;
+import org.apache.avro.specific.SpecificRecord;
+
+/**
+ * Records as every Confluent client reads and writes them: a zero byte, the id of the schema in the
+ * registry (4 bytes, big-endian), then the record in Avro's binary encoding, and nothing after it.
+ */
+public final class WireFormat {
+  private static final byte MAGIC = 0;
+  private static final int HEADER = 1 + Integer.BYTES;
+
+  private WireFormat() {}
+
+  /**
+   * Writes {@code record}, whose schema the registry knows as {@code schemaId}.
+   *
+   * @throws AvroRuntimeException where the record does not fit its schema, such as a null where
+   *     none may be
+   */
+  public static byte[] encode(int schemaId, SpecificRecord record) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    out.writeBytes(ByteBuffer.allocate(HEADER).put(MAGIC).putInt(schemaId).array());
+    BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(out, null);
+    try {
+      SpecificData data = SpecificData.getForClass(record.getClass());
+      new SpecificDatumWriter<SpecificRecord>(record.getSchema(), data).write(record, encoder);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (NullPointerException | ClassCastException e) {
+      String name = record.getSchema().getName();
+      throw new AvroRuntimeException(name + " cannot be written: " + e.getMessage(), e);
+    }
+    return out.toByteArray();
+  }
+
+  /**
+   * The id of the schema that {@code bytes} were written with.
+   *
+   * @throws AvroRuntimeException where the bytes do not begin as the format does
+   */
+  public static int schemaId(byte[] bytes) {
+    if (bytes.length < HEADER) {
+      throw new AvroRuntimeException(
+          "not in Confluent's wire format: " + bytes.length + " bytes, fewer than its header");
+    }
+    if (bytes[0] != MAGIC) {
+      throw new AvroRuntimeException(
+          "not in Confluent's wire format: the first byte is " + bytes[0] + ", not 0");
+    }
+    return ByteBuffer.wrap(bytes).getInt(1);
+  }
+
+  /**
+   * Reads what {@link #encode} wrote, also with an older or newer {@code writer} schema. The bytes
+   * may come from anywhere: memory and time stay within a small multiple of their number.
+   *
+   * @param writer the schema that {@link #schemaId} names
+   * @throws AvroRuntimeException where the bytes are no such record, for whatever reason
+   */
+  public static <T extends SpecificRecord> T decode(byte[] bytes, Schema writer, Class<T> type) {
+    try {
+      DatumCheck.check(writer, ByteBuffer.wrap(bytes, HEADER, bytes.length - HEADER));
+      SpecificData data = SpecificData.getForClass(type);
+      return new SpecificDatumReader<T>(writer, data.getSchema(type), data)
+          .read(
+              null, DecoderFactory.get().binaryDecoder(bytes, HEADER, bytes.length - HEADER, null));
+    } catch (RuntimeException | IOException | StackOverflowError e) {
+      throw new AvroRuntimeException(
+          "not a readable " + type.getSimpleName() + ": " + reason(e), e);
+    }
+  }
+
+  private static String reason(Throwable e) {
+    return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+  }
+}

@@ -1,0 +1,229 @@
+package io.millrace.schemas.rollout;
+
+import io.millrace.schemas.RolloutAction;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.RolloutPolicy;
+import io.millrace.schemas.VersionRef;
+import java.time.Instant;
+import java.util.Locale;
+import java.util.NavigableMap;
+import java.util.UUID;
+
+/**
+ * Makes decisions for one domain, on top of the state that its author sees: what is asked for is
+ * completed with what follows from the state, or refused.
+ *
+ * <p>A decision names its versions by number and content. So a version that is published meanwhile
+ * changes nothing about it.
+ */
+public final class RolloutDecisions {
+  private final Rollout now;
+  private final NavigableMap<Long, VersionRef> versions;
+  private final String author;
+  private final String reason;
+
+  /**
+   * @param now the state the author sees
+   * @param versions of the domain, as published and not pruned, by number
+   * @param author who or what decides
+   * @param reason why, for people; may be empty
+   */
+  public RolloutDecisions(
+      Rollout now, NavigableMap<Long, VersionRef> versions, String author, String reason) {
+    this.now = now;
+    this.versions = versions;
+    this.author = author;
+    this.reason = reason;
+  }
+
+  /**
+   * Tries a version on a share of the requests, under the policy canary.
+   *
+   * @param version null for the newest one
+   * @param share above 0 and at most 1
+   * @throws RolloutRefusedException where there is no such version, or it is the stable one
+   */
+  public RolloutEvent canary(Long version, double share) throws RolloutRefusedException {
+    if (!(share > 0 && share <= 1)) {
+      throw refused("a share is above 0 and at most 1 (0.1 is a tenth), not %s".formatted(share));
+    }
+    VersionRef candidate = version == null ? newest() : known(version);
+    if (candidate.equals(stable())) {
+      throw refused(
+          "version %d is the stable one already; a canary needs another"
+              .formatted(candidate.getVersion()));
+    }
+    return event(RolloutAction.CANARY, RolloutPolicy.CANARY)
+        .setVersion(candidate)
+        .setShare(share)
+        .build();
+  }
+
+  /**
+   * Changes what becomes of the versions to come.
+   *
+   * @param policy latest, canary or manual
+   * @param share of the candidates to come, above 0 and at most 1; null to leave it as it is
+   * @throws RolloutRefusedException where it is that policy already, or only pin leads there
+   */
+  public RolloutEvent policy(RolloutPolicy policy, Double share) throws RolloutRefusedException {
+    if (policy == RolloutPolicy.PINNED) {
+      throw refused("a policy pinned needs a version: use pin");
+    }
+    if (share != null && !(share > 0 && share <= 1)) {
+      throw refused("a share is above 0 and at most 1 (0.1 is a tenth), not %s".formatted(share));
+    }
+    if (policy == now.policy() && (share == null || share == now.share())) {
+      throw refused("the policy is %s already".formatted(word(policy)));
+    }
+    return event(RolloutAction.POLICY, policy).setShare(share).build();
+  }
+
+  /**
+   * Makes a version the stable one. Under the policy latest an older version than the newest makes
+   * the policy manual, for the next one would take its place at once.
+   *
+   * @param version null for the candidate, or where there is none the newest
+   * @throws RolloutRefusedException where there is no such version, it is stable already, or the
+   *     domain is pinned
+   */
+  public RolloutEvent promote(Long version) throws RolloutRefusedException {
+    VersionRef stable = stable();
+    if (now.policy() == RolloutPolicy.PINNED) {
+      throw refused(
+          "the domain is pinned to version %d; pin another one, or change the policy first"
+              .formatted(stable.getVersion()));
+    }
+    VersionRef target =
+        version != null
+            ? known(version)
+            : now.candidate() != null ? known(now.candidate().getVersion()) : newest();
+    if (target.equals(stable)) {
+      throw refused("version %d is the stable one already".formatted(target.getVersion()));
+    }
+    boolean wouldNotLast = now.policy() == RolloutPolicy.LATEST;
+    return event(RolloutAction.PROMOTE, wouldNotLast ? RolloutPolicy.MANUAL : now.policy())
+        .setVersion(target)
+        .build();
+  }
+
+  /**
+   * Takes the candidate back; without one, or where a version is named, makes an older version the
+   * stable one. The policy latest becomes manual.
+   *
+   * @param version null for the candidate's end; without a candidate, for the version that was
+   *     stable before the last promotion, or else the newest older one
+   * @throws RolloutRefusedException where there is none to go back to
+   */
+  public RolloutEvent rollback(Long version) throws RolloutRefusedException {
+    RolloutPolicy policy =
+        now.policy() == RolloutPolicy.LATEST ? RolloutPolicy.MANUAL : now.policy();
+    return event(RolloutAction.ROLLBACK, policy).setVersion(rollbackTarget(version)).build();
+  }
+
+  private VersionRef rollbackTarget(Long version) throws RolloutRefusedException {
+    VersionRef stable = stable();
+    if (version == null && now.candidate() != null) {
+      return stable;
+    }
+    if (version != null) {
+      VersionRef target = known(version);
+      if (target.equals(stable) && now.candidate() == null) {
+        throw refused("version %d is the stable one already".formatted(version));
+      }
+      return target;
+    }
+    if (now.previous() != null && versions.containsValue(now.previous())) {
+      return now.previous();
+    }
+    if (stable == null || versions.lowerEntry(stable.getVersion()) == null) {
+      throw refused("there is no older version to go back to");
+    }
+    return versions.lowerEntry(stable.getVersion()).getValue();
+  }
+
+  /**
+   * Keeps one version serving, whatever is published.
+   *
+   * @param version null for the stable one
+   * @throws RolloutRefusedException where there is no such version, or it is pinned already
+   */
+  public RolloutEvent pin(Long version) throws RolloutRefusedException {
+    VersionRef stable = stable();
+    VersionRef target =
+        version != null ? known(version) : stable != null ? known(stable.getVersion()) : newest();
+    if (now.policy() == RolloutPolicy.PINNED && target.equals(stable)) {
+      throw refused("it is pinned to version %d already".formatted(target.getVersion()));
+    }
+    return event(RolloutAction.PIN, RolloutPolicy.PINNED).setVersion(target).build();
+  }
+
+  /**
+   * Lets the candidate stay as it is, for people to decide.
+   *
+   * @throws RolloutRefusedException where there is no candidate
+   */
+  public RolloutEvent hold() throws RolloutRefusedException {
+    if (now.candidate() == null) {
+      throw refused("there is no candidate to hold");
+    }
+    return event(RolloutAction.HOLD, now.policy()).setVersion(now.candidate()).build();
+  }
+
+  /**
+   * The version that serves by now; null where none does. Where nothing says what was published, as
+   * in topics from before there were rollouts, it is the newest one.
+   */
+  private VersionRef stable() {
+    boolean newest = now.policy() == RolloutPolicy.LATEST && !versions.isEmpty();
+    return now.stable().orElse(newest ? versions.lastEntry().getValue() : null);
+  }
+
+  private RolloutEvent.Builder event(RolloutAction action, RolloutPolicy policy) {
+    return RolloutEvent.newBuilder()
+        .setEventId(UUID.randomUUID().toString())
+        .setDomain(now.domain())
+        .setAction(action)
+        .setBasedOn(now.revision())
+        .setStable(stable())
+        .setPolicy(policy)
+        .setAuthor(author)
+        .setReason(reason)
+        .setCreatedAt(Instant.now());
+  }
+
+  private VersionRef newest() throws RolloutRefusedException {
+    if (versions.isEmpty()) {
+      throw refused("no version is published");
+    }
+    return versions.lastEntry().getValue();
+  }
+
+  private VersionRef known(long version) throws RolloutRefusedException {
+    VersionRef known = versions.get(version);
+    if (known != null) {
+      return known;
+    }
+    if (versions.isEmpty()) {
+      throw refused("no version is published");
+    }
+    boolean pruned = version > 0 && version < versions.lastKey();
+    throw refused(
+        "there is no version %d%s: there are %d, from %d to %d"
+            .formatted(
+                version,
+                pruned ? " any more" : "",
+                versions.size(),
+                versions.firstKey(),
+                versions.lastKey()));
+  }
+
+  private RolloutRefusedException refused(String why) {
+    return new RolloutRefusedException("domain %s: %s".formatted(now.domain(), why));
+  }
+
+  /** A policy as people write it. */
+  public static String word(RolloutPolicy policy) {
+    return policy.name().toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,8 +1,0 @@
-package io.millrace.svft;
-
-/**
- * One labeled text.
- *
- * @param weight its share in the batch's mean loss; positive and finite
- */
-public record TrainingExample(String text, String label, float weight) {}

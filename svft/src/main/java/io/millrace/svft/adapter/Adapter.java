@@ -1,0 +1,440 @@
+package io.millrace.svft.adapter;
+
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.svft.engine.AdaptedModel;
+import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.method.AdapterLayout;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.Positions;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.tensor.Floats;
+import io.millrace.svft.tensor.Safetensors;
+import io.millrace.svft.tensor.SafetensorsException;
+import io.millrace.svft.tensor.Sha256;
+import io.millrace.svft.training.TrainingState;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * One immutable version of a domain's adapter: M's values and the head, with what they belong to.
+ *
+ * <p>Its payload is a safetensors file with {@code head.weight} [labels, hidden], {@code head.bias}
+ * [labels], per adapted weight the tensors below, and everything else of this record in the
+ * header's metadata. Equal adapters give equal bytes, whose SHA-256 is the version's identity; the
+ * parent's stands inside, so versions form a chain.
+ *
+ * <ul>
+ *   <li>svft: {@code <weight>.svft.m} [size], M's values in the row-major order of their positions;
+ *       and {@code <weight>.svft.index} [2, size], int32, their rows and their columns, for
+ *       patterns other than plain and banded. None while a gradient pattern's positions are still
+ *       to be chosen.
+ *   <li>lora: {@code <weight>.lora_A.weight} [rank, in] and {@code <weight>.lora_B.weight} [out,
+ *       rank], as PEFT names them
+ *   <li>full: {@code <weight>.weight} [out, in]
+ * </ul>
+ *
+ * @param domain whose adapter it is
+ * @param version from 1
+ * @param parentSha256 the version before; empty for version 1
+ * @param baseModel name of the base model
+ * @param baseSha256 hash of the base model's tensors
+ * @param basisSha256 hash of its singular basis
+ * @param method what was trained beside the head
+ * @param labels in the order of the head's rows
+ * @param positions as {@link TrainingState#positions}
+ * @param values as {@link TrainingState#values}
+ * @param head [labels, hidden + 1]
+ * @param steps training steps from version 0
+ * @param examples examples trained on from version 0
+ */
+public record Adapter(
+    String domain,
+    long version,
+    String parentSha256,
+    String baseModel,
+    String baseSha256,
+    String basisSha256,
+    AdapterMethod method,
+    EncoderConfig config,
+    List<String> labels,
+    int[] positions,
+    float[] values,
+    float[] head,
+    long steps,
+    long examples) {
+
+  /** Value of the metadata's {@code format}. */
+  public static final String FORMAT = "millrace-adapter-1";
+
+  /** Far above any encoder's; a limit, so that a payload cannot make a reader run out of memory. */
+  private static final int MAX_LAYERS = 1000;
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String M = ".svft.m";
+  private static final String INDEX = ".svft.index";
+  private static final String LORA_A = ".lora_A.weight";
+  private static final String LORA_B = ".lora_B.weight";
+  private static final String WEIGHT = ".weight";
+
+  /** What a state holds, as a version. */
+  public static Adapter of(
+      BaseModel base, TrainingState state, String domain, long version, String parentSha256) {
+    return new Adapter(
+        domain,
+        version,
+        parentSha256,
+        base.name(),
+        base.baseSha256(),
+        base.basisSha256(),
+        state.method(),
+        base.config(),
+        state.labels(),
+        state.positions(),
+        state.values(),
+        state.head(),
+        state.steps(),
+        state.examples());
+  }
+
+  /** Trainable values over all adapted weights, the head not counted. */
+  public int trainableParameters() {
+    return layout().size();
+  }
+
+  /**
+   * SHA-256 of where M's values lie: their flat row-major places as little-endian int32, weight
+   * after weight. Empty where there is no M, or its places are still to be chosen.
+   */
+  public String positionsSha256() {
+    if (!(method instanceof AdapterMethod.Svft) || values.length == 0) {
+      return "";
+    }
+    AdapterLayout layout = layout();
+    int[] places = new int[layout.size()];
+    List<Positions> where = layout.positions(method, positions);
+    for (int i = 0; i < where.size(); i++) {
+      AdapterLayout.Part part = layout.parts().get(i);
+      System.arraycopy(where.get(i).flat(part.n()), 0, places, part.offset(), part.size());
+    }
+    return Sha256.of(Floats.toBytes(places));
+  }
+
+  AdapterLayout layout() {
+    return AdapterLayout.of(config, method);
+  }
+
+  /** SHA-256 of the payload: the version's identity. */
+  public String sha256() {
+    return Sha256.of(toPayload());
+  }
+
+  /** The adapter as a safetensors file. */
+  public byte[] toPayload() {
+    List<Safetensors.AnyTensor> tensors = new ArrayList<>();
+    if (values.length > 0) {
+      addTensors(tensors);
+    }
+    int hidden = config.hidden();
+    tensors.add(
+        new Safetensors.Tensor(
+            "head.weight", new long[] {labels.size(), hidden}, Head.weights(head, hidden)));
+    tensors.add(
+        new Safetensors.Tensor("head.bias", new long[] {labels.size()}, Head.biases(head, hidden)));
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("format", FORMAT);
+    metadata.put("domain", domain);
+    metadata.put("version", Long.toString(version));
+    metadata.put("parentSha256", parentSha256);
+    metadata.put("baseModel", baseModel);
+    metadata.put("baseSha256", baseSha256);
+    metadata.put("basisSha256", basisSha256);
+    metadata.put("method", method.spec());
+    metadata.put("config", json(config));
+    metadata.put("labels", json(labels));
+    metadata.put("steps", Long.toString(steps));
+    metadata.put("examples", Long.toString(examples));
+    return Safetensors.toBytes(metadata, tensors);
+  }
+
+  private void addTensors(List<Safetensors.AnyTensor> tensors) {
+    for (AdapterLayout.Part part : layout().parts()) {
+      EncoderWeight w = part.weight();
+      int end = part.offset() + part.size();
+      float[] own = Arrays.copyOfRange(values, part.offset(), end);
+      if (method instanceof AdapterMethod.Svft) {
+        tensors.add(new Safetensors.Tensor(w.name() + M, new long[] {own.length}, own));
+        if (positions.length > 0) {
+          int[] flat = Arrays.copyOfRange(positions, part.offset(), end);
+          int[] index = new int[2 * flat.length];
+          for (int k = 0; k < flat.length; k++) {
+            index[k] = flat[k] / part.n();
+            index[flat.length + k] = flat[k] % part.n();
+          }
+          long[] shape = {2, flat.length};
+          tensors.add(new Safetensors.IntTensor(w.name() + INDEX, shape, index));
+        }
+      } else if (method instanceof AdapterMethod.Lora lora) {
+        int a = lora.rank() * w.in();
+        float[] up = Arrays.copyOfRange(own, a, own.length);
+        long[] shapeA = {lora.rank(), w.in()};
+        long[] shapeB = {w.out(), lora.rank()};
+        tensors.add(new Safetensors.Tensor(w.name() + LORA_A, shapeA, Arrays.copyOf(own, a)));
+        tensors.add(new Safetensors.Tensor(w.name() + LORA_B, shapeB, up));
+      } else {
+        tensors.add(new Safetensors.Tensor(w.name() + WEIGHT, new long[] {w.out(), w.in()}, own));
+      }
+    }
+  }
+
+  /**
+   * Reads a payload.
+   *
+   * @throws AdapterException where it is not one: the message says what is wrong with it
+   */
+  public static Adapter fromPayload(ByteBuffer payload) {
+    Adapter adapter;
+    try {
+      adapter = read(Safetensors.parse(payload));
+    } catch (JsonProcessingException e) {
+      throw new AdapterException("adapter payload: " + e.getOriginalMessage());
+    } catch (SafetensorsException | IllegalArgumentException e) {
+      throw new AdapterException("adapter payload: " + e.getMessage());
+    }
+    // A version is its content: the same content in other bytes would have two identities.
+    if (!ByteBuffer.wrap(adapter.toPayload()).equals(payload)) {
+      throw new AdapterException(
+          "adapter payload: its bytes are not those its content is written in");
+    }
+    return adapter;
+  }
+
+  private static Adapter read(Safetensors file) throws JsonProcessingException {
+    Map<String, String> metadata = file.metadata();
+    if (!FORMAT.equals(metadata.get("format"))) {
+      throw new AdapterException(
+          "adapter payload: format is %s, expected %s".formatted(metadata.get("format"), FORMAT));
+    }
+    AdapterMethod method = AdapterMethod.parse(require(metadata, "method"));
+    EncoderConfig config = JSON.readValue(require(metadata, "config"), EncoderConfig.class);
+    List<String> labels =
+        JSON.readValue(require(metadata, "labels"), new TypeReference<List<String>>() {});
+    if (config == null) {
+      throw new AdapterException("adapter payload: config is null");
+    }
+    if (labels == null || labels.contains(null) || Set.copyOf(labels).size() != labels.size()) {
+      throw new AdapterException("adapter payload: labels are null or stand twice");
+    }
+    if (config.layers() > MAX_LAYERS) {
+      throw new AdapterException(
+          "adapter payload: config says %d layers".formatted(config.layers()));
+    }
+    int hidden = config.hidden();
+    float[] head =
+        Head.join(
+            finite(file, "head.weight", labels.size(), hidden),
+            finite(file, "head.bias", labels.size()),
+            hidden);
+    AdapterLayout layout = AdapterLayout.of(config, method);
+    int[] positions = positions(file, method, layout);
+    float[] values = values(file, method, layout);
+    return new Adapter(
+        require(metadata, "domain"),
+        count(metadata, "version", 1),
+        require(metadata, "parentSha256"),
+        require(metadata, "baseModel"),
+        require(metadata, "baseSha256"),
+        require(metadata, "basisSha256"),
+        method,
+        config,
+        List.copyOf(labels),
+        positions,
+        values,
+        head,
+        count(metadata, "steps", 0),
+        count(metadata, "examples", 0));
+  }
+
+  /** Whether a gradient pattern's positions are still to be chosen. */
+  private static boolean undecided(Safetensors file, AdapterMethod method, AdapterLayout layout) {
+    return method instanceof AdapterMethod.Svft svft
+        && svft.pattern().needsGradients()
+        && !file.has(layout.parts().get(0).weight().name() + M);
+  }
+
+  // Nothing is sized by the layout before the tensors it speaks of are known to be there.
+  private static int[] positions(Safetensors file, AdapterMethod method, AdapterLayout layout) {
+    if (!(method instanceof AdapterMethod.Svft svft)
+        || svft.pattern().closedForm()
+        || undecided(file, method, layout)) {
+      return new int[0];
+    }
+    for (AdapterLayout.Part part : layout.parts()) {
+      file.requireShape(part.weight().name() + INDEX, 2, part.size());
+    }
+    int[] positions = new int[layout.size()];
+    for (AdapterLayout.Part part : layout.parts()) {
+      int[] index = file.ints(part.weight().name() + INDEX);
+      int[] rows = Arrays.copyOf(index, part.size());
+      int[] columns = Arrays.copyOfRange(index, part.size(), index.length);
+      try {
+        int[] flat = new Positions(rows, columns).flat(part.n());
+        System.arraycopy(flat, 0, positions, part.offset(), flat.length);
+      } catch (IllegalArgumentException e) {
+        throw new AdapterException(
+            "adapter payload: tensor %s%s: %s"
+                .formatted(part.weight().name(), INDEX, e.getMessage()));
+      }
+    }
+    return positions;
+  }
+
+  private static float[] values(Safetensors file, AdapterMethod method, AdapterLayout layout) {
+    if (undecided(file, method, layout)) {
+      return new float[0];
+    }
+    for (AdapterLayout.Part part : layout.parts()) {
+      EncoderWeight w = part.weight();
+      if (method instanceof AdapterMethod.Svft) {
+        file.requireShape(w.name() + M, part.size());
+      } else if (method instanceof AdapterMethod.Lora lora) {
+        file.requireShape(w.name() + LORA_A, lora.rank(), w.in());
+        file.requireShape(w.name() + LORA_B, w.out(), lora.rank());
+      } else {
+        file.requireShape(w.name() + WEIGHT, w.out(), w.in());
+      }
+    }
+    float[] values = new float[layout.size()];
+    for (AdapterLayout.Part part : layout.parts()) {
+      String name = part.weight().name();
+      int at = part.offset();
+      if (method instanceof AdapterMethod.Svft) {
+        copy(finite(file, name + M), values, at);
+      } else if (method instanceof AdapterMethod.Lora) {
+        copy(finite(file, name + LORA_A), values, at);
+        float[] b = finite(file, name + LORA_B);
+        copy(b, values, at + part.size() - b.length);
+      } else {
+        copy(finite(file, name + WEIGHT), values, at);
+      }
+    }
+    return values;
+  }
+
+  /**
+   * The adapted weights with this adapter merged into them: what a model that knows nothing of
+   * adapters computes the same with.
+   *
+   * @return per adapted weight, under its module's name, W' [out, in], row-major
+   * @throws AdapterException where it does not belong to this base model
+   */
+  public Map<String, float[]> merge(BaseModel base) {
+    requireFits(base);
+    Map<String, float[]> merged = new LinkedHashMap<>();
+    try (NDScope scope = new NDScope();
+        AdaptedModel model = on(base, base.manager())) {
+      for (AdapterLayout.Part part : layout().parts()) {
+        merged.put(part.weight().name(), model.merged(part.index()).toFloatArray());
+      }
+    }
+    return merged;
+  }
+
+  /** This adapter in a base model's weights; the manager owns what is made. */
+  public AdaptedModel on(BaseModel base, NDManager manager) {
+    AdapterLayout layout = layout();
+    List<Positions> where =
+        values.length == 0 && layout.size() > 0
+            ? Collections.nCopies(layout.parts().size(), null)
+            : layout.positions(method, positions);
+    return new AdaptedModel(base, method, layout, where, values, manager);
+  }
+
+  /**
+   * @param shape none where it has been checked already
+   */
+  private static float[] finite(Safetensors file, String tensor, long... shape) {
+    float[] values = shape.length == 0 ? file.floats(tensor) : file.floats(tensor, shape);
+    if (!Floats.allFinite(values)) {
+      throw new AdapterException(
+          "adapter payload: tensor %s holds a value that is not finite".formatted(tensor));
+    }
+    return values;
+  }
+
+  private static void copy(float[] from, float[] to, int at) {
+    System.arraycopy(from, 0, to, at, from.length);
+  }
+
+  /** As {@link #fromPayload(ByteBuffer)}. */
+  public static Adapter fromPayload(byte[] payload) {
+    return fromPayload(ByteBuffer.wrap(payload));
+  }
+
+  /**
+   * Checks that this adapter was trained on the given base model and basis.
+   *
+   * @throws AdapterException naming the two hashes that differ
+   */
+  public void requireFits(BaseModel base) {
+    requireSame("base model", baseSha256, base.baseSha256());
+    requireSame("singular basis", basisSha256, base.basisSha256());
+    if (!config.equals(base.config())) {
+      throw new AdapterException(
+          name() + " has shape " + config + ", the base model here " + base.config());
+    }
+  }
+
+  private void requireSame(String what, String trainedOn, String here) {
+    if (!trainedOn.equals(here)) {
+      throw new AdapterException(
+          "%s was trained on the %s %s; the one here is %s"
+              .formatted(name(), what, trainedOn, here));
+    }
+  }
+
+  private String name() {
+    return "adapter " + domain + "@" + version;
+  }
+
+  private static String require(Map<String, String> metadata, String key) {
+    String value = metadata.get(key);
+    if (value == null) {
+      throw new AdapterException("adapter payload: metadata has no " + key);
+    }
+    return value;
+  }
+
+  private static long count(Map<String, String> metadata, String key, long least) {
+    String text = require(metadata, key);
+    try {
+      long count = Long.parseLong(text);
+      if (count >= least) {
+        return count;
+      }
+    } catch (NumberFormatException e) {
+      // Said below.
+    }
+    throw new AdapterException(
+        "adapter payload: %s is %s, not a number from %d on".formatted(key, text, least));
+  }
+
+  private static String json(Object value) {
+    try {
+      return JSON.writeValueAsString(value);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

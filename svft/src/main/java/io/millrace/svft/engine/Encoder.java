@@ -1,0 +1,77 @@
+package io.millrace.svft.engine;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.jni.IValue;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.tensor.EncoderScript;
+import io.millrace.svft.tensor.Torch;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Runs slices of a batch through an adapted model: see {@code encoder.py}.
+ *
+ * <p>Everything created here belongs to the caller's {@link ai.djl.ndarray.NDScope}.
+ */
+public final class Encoder {
+  private final EncoderScript script;
+  private final NDManager manager;
+  private final EncoderConfig config;
+
+  public Encoder(BaseModel base) {
+    this.script = base.script();
+    this.manager = base.manager();
+    this.config = base.config();
+  }
+
+  /**
+   * One vector per sequence.
+   *
+   * @return [sequences, hidden]
+   */
+  public NDArray embed(TokenBatch slice, AdaptedModel model) {
+    try (IValue batch = batch(slice);
+        IValue heads = IValue.from((long) config.heads());
+        IValue epsilon = IValue.from((double) config.layerNormEps())) {
+      return script.call("embed", model.arguments(batch, heads, epsilon)).get(0);
+    }
+  }
+
+  /**
+   * A slice's scores and gradients.
+   *
+   * @param headWeight [labels, hidden]
+   * @param headBias [labels]
+   * @param target [sequences, labels]: each example's share of the batch's loss at its label
+   * @return logits [sequences, labels], loss [], gradients of the head's weight and bias, and,
+   *     where the model has any, of its adapted weights, flat
+   */
+  public List<NDArray> step(
+      TokenBatch slice, AdaptedModel model, NDArray headWeight, NDArray headBias, NDArray target) {
+    try (IValue batch = batch(slice);
+        IValue heads = IValue.from((long) config.heads());
+        IValue epsilon = IValue.from((double) config.layerNormEps());
+        IValue head = EncoderScript.tensors(List.of(headWeight, headBias));
+        IValue targets = EncoderScript.tensor(target);
+        IValue lowest = IValue.from((long) model.lowest())) {
+      return script.call("step", model.arguments(batch, heads, epsilon, head, targets, lowest));
+    }
+  }
+
+  private IValue batch(TokenBatch slice) {
+    int heads = config.heads();
+    List<NDArray> arrays = new ArrayList<>();
+    arrays.add(Torch.array(manager, slice.packedIds()));
+    arrays.add(Torch.array(manager, slice.packedPositions()));
+    arrays.add(Torch.array(manager, slice.padFrom(heads)));
+    arrays.add(Torch.array(manager, slice.packFrom(heads)));
+    arrays.add(
+        Torch.array(
+            manager, slice.maskBias(heads), (long) slice.sequences() * heads, 1, slice.places()));
+    arrays.add(
+        Torch.array(manager, slice.pooling(config.pooling()), slice.sequences(), slice.tokens()));
+    return EncoderScript.tensors(arrays);
+  }
+}

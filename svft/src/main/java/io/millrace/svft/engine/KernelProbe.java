@@ -1,0 +1,93 @@
+package io.millrace.svft.engine;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
+import io.millrace.svft.tensor.EncoderScript;
+import io.millrace.svft.tensor.Floats;
+import io.millrace.svft.tensor.Sha256;
+import io.millrace.svft.tensor.SplitMix64;
+import io.millrace.svft.tensor.Torch;
+import java.security.MessageDigest;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Asks PyTorch's kernels what they are: by name, and by the bits they give for fixed inputs. Two
+ * machines whose bits differ here cannot train alike.
+ *
+ * @param capability the instruction set that PyTorch chose for its own kernels: AVX512, AVX2, NO
+ *     AVX
+ * @param bits per group of kernels, the first digits of a hash of its results
+ */
+public record KernelProbe(String capability, Map<String, String> bits) {
+  /** How many of {@code kernels.py}'s results belong to each group, in their order. */
+  private static final List<Map.Entry<String, Integer>> GROUPS =
+      List.of(
+          Map.entry("product", 4),
+          Map.entry("batchProduct", 1),
+          Map.entry("softmax", 3),
+          Map.entry("norm", 2),
+          Map.entry("gelu", 2),
+          Map.entry("exp", 1),
+          Map.entry("sum", 2),
+          Map.entry("multiply", 1));
+
+  private static final int TOKENS = 136;
+  private static final int HIDDEN = 384;
+  private static final int DIGITS = 8;
+
+  public static KernelProbe on(Device device) {
+    try (NDManager manager = Torch.newManager(device);
+        NDScope scope = new NDScope();
+        PtSymbolBlock kernels =
+            EncoderScript.load(
+                (PtNDManager) manager, "/io/millrace/svft/engine/kernels.py", "Kernels")) {
+      Torch.prepareThread();
+      String capability;
+      try (IValue name = IValueUtils.runMethod(kernels, "capability")) {
+        capability = name.toStringValue();
+      }
+      SplitMix64 random = SplitMix64.seededBy("kernels");
+      try (IValue x = input(manager, random, 3, TOKENS, HIDDEN);
+          IValue dy = input(manager, random, 1, TOKENS, HIDDEN);
+          IValue w = input(manager, random, 0.1, HIDDEN, HIDDEN);
+          IValue b = input(manager, random, 1, HIDDEN);
+          IValue results = IValueUtils.runMethod(kernels, "results", x, dy, w, b)) {
+        return new KernelProbe(capability, hash(results.toTensorArray((PtNDManager) manager)));
+      }
+    }
+  }
+
+  private static Map<String, String> hash(NDArray[] results) {
+    Map<String, String> bits = new LinkedHashMap<>();
+    int next = 0;
+    for (Map.Entry<String, Integer> group : GROUPS) {
+      MessageDigest digest = Sha256.digest();
+      for (int i = 0; i < group.getValue(); i++) {
+        digest.update(Floats.toBytes(results[next++].toFloatArray()));
+      }
+      bits.put(group.getKey(), Sha256.hex(digest).substring(0, DIGITS));
+    }
+    return bits;
+  }
+
+  /** Uniform in ± bound. */
+  private static IValue input(NDManager manager, SplitMix64 random, double bound, long... shape) {
+    int size = 1;
+    for (long dim : shape) {
+      size *= (int) dim;
+    }
+    float[] values = new float[size];
+    for (int i = 0; i < size; i++) {
+      values[i] = (float) (bound * (2 * random.nextDouble() - 1));
+    }
+    return EncoderScript.tensor(Torch.array(manager, values, shape));
+  }
+}

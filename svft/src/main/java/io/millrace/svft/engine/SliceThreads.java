@@ -1,0 +1,105 @@
+package io.millrace.svft.engine;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** The threads that share a step's slices, the caller's own among them. */
+public final class SliceThreads implements AutoCloseable {
+  private final int threads;
+  private final ExecutorService helpers;
+
+  /**
+   * @param threads the caller's included
+   * @throws IllegalArgumentException where there are none
+   */
+  public SliceThreads(int threads) {
+    if (threads < 1) {
+      throw new IllegalArgumentException("threads is " + threads + ", below 1");
+    }
+    this.threads = threads;
+    this.helpers =
+        threads == 1
+            ? null
+            : Executors.newFixedThreadPool(
+                threads - 1,
+                task -> {
+                  Thread thread = new Thread(task, "training-slice");
+                  thread.setDaemon(true);
+                  return thread;
+                });
+  }
+
+  /**
+   * Runs all tasks to their end, whatever becomes of one of them: a slice still reads arrays that
+   * the caller is about to free.
+   *
+   * @return their results, in the order of the tasks
+   */
+  public <T> List<T> run(List<Callable<T>> tasks) {
+    List<FutureTask<T>> futures = tasks.stream().map(FutureTask::new).toList();
+    AtomicInteger next = new AtomicInteger();
+    Runnable worker =
+        () -> {
+          for (int i = next.getAndIncrement(); i < futures.size(); i = next.getAndIncrement()) {
+            futures.get(i).run();
+          }
+        };
+    for (int i = 1; i < Math.min(threads, tasks.size()); i++) {
+      helpers.execute(worker);
+    }
+    worker.run();
+    List<T> results = new ArrayList<>();
+    RuntimeException failure = null;
+    for (FutureTask<T> each : futures) {
+      try {
+        results.add(await(each));
+      } catch (ExecutionException e) {
+        failure =
+            e.getCause() instanceof RuntimeException known
+                ? known
+                : new IllegalStateException(e.getCause());
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+    return results;
+  }
+
+  private static <T> T await(Future<T> future) throws ExecutionException {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          return future.get();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    if (helpers != null) {
+      helpers.shutdown();
+      try {
+        helpers.awaitTermination(1, TimeUnit.MINUTES);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+}

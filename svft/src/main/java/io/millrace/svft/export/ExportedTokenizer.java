@@ -1,0 +1,162 @@
+package io.millrace.svft.export;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.svft.model.Architecture;
+import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.model.ModelException;
+import io.millrace.svft.tensor.JsonText;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A tokenizer as transformers' fast tokenizers load it, from its {@code tokenizer.json} alone: the
+ * same tokens, cut at the longest sequence that the encoder reads here, and padded by the batch.
+ */
+final class ExportedTokenizer {
+  private final Path file;
+  private final ObjectNode tokenizer;
+  private final int longest;
+  private final Map<String, Integer> ids = new LinkedHashMap<>();
+  private final ObjectNode special = JsonText.object();
+
+  private ExportedTokenizer(Path file, ObjectNode tokenizer, int longest) {
+    this.file = file;
+    this.tokenizer = tokenizer;
+    this.longest = longest;
+  }
+
+  /**
+   * Reads a tokenizer whose ids are known to fit the vocabulary.
+   *
+   * @param longest sequence, special tokens included
+   * @throws ModelException where it has no token to pad with
+   */
+  static ExportedTokenizer read(Path file, EncoderConfig config, int longest) throws IOException {
+    ExportedTokenizer read = new ExportedTokenizer(file, (ObjectNode) JsonText.read(file), longest);
+    read.findSpecialTokens(config);
+    return read;
+  }
+
+  /** Contents of {@code tokenizer.json}. */
+  ObjectNode tokenizer() {
+    ObjectNode written = tokenizer.deepCopy();
+    written
+        .putObject("truncation")
+        .put("direction", "Right")
+        .put("max_length", longest)
+        .put("strategy", "LongestFirst")
+        .put("stride", 0);
+    return written.putNull("padding");
+  }
+
+  /** Contents of {@code tokenizer_config.json}. */
+  ObjectNode configuration() {
+    ObjectNode json =
+        JsonText.object()
+            .put("tokenizer_class", "PreTrainedTokenizerFast")
+            .put("model_max_length", longest)
+            .put("padding_side", "right")
+            .put("truncation_side", "right")
+            .put("clean_up_tokenization_spaces", false);
+    // Every token is of type 0, which is the models' default; DistilBERT does not take types.
+    json.putArray("model_input_names").add("input_ids").add("attention_mask");
+    json.setAll(special);
+    return json;
+  }
+
+  /** Contents of {@code special_tokens_map.json}. */
+  ObjectNode specialTokens() {
+    return special;
+  }
+
+  /** Id of the token to pad with. */
+  int padding() {
+    return ids.get(special.get("pad_token").asText());
+  }
+
+  private void findSpecialTokens(EncoderConfig config) {
+    readIds();
+    List<String> around = aroundAText(tokenizer.path("post_processor"));
+    String first = around.isEmpty() ? "" : around.get(0);
+    String last = around.isEmpty() ? "" : around.get(around.size() - 1);
+    choose("unk_token", tokenizer.path("model").path("unk_token").asText(), "[UNK]", "<unk>");
+    choose("sep_token", last, "[SEP]", "</s>");
+    choose("cls_token", first, "[CLS]", "<s>");
+    choose("mask_token", "[MASK]", "<mask>");
+    special.put("pad_token", paddingToken(config));
+  }
+
+  private void readIds() {
+    JsonNode tokens = tokenizer.path("model").path("vocab");
+    if (tokens.isArray()) {
+      for (int id = 0; id < tokens.size(); id++) {
+        ids.putIfAbsent(tokens.get(id).path(0).asText(), id);
+      }
+    } else {
+      tokens.properties().forEach(token -> ids.put(token.getKey(), token.getValue().asInt()));
+    }
+    tokenizer
+        .path("added_tokens")
+        .forEach(token -> ids.put(token.path("content").asText(), token.path("id").asInt()));
+  }
+
+  /**
+   * A token that is not among the added ones stays what it is, a part of texts: to name it here
+   * would add it, and change how a text that spells it is read.
+   */
+  private void choose(String role, String... candidates) {
+    List<String> added = tokenizer.path("added_tokens").findValuesAsText("content");
+    for (String candidate : candidates) {
+      if (added.contains(candidate)) {
+        special.put(role, candidate);
+        return;
+      }
+    }
+  }
+
+  /** What a template or a pair of tokens puts around a text, in order. */
+  private static List<String> aroundAText(JsonNode processor) {
+    List<String> tokens = new ArrayList<>();
+    for (JsonNode part : processor.path("single")) {
+      if (part.has("SpecialToken")) {
+        JsonNode named = processor.path("special_tokens");
+        named = named.path(part.path("SpecialToken").path("id").asText()).path("tokens");
+        named.forEach(token -> tokens.add(token.asText()));
+      }
+    }
+    if (processor.has("cls") && processor.has("sep")) {
+      tokens.add(processor.path("cls").path(0).asText());
+      tokens.add(processor.path("sep").path(0).asText());
+    }
+    processor.path("processors").forEach(each -> tokens.addAll(aroundAText(each)));
+    return tokens;
+  }
+
+  /** Any token will do, since padding is masked; RoBERTa counts positions by its id as well. */
+  private String paddingToken(EncoderConfig config) {
+    List<String> candidates = new ArrayList<>();
+    if (config.architecture() == Architecture.ROBERTA) {
+      ids.forEach(
+          (token, id) -> {
+            if (id == config.positionOffset() - 1) {
+              candidates.add(token);
+            }
+          });
+    }
+    candidates.add(tokenizer.path("padding").path("pad_token").asText());
+    candidates.addAll(List.of("[PAD]", "<pad>"));
+    for (String other : List.of("sep_token", "cls_token", "unk_token")) {
+      candidates.add(special.path(other).asText());
+    }
+    return candidates.stream()
+        .filter(ids::containsKey)
+        .findFirst()
+        .orElseThrow(
+            () -> new ModelException(file + ": there is no token to pad with, such as [PAD]"));
+  }
+}

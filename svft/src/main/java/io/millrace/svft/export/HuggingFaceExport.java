@@ -1,0 +1,357 @@
+package io.millrace.svft.export;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.adapter.Head;
+import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.model.Architecture;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.model.ModelException;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.Pooling;
+import io.millrace.svft.tensor.JsonText;
+import io.millrace.svft.tensor.Safetensors;
+import io.millrace.svft.training.Trainer;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * An adapter merged into its base model, as a directory that Hugging Face transformers loads with
+ * no code of ours. Equal adapters give equal files.
+ *
+ * <p>With first-token pooling it is a sequence-classification model, whose logits are the
+ * adapter's: see {@link ClassificationHead}. No such class of transformers pools by mean: then the
+ * directory holds the encoder, the head in {@code head.safetensors} ({@code weight} [labels,
+ * hidden], {@code bias} [labels]), and what sentence-transformers needs to compute the logits as
+ * its last module.
+ */
+public final class HuggingFaceExport {
+  /** The file that says which adapter a directory was made from. */
+  public static final String PROVENANCE = "millrace.json";
+
+  private static final String TRANSFORMER = "sentence_transformers.models.Transformer";
+  private static final String POOLING = "sentence_transformers.models.Pooling";
+  private static final String DENSE = "sentence_transformers.models.Dense";
+  private static final Map<String, String> PYTORCH = Map.of("format", "pt");
+
+  private static final String CLASSIFIER =
+      """
+      ## Load it
+
+      ```python
+      import torch
+      from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+      path = "."  # this directory
+      tokenizer = AutoTokenizer.from_pretrained(path)
+      model = AutoModelForSequenceClassification.from_pretrained(path)
+
+      texts = ["It looks very nice.", "It broke after a day."]
+      inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+      with torch.no_grad():
+          logits = model(**inputs).logits
+      print([model.config.id2label[i] for i in logits.argmax(-1).tolist()])
+      ```
+
+      The head is linear in the first token's vector. The layers that transformers puts between the two are
+      set so that they pass it on: logits differ from the adapter's by rounding only. Use float32; half
+      precision has too few digits for it.
+      """;
+
+  private static final String ENCODER =
+      """
+      The base model pools by mean, which no sequence-classification class of transformers does: this is the
+      encoder, and the head stands in `head.safetensors` (`weight` [labels, hidden], `bias` [labels]).
+
+      ## With sentence-transformers
+
+      The head is its last module, so what it calls embeddings are the logits.
+
+      ```python
+      from sentence_transformers import SentenceTransformer
+
+      path = "."  # this directory
+      model = SentenceTransformer(path)
+      names = model[0].auto_model.config.id2label
+
+      texts = ["It looks very nice.", "It broke after a day."]
+      print([names[i] for i in model.encode(texts).argmax(1).tolist()])
+      ```
+
+      ## With transformers alone
+
+      ```python
+      import torch
+      from safetensors.torch import load_file
+      from transformers import AutoModel, AutoTokenizer
+
+      path = "."  # this directory
+      tokenizer = AutoTokenizer.from_pretrained(path)
+      encoder = AutoModel.from_pretrained(path)
+      head = load_file(path + "/head.safetensors")
+
+      texts = ["It looks very nice.", "It broke after a day."]
+      inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+      mask = inputs["attention_mask"].unsqueeze(-1)
+      with torch.no_grad():
+          tokens = encoder(**inputs).last_hidden_state
+      mean = (tokens * mask).sum(1) / mask.sum(1)
+      logits = mean @ head["weight"].T + head["bias"]
+      print([encoder.config.id2label[i] for i in logits.argmax(-1).tolist()])
+      ```
+
+      The model's `pooler` is the identity and is not used.
+      """;
+
+  private final EncoderConfig config;
+  private final Adapter adapter;
+  private final Path directory;
+  private final ExportedTokenizer tokenizer;
+  private final int longest;
+
+  private HuggingFaceExport(BaseModel base, Adapter adapter, Path directory) throws IOException {
+    this.config = base.config();
+    this.adapter = adapter;
+    this.directory = directory;
+    this.longest = Math.min(BaseModel.MAX_TOKENS, config.maxPositions());
+    this.tokenizer =
+        ExportedTokenizer.read(base.directory().resolve(ModelFiles.TOKENIZER), config, longest);
+  }
+
+  /**
+   * Writes the directory's files.
+   *
+   * @param base what the adapter belongs to, with the factors that {@link Trainer#factored} names
+   * @param directory exists and is empty
+   * @throws AdapterException where the adapter does not belong to this base model, or has no labels
+   * @throws ModelException where the tokenizer has no token to pad with
+   */
+  public static void write(BaseModel base, Adapter adapter, Path directory) throws IOException {
+    adapter.requireFits(base);
+    if (adapter.labels().isEmpty()) {
+      throw new AdapterException(
+          "adapter %s@%d has no labels: there is nothing to predict"
+              .formatted(adapter.domain(), adapter.version()));
+    }
+    HuggingFaceExport export = new HuggingFaceExport(base, adapter, directory);
+    Safetensors stored = Safetensors.open(base.directory().resolve(ModelFiles.MODEL));
+    export.model(stored, adapter.merge(base));
+    export.json("config.json", export.config());
+    export.json("tokenizer.json", export.tokenizer.tokenizer());
+    export.json("tokenizer_config.json", export.tokenizer.configuration());
+    export.json("special_tokens_map.json", export.tokenizer.specialTokens());
+    if (!export.classifies()) {
+      export.head();
+      export.sentenceTransformer();
+    }
+    export.json(PROVENANCE, export.provenance());
+    Files.writeString(directory.resolve("README.md"), export.readme());
+  }
+
+  /** Whether the export of such an encoder is a sequence-classification model. */
+  public static boolean classifies(EncoderConfig config) {
+    return config.pooling() == Pooling.FIRST_TOKEN;
+  }
+
+  private boolean classifies() {
+    return classifies(config);
+  }
+
+  private void model(Safetensors stored, Map<String, float[]> merged) throws IOException {
+    String prefix = classifies() ? config.architecture().id() + "." : "";
+    List<Safetensors.AnyTensor> tensors = new ArrayList<>();
+    config
+        .tensors()
+        .forEach(
+            (name, shape) -> {
+              float[] values = merged.get(name.replaceFirst("\\.weight$", ""));
+              tensors.add(
+                  values == null
+                      ? new Safetensors.StoredTensor(prefix + name, stored, name)
+                      : new Safetensors.Tensor(prefix + name, shape, values));
+            });
+    if (classifies()) {
+      String norm = config.architecture().outputNorm(config.layers() - 1);
+      float[] normWeight = stored.floats(norm + ".weight", config.hidden());
+      float[] normBias = stored.floats(norm + ".bias", config.hidden());
+      tensors.addAll(ClassificationHead.tensors(config, adapter.head(), normWeight, normBias));
+    } else if (config.architecture() != Architecture.DISTILBERT) {
+      // Nothing here uses it. But AutoModel makes a pooler, and would warn that it has no weights.
+      int h = config.hidden();
+      tensors.add(
+          new Safetensors.Tensor(
+              "pooler.dense.weight", new long[] {h, h}, ClassificationHead.identity(h, 1)));
+      tensors.add(new Safetensors.Tensor("pooler.dense.bias", new long[] {h}, new float[h]));
+    }
+    safetensors("model.safetensors", PYTORCH, tensors);
+  }
+
+  private void head() throws IOException {
+    ArrayNode labels = JsonText.array();
+    adapter.labels().forEach(labels::add);
+    Map<String, String> metadata = Map.of("format", "pt", "labels", JsonText.compact(labels));
+    safetensors("head.safetensors", metadata, head("weight", "bias"));
+    safetensors("2_Dense/model.safetensors", PYTORCH, head("linear.weight", "linear.bias"));
+  }
+
+  private List<Safetensors.Tensor> head(String weight, String bias) {
+    int labels = adapter.labels().size();
+    int hidden = config.hidden();
+    long[] shape = {labels, hidden};
+    return List.of(
+        new Safetensors.Tensor(weight, shape, Head.weights(adapter.head(), hidden)),
+        new Safetensors.Tensor(bias, new long[] {labels}, Head.biases(adapter.head(), hidden)));
+  }
+
+  private void sentenceTransformer() throws IOException {
+    ArrayNode modules = JsonText.array();
+    String[] types = {TRANSFORMER, POOLING, DENSE};
+    String[] paths = {"", "1_Pooling", "2_Dense"};
+    for (int i = 0; i < types.length; i++) {
+      ObjectNode module = modules.addObject().put("idx", i).put("name", "" + i);
+      module.put("path", paths[i]).put("type", types[i]);
+    }
+    json("modules.json", modules);
+    json(
+        "1_Pooling/config.json",
+        JsonText.object()
+            .put("word_embedding_dimension", config.hidden())
+            .put("pooling_mode_cls_token", false)
+            .put("pooling_mode_mean_tokens", true)
+            .put("pooling_mode_max_tokens", false)
+            .put("pooling_mode_mean_sqrt_len_tokens", false));
+    json(
+        "2_Dense/config.json",
+        JsonText.object()
+            .put("in_features", config.hidden())
+            .put("out_features", adapter.labels().size())
+            .put("bias", true)
+            .put("activation_function", "torch.nn.modules.linear.Identity"));
+    json(
+        "sentence_bert_config.json",
+        JsonText.object().put("max_seq_length", longest).put("do_lower_case", false));
+    ObjectNode sentence = JsonText.object();
+    sentence.putObject("prompts");
+    sentence.putNull("default_prompt_name").putNull("similarity_fn_name");
+    json("config_sentence_transformers.json", sentence);
+  }
+
+  /** Fields as transformers names them; what it leaves to defaults is written out. */
+  private ObjectNode config() {
+    ObjectNode json = JsonText.object();
+    String family =
+        switch (config.architecture()) {
+          case BERT -> "Bert";
+          case ROBERTA -> "Roberta";
+          case DISTILBERT -> "DistilBert";
+        };
+    json.putArray("architectures")
+        .add(family + (classifies() ? "ForSequenceClassification" : "Model"));
+    json.put("model_type", config.architecture().id());
+    json.put("vocab_size", config.vocabulary());
+    json.put("max_position_embeddings", config.positionRows());
+    json.put("pad_token_id", tokenizer.padding());
+    json.put("initializer_range", 0.02);
+    if (config.architecture() == Architecture.DISTILBERT) {
+      json.put("dim", config.hidden());
+      json.put("n_layers", config.layers());
+      json.put("n_heads", config.heads());
+      json.put("hidden_dim", config.intermediate());
+      json.put("activation", "gelu");
+      json.put("sinusoidal_pos_embds", false);
+      for (String dropout :
+          List.of("dropout", "attention_dropout", "seq_classif_dropout", "qa_dropout")) {
+        json.put(dropout, 0.0);
+      }
+    } else {
+      json.put("hidden_size", config.hidden());
+      json.put("num_hidden_layers", config.layers());
+      json.put("num_attention_heads", config.heads());
+      json.put("intermediate_size", config.intermediate());
+      json.put("hidden_act", "gelu");
+      json.put("type_vocab_size", config.typeVocabulary());
+      json.put("position_embedding_type", "absolute");
+      // The shortest decimal of the float, not that of the double next to it.
+      json.put("layer_norm_eps", Double.parseDouble(Float.toString(config.layerNormEps())));
+      for (String dropout :
+          List.of("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")) {
+        json.put(dropout, 0.0);
+      }
+    }
+    ObjectNode names = json.putObject("id2label");
+    ObjectNode ids = json.putObject("label2id");
+    for (int i = 0; i < adapter.labels().size(); i++) {
+      names.put("" + i, adapter.labels().get(i));
+      ids.put(adapter.labels().get(i), i);
+    }
+    if (adapter.labels().size() > 1) {
+      // With a single label, which a young domain may have, transformers refuses to read it.
+      json.put("problem_type", "single_label_classification");
+    }
+    return json.put("torch_dtype", "float32");
+  }
+
+  private ObjectNode provenance() {
+    ObjectNode json =
+        JsonText.object()
+            .put("domain", adapter.domain())
+            .put("version", adapter.version())
+            .put("sha256", adapter.sha256());
+    json.put("parentSha256", adapter.parentSha256().isEmpty() ? null : adapter.parentSha256());
+    json.put("baseModel", adapter.baseModel())
+        .put("baseSha256", adapter.baseSha256())
+        .put("basisSha256", adapter.basisSha256())
+        .put("method", adapter.method().spec())
+        .put("pooling", config.pooling().id())
+        .put("steps", adapter.steps())
+        .put("examples", adapter.examples());
+    return json;
+  }
+
+  private String readme() {
+    return """
+        # A text classifier
+
+        One version of an adapter, merged into its base model. Where it comes from (`%s`):
+
+        ```json
+        %s
+        ```
+
+        It predicts one of %,d labels, in the order of `id2label` in `config.json`. Texts are cut at %d tokens:
+        `truncation=True` does it.
+
+        %s"""
+        .formatted(
+            PROVENANCE,
+            JsonText.pretty(provenance()).strip(),
+            adapter.labels().size(),
+            longest,
+            classifies() ? CLASSIFIER : ENCODER);
+  }
+
+  private void json(String name, JsonNode json) throws IOException {
+    Path file = directory.resolve(name);
+    Files.createDirectories(file.getParent());
+    Files.writeString(file, JsonText.pretty(json));
+  }
+
+  private void safetensors(
+      String name, Map<String, String> metadata, List<? extends Safetensors.AnyTensor> tensors)
+      throws IOException {
+    Path file = directory.resolve(name);
+    Files.createDirectories(file.getParent());
+    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
+      Safetensors.write(out, metadata, tensors);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+package io.millrace.svft.method;
+
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.ModelException;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.tensor.Safetensors;
+import io.millrace.svft.tensor.SafetensorsException;
+import java.io.IOException;
+import java.util.Optional;
+
+/**
+ * What truncating the basis to its leading singular directions costs: W' = U_r (Σ_r + M) V_rᵀ is no
+ * longer W where M is zero, so version 0 is no longer the base model.
+ */
+public final class Truncation {
+  private Truncation() {}
+
+  /**
+   * A sentence for whoever is about to train.
+   *
+   * @return empty where nothing is cut off
+   * @throws ModelException where the basis cannot be read
+   */
+  public static Optional<String> warning(ModelFiles model, AdapterMethod method) {
+    if (!(method instanceof AdapterMethod.Svft svft) || svft.rank() == 0) {
+      return Optional.empty();
+    }
+    double lostOfAll = 0;
+    double all = 0;
+    double worst = 0;
+    EncoderWeight worstWeight = null;
+    int largest = 0;
+    try {
+      Safetensors basis = Safetensors.open(model.basis());
+      for (AdapterLayout.Part part : AdapterLayout.of(model.config(), method).parts()) {
+        float[] sigma = basis.floats(part.weight().name() + ".S", part.weight().rank());
+        double lost = 0;
+        double total = 0;
+        for (int k = 0; k < sigma.length; k++) {
+          double square = (double) sigma[k] * sigma[k];
+          total += square;
+          lost += k < part.n() ? 0 : square;
+        }
+        largest = Math.max(largest, sigma.length);
+        lostOfAll += lost;
+        all += total;
+        if (lost / total > worst) {
+          worst = lost / total;
+          worstWeight = part.weight();
+        }
+      }
+    } catch (IOException | SafetensorsException e) {
+      throw new ModelException("base model " + model.name() + ": " + e.getMessage(), e);
+    }
+    if (worstWeight == null) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        ("svft.rank=%d keeps %d of up to %d singular directions and so cuts %.1f %% off the adapted"
+                + " weights (share of their squared Frobenius norm), %.1f %% off %s: predictions"
+                + " start from a changed base model")
+            .formatted(
+                svft.rank(),
+                svft.rank(),
+                largest,
+                100 * lostOfAll / all,
+                100 * worst,
+                worstWeight.name()));
+  }
+}

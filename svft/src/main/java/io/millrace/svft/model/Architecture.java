@@ -1,0 +1,93 @@
+package io.millrace.svft.model;
+
+import com.fasterxml.jackson.annotation.JsonValue;
+import java.util.Optional;
+
+/**
+ * A family of encoders: BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), DistilBERT (Sanh et
+ * al., 2019). All compute the same layer; they differ in positions, token types and in the names of
+ * their tensors. The names given here are those of Hugging Face's checkpoints, without the prefix
+ * of a task model; store, basis and adapters use them as they are.
+ */
+public enum Architecture {
+  BERT("bert"),
+  /** Positions start at the padding token's id + 1. */
+  ROBERTA("roberta"),
+  /** Has no token types. */
+  DISTILBERT("distilbert");
+
+  private final String id;
+
+  Architecture(String id) {
+    this.id = id;
+  }
+
+  /** The {@code model_type} of a {@code config.json}. */
+  @JsonValue
+  public String id() {
+    return id;
+  }
+
+  /** The linear module of that role; its tensors are {@code .weight} and {@code .bias}. */
+  public String module(int layer, WeightRole role) {
+    return layer(layer) + (this == DISTILBERT ? distilBertModule(role) : bertModule(role));
+  }
+
+  private static String bertModule(WeightRole role) {
+    return switch (role) {
+      case QUERY -> "attention.self.query";
+      case KEY -> "attention.self.key";
+      case VALUE -> "attention.self.value";
+      case ATTENTION_OUTPUT -> "attention.output.dense";
+      case INTERMEDIATE -> "intermediate.dense";
+      case OUTPUT -> "output.dense";
+    };
+  }
+
+  private static String distilBertModule(WeightRole role) {
+    return switch (role) {
+      case QUERY -> "attention.q_lin";
+      case KEY -> "attention.k_lin";
+      case VALUE -> "attention.v_lin";
+      case ATTENTION_OUTPUT -> "attention.out_lin";
+      case INTERMEDIATE -> "ffn.lin1";
+      case OUTPUT -> "ffn.lin2";
+    };
+  }
+
+  /** The module that normalises after attention. */
+  public String attentionNorm(int layer) {
+    return layer(layer) + (this == DISTILBERT ? "sa_layer_norm" : "attention.output.LayerNorm");
+  }
+
+  /** The module that normalises at the layer's end. */
+  public String outputNorm(int layer) {
+    return layer(layer) + (this == DISTILBERT ? "output_layer_norm" : "output.LayerNorm");
+  }
+
+  private String layer(int layer) {
+    return (this == DISTILBERT ? "transformer.layer." : "encoder.layer.") + layer + ".";
+  }
+
+  /** The tensor [vocabulary, hidden]. */
+  public String wordEmbeddings() {
+    return "embeddings.word_embeddings.weight";
+  }
+
+  /** The tensor [{@link EncoderConfig#positionRows}, hidden]. */
+  public String positionEmbeddings() {
+    return "embeddings.position_embeddings.weight";
+  }
+
+  /** The tensor [typeVocabulary, hidden], where there is one. */
+  public Optional<String> typeEmbeddings() {
+    return this == DISTILBERT
+        ? Optional.empty()
+        : Optional.of("embeddings.token_type_embeddings.weight");
+  }
+
+  /** The module that normalises the sum of the embeddings. */
+  public String embeddingNorm() {
+    return "embeddings.LayerNorm";
+  }
+}

@@ -1,0 +1,17 @@
+package io.millrace.svft.model;
+
+/**
+ * A linear weight W [out, in] of an encoder.
+ *
+ * @param name its module's name in a Hugging Face checkpoint, such as {@code
+ *     encoder.layer.0.attention.self.query}
+ * @param layer counted from 0
+ * @param out rows of W
+ * @param in columns of W
+ */
+public record EncoderWeight(String name, WeightRole role, int layer, int out, int in) {
+  /** n = min(out, in): the number of singular values. */
+  public int rank() {
+    return Math.min(out, in);
+  }
+}

@@ -1,0 +1,39 @@
+package io.millrace.svft.model;
+
+import java.nio.file.Path;
+
+/**
+ * A base model in the store: where its files lie and what they hash to.
+ *
+ * @param name its name in the store
+ * @param directory holds {@code model.safetensors}, {@code basis.safetensors}, {@code
+ *     tokenizer.json} and {@code model.json}
+ * @param config the encoder's shape
+ * @param baseSha256 SHA-256 of {@code model.safetensors}
+ * @param basisSha256 SHA-256 of {@code basis.safetensors}
+ * @param tokenizerSha256 SHA-256 of {@code tokenizer.json}
+ */
+public record ModelFiles(
+    String name,
+    Path directory,
+    EncoderConfig config,
+    String baseSha256,
+    String basisSha256,
+    String tokenizerSha256) {
+
+  public static final String MODEL = "model.safetensors";
+  static final String BASIS = "basis.safetensors";
+  public static final String TOKENIZER = "tokenizer.json";
+
+  public Path model() {
+    return directory.resolve(MODEL);
+  }
+
+  public Path basis() {
+    return directory.resolve(BASIS);
+  }
+
+  public Path tokenizer() {
+    return directory.resolve(TOKENIZER);
+  }
+}

@@ -1,0 +1,47 @@
+package io.millrace.svft.training;
+
+/**
+ * AdamW (Loshchilov and Hutter, 2019, arXiv 1711.05101, algorithm 2), on the Java side: Java's
+ * arithmetic is the same on every machine, and the numbers live in keyed state anyway.
+ */
+final class AdamW {
+  private final TrainingSettings settings;
+
+  AdamW(TrainingSettings settings) {
+    this.settings = settings;
+  }
+
+  /**
+   * One update, in place, of the values in [from, to).
+   *
+   * @param step which update of these values it is, from 1
+   * @param rate learning rate
+   * @param shares the part of the rate that each value moves by; empty where all move by the whole
+   */
+  void update(
+      float[] values,
+      float[] gradient,
+      float[] firstMoment,
+      float[] secondMoment,
+      int from,
+      int to,
+      long step,
+      double rate,
+      float[] shares) {
+    double beta1 = settings.beta1();
+    double beta2 = settings.beta2();
+    double correction1 = 1 - StrictMath.pow(beta1, step);
+    double correction2 = StrictMath.sqrt(1 - StrictMath.pow(beta2, step));
+    for (int i = from; i < to; i++) {
+      double g = gradient[i];
+      double m = beta1 * firstMoment[i] + (1 - beta1) * g;
+      double v = beta2 * secondMoment[i] + (1 - beta2) * g * g;
+      firstMoment[i] = (float) m;
+      secondMoment[i] = (float) v;
+      double own = shares.length == 0 ? rate : rate * shares[i];
+      double decayed = values[i] * (1 - own * settings.weightDecay());
+      double denominator = StrictMath.sqrt(v) / correction2 + settings.epsilon();
+      values[i] = (float) (decayed - own * (m / correction1) / denominator);
+    }
+  }
+}

@@ -1,0 +1,260 @@
+package io.millrace.svft.training;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.util.Platform;
+import ai.djl.util.Utils;
+import ai.djl.util.cuda.CudaUtils;
+import io.millrace.svft.engine.KernelProbe;
+import io.millrace.svft.engine.Processor;
+import io.millrace.svft.model.ModelException;
+import io.millrace.svft.tensor.EncoderScript;
+import io.millrace.svft.tensor.Sha256;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * What the bits of a training step may depend on besides stream, settings and base model: programs,
+ * processor, and what tells kernels which code to choose.
+ *
+ * <table>
+ * <caption>Keys</caption>
+ * <tr><td>{@code millrace}, {@code djl}, {@code libtorch}, {@code tokenizers}
+ *     <td>their versions; libtorch's with the build's
+ *     date and flavor, or the size of the one in PYTORCH_LIBRARY_PATH
+ * <tr><td>{@code program} <td>the start of the SHA-256 of the TorchScript program of a step
+ * <tr><td>{@code java} <td>vendor, virtual machine, version
+ * <tr><td>{@code os}, {@code glibc} <td>name, architecture, version; glibc only where it is found
+ * <tr><td>{@code processor}, {@code processorFeatures}, {@code processorCaches}
+ *     <td>the first processor, which of its features kernels choose by, and its caches; empty where
+ *     Linux tells nothing
+ * <tr><td>{@code cpuCapability} <td>the instruction set that PyTorch's own kernels run with
+ * <tr><td>{@code kernel.*}
+ *     <td>per group of kernels on the device, the start of a hash of what they give for fixed
+ *     inputs: different digits, different bits
+ * <tr><td>{@code env.*}
+ *     <td>environment variables that change kernels; of a value that is long or holds a path,
+ * a hash
+ * <tr><td>{@code device} <td>cpu, or gpu with its compute capability
+ * <tr><td>{@code threads} <td>that share a step
+ * </table>
+ */
+public final class TrainingEnvironment {
+  private static final Pattern KERNEL_VARIABLES =
+      Pattern.compile(
+          "(ATEN|MKL|ONEDNN|DNNL|OMP|GOMP|KMP|TORCH|CUDNN|CUBLAS)_.*"
+              + "|NVIDIA_TF32_OVERRIDE|GLIBC_TUNABLES|LD_PRELOAD");
+  private static final int LONGEST_VALUE = 64;
+
+  // TrainingEnvironmentTest and DeterminismTest hold it; Java's arithmetic is strict since 17.
+  private static final Set<String> HARMLESS =
+      Set.of(
+          "java",
+          "os",
+          "threads",
+          "env.OMP_NUM_THREADS",
+          "env.OMP_WAIT_POLICY",
+          "env.MKL_NUM_THREADS");
+
+  private static final Map<Device, SortedMap<String, String>> KNOWN = new ConcurrentHashMap<>();
+
+  private TrainingEnvironment() {}
+
+  /**
+   * This process's, of steps on that device shared by so many threads. The first call for a device
+   * takes a moment, later ones nothing.
+   *
+   * @return by key, one line of text each; names no host, user or path
+   */
+  public static SortedMap<String, String> describe(Device device, int threads) {
+    SortedMap<String, String> entries =
+        new TreeMap<>(KNOWN.computeIfAbsent(device, TrainingEnvironment::describe));
+    entries.put("threads", String.valueOf(threads));
+    return Collections.unmodifiableSortedMap(entries);
+  }
+
+  private static SortedMap<String, String> describe(Device device) {
+    // First of all, since it loads the libraries that the rest asks about.
+    KernelProbe probe = KernelProbe.on(device);
+    SortedMap<String, String> entries = new TreeMap<>();
+    entries.put("millrace", property("/io/millrace/svft/training/build.properties", "version"));
+    entries.put("djl", Engine.getDjlVersion());
+    entries.put("libtorch", libtorch());
+    entries.put("tokenizers", Platform.detectPlatform("tokenizers").getVersion());
+    entries.put("program", Sha256.of(EncoderScript.source()).substring(0, 8));
+    entries.put("java", system("java.vendor", "java.vm.name", "java.vm.version"));
+    entries.put("os", system("os.name", "os.arch", "os.version"));
+    String glibc = glibc();
+    if (!glibc.isEmpty()) {
+      entries.put("glibc", glibc);
+    }
+    Processor processor = Processor.of(lines(Path.of("/proc/cpuinfo")));
+    entries.put("processor", processor.model());
+    entries.put("processorFeatures", processor.features());
+    entries.put("processorCaches", caches(Path.of("/sys/devices/system/cpu/cpu0/cache")));
+    entries.put("cpuCapability", probe.capability());
+    probe.bits().forEach((group, hash) -> entries.put("kernel." + group, hash));
+    variables(System.getenv()).forEach((name, value) -> entries.put("env." + name, value));
+    entries.put("device", device(device));
+    return entries;
+  }
+
+  /** Those of a process's environment variables that change kernels. */
+  static SortedMap<String, String> variables(Map<String, String> environment) {
+    SortedMap<String, String> found = new TreeMap<>();
+    environment.forEach(
+        (name, value) -> {
+          if (KERNEL_VARIABLES.matcher(name).matches()) {
+            boolean shown = !value.contains("/") && value.length() <= LONGEST_VALUE;
+            found.put(name, shown ? value : hash(value));
+          }
+        });
+    return found;
+  }
+
+  private static String hash(String value) {
+    return "sha256:" + Sha256.of(value.getBytes(StandardCharsets.UTF_8)).substring(0, 8);
+  }
+
+  /**
+   * The entries that two environments do not share, in the order of their keys, as {@code
+   * "cpuCapability: recorded AVX512, here AVX2"}. Of those that {@linkplain #reachesBits cannot
+   * change bits} the line says so.
+   */
+  public static List<String> differences(Map<String, String> recorded, Map<String, String> here) {
+    Set<String> keys = new TreeSet<>(recorded.keySet());
+    keys.addAll(here.keySet());
+    List<String> lines = new ArrayList<>();
+    for (String key : keys) {
+      String before = recorded.get(key);
+      String now = here.get(key);
+      if (!Objects.equals(before, now)) {
+        lines.add(
+            "%s: recorded %s, here %s%s"
+                .formatted(
+                    key, shown(before), shown(now), reachesBits(key) ? "" : " (changes no bits)"));
+      }
+    }
+    return lines;
+  }
+
+  private static String shown(String value) {
+    if (value == null) {
+      return "nothing";
+    }
+    return value.isEmpty() ? "empty" : value;
+  }
+
+  /** Whether a difference in that entry may change a step's bits. */
+  public static boolean reachesBits(String key) {
+    return !HARMLESS.contains(key);
+  }
+
+  /** DJL loads the libtorch of its own jars, unless it is told of another. */
+  private static String libtorch() {
+    Platform bundled = Platform.detectPlatform("pytorch");
+    if (Utils.getEnvOrSystemProperty("PYTORCH_LIBRARY_PATH") == null) {
+      return bundled.getVersion() + "-" + bundled.getFlavor();
+    }
+    return "%s-%s, another build: %d bytes"
+        .formatted(
+            Utils.getEnvOrSystemProperty("PYTORCH_VERSION", bundled.getVersion()),
+            Utils.getEnvOrSystemProperty("PYTORCH_FLAVOR", bundled.getFlavor()),
+            mapped("libtorch_cpu\\.so").map(library -> library.toFile().length()).orElse(0L));
+  }
+
+  private static String device(Device device) {
+    if (!device.isGpu()) {
+      return "cpu";
+    }
+    return "gpu, compute capability %s, CUDA %s"
+        .formatted(
+            CudaUtils.getComputeCapability(device.getDeviceId()), CudaUtils.getCudaVersionString());
+  }
+
+  private static String system(String... properties) {
+    List<String> values = new ArrayList<>();
+    for (String property : properties) {
+      values.add(System.getProperty(property, ""));
+    }
+    return String.join(" ", values);
+  }
+
+  private static String property(String resource, String name) {
+    Properties properties = new Properties();
+    try (InputStream in = TrainingEnvironment.class.getResourceAsStream(resource)) {
+      properties.load(in);
+    } catch (IOException e) {
+      throw new ModelException(resource + ": " + e.getMessage(), e);
+    }
+    return properties.getProperty(name);
+  }
+
+  /** The first processor's, as Linux tells them: MKL may cut products to their size. */
+  static String caches(Path directory) {
+    List<String> caches = new ArrayList<>();
+    for (int i = 0; Files.isDirectory(directory.resolve("index" + i)); i++) {
+      Path cache = directory.resolve("index" + i);
+      String level = String.join("", lines(cache.resolve("level")));
+      String type = String.join("", lines(cache.resolve("type")));
+      String size = String.join("", lines(cache.resolve("size")));
+      if (!type.equals("Instruction")) {
+        caches.add("L" + level + " " + size);
+      }
+    }
+    return String.join(" ", caches);
+  }
+
+  /** What the C library that this process runs on says of itself; empty where it is another. */
+  private static String glibc() {
+    return mapped("libc(\\.so\\.6|-[\\d.]+\\.so)")
+        .map(TrainingEnvironment::glibcVersion)
+        .orElse("");
+  }
+
+  /** The first library in this process's memory whose file is called so. */
+  private static Optional<Path> mapped(String name) {
+    return lines(Path.of("/proc/self/maps")).stream()
+        .filter(line -> line.matches("[^/]*/(.*/)?" + name))
+        .map(line -> Path.of(line.substring(line.indexOf('/'))))
+        .findFirst();
+  }
+
+  private static String glibcVersion(Path library) {
+    try {
+      String text = Files.readString(library, StandardCharsets.ISO_8859_1);
+      Matcher version =
+          Pattern.compile(
+                  "GNU C Library \\(([\\x20-\\x7e&&[^)]]{1,60})\\)[^\\n]{0,20} version ([\\d.]*\\d)")
+              .matcher(text);
+      return version.find() ? version.group(2) + " (" + version.group(1) + ")" : "";
+    } catch (IOException e) {
+      return "";
+    }
+  }
+
+  private static List<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file, StandardCharsets.ISO_8859_1);
+    } catch (IOException e) {
+      return List.of();
+    }
+  }
+}

@@ -1,0 +1,87 @@
+package io.millrace.svft.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import io.millrace.svft.model.Pooling;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TokenBatchTest {
+  private final TokenBatch batch = new TokenBatch(new long[][] {{11, 12}, {21, 22, 23}, {31}});
+
+  @Test
+  void packingKeepsRealTokensOnly() {
+    assertThat(batch.packedIds()).containsExactly(11, 12, 21, 22, 23, 31);
+    assertThat(batch.packedPositions()).containsExactly(0, 1, 0, 1, 2, 0);
+  }
+
+  @Test
+  void asManyPlacesAsTheLongestSequenceButNeverFewerThanSixteen() {
+    assertThat(batch.places()).isEqualTo(16);
+    assertThat(new TokenBatch(new long[][] {new long[3], new long[17]}).places()).isEqualTo(17);
+  }
+
+  @Test
+  void eachHeadOfASequenceTakesItsOwnRowsAndPaddingRepeatsTheFirst() {
+    long[] padFrom = batch.padFrom(2);
+
+    assertThat(padFrom).hasSize(3 * 2 * 16);
+    // Token t's head h is row 2t + h; the second sequence's tokens are 2, 3 and 4.
+    assertThat(Arrays.copyOfRange(padFrom, 2 * 16, 2 * 16 + 5)).containsExactly(4, 6, 8, 4, 4);
+    assertThat(Arrays.copyOfRange(padFrom, 3 * 16, 3 * 16 + 5)).containsExactly(5, 7, 9, 5, 5);
+    assertThat(Arrays.copyOfRange(padFrom, 5 * 16, 6 * 16)).containsOnly(11);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 12})
+  void packingUndoesPadding(int heads) {
+    long[] padFrom = batch.padFrom(heads);
+    long[] packFrom = batch.packFrom(heads);
+
+    assertThat(packFrom).hasSize(batch.tokens() * heads);
+    for (int row = 0; row < packFrom.length; row++) {
+      assertThat(padFrom[(int) packFrom[row]]).isEqualTo(row);
+    }
+  }
+
+  @Test
+  void theMaskHidesPaddingAndNothingElse() {
+    float[] mask = batch.maskBias(2);
+    int[] lengths = {2, 2, 3, 3, 1, 1};
+
+    assertThat(mask).hasSize(6 * 16);
+    for (int i = 0; i < mask.length; i++) {
+      assertThat(mask[i]).isEqualTo(i % 16 < lengths[i / 16] ? 0 : -1e9f);
+    }
+  }
+
+  @Test
+  void meanPoolingAveragesEachSequencesOwnRows() {
+    float third = 1f / 3;
+
+    assertThat(batch.pooling(Pooling.MEAN))
+        .containsExactly(
+            0.5f, 0.5f, 0, 0, 0, 0, //
+            0, 0, third, third, third, 0, //
+            0, 0, 0, 0, 0, 1);
+  }
+
+  @Test
+  void firstTokenPoolingTakesEachSequencesFirstRow() {
+    assertThat(batch.pooling(Pooling.FIRST_TOKEN))
+        .containsExactly(
+            1, 0, 0, 0, 0, 0, //
+            0, 0, 1, 0, 0, 0, //
+            0, 0, 0, 0, 0, 1);
+  }
+
+  @Test
+  void aSequenceWithoutTokensIsRefused() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new TokenBatch(new long[][] {{1}, {}}))
+        .withMessageContaining("sequence 1");
+  }
+}

@@ -1,0 +1,76 @@
+package io.millrace.svft.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.millrace.svft.method.AdapterMethod;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+class AdamWTest {
+  private static final float[] ALL = {};
+
+  private static final TrainingSettings SETTINGS =
+      new TrainingSettings(
+          AdapterMethod.parse("svft:plain"), 3e-2, 1e-2, 0.9, 0.999, 1e-8, 0.01, 0, 0, 0, 0, 10);
+
+  private final AdamW optimizer = new AdamW(SETTINGS);
+
+  @Test
+  void itFollowsTheAlgorithmInFloat64() {
+    Random random = new Random(3);
+    float[] values = {0.5f, -2, 0, 1e-4f};
+    float[] first = new float[4];
+    float[] second = new float[4];
+    ReferenceAdamW[] reference = new ReferenceAdamW[4];
+    for (int i = 0; i < 4; i++) {
+      reference[i] = new ReferenceAdamW(SETTINGS, values[i]);
+    }
+
+    for (int step = 1; step <= 200; step++) {
+      float[] gradient = new float[4];
+      for (int i = 0; i < 4; i++) {
+        gradient[i] = (float) (Math.pow(10, -i) * random.nextGaussian());
+      }
+      optimizer.update(values, gradient, first, second, 0, 4, step, 3e-2, ALL);
+      for (int i = 0; i < 4; i++) {
+        double expected = reference[i].update(gradient[i], 3e-2);
+        assertThat((double) values[i])
+            .as("value %d, step %d", i, step)
+            .isCloseTo(expected, within(1e-5));
+      }
+    }
+  }
+
+  @Test
+  void theFirstUpdateIsAsLongAsTheRateWhateverTheGradient() {
+    float[] values = new float[2];
+
+    optimizer.update(
+        values, new float[] {1e-3f, -50}, new float[2], new float[2], 0, 2, 1, 0.1, ALL);
+
+    assertThat(values).containsExactly(new float[] {-0.1f, 0.1f}, within(1e-5f));
+  }
+
+  @Test
+  void withoutGradientAValueOnlyDecaysTowardsZero() {
+    float[] values = {2};
+
+    optimizer.update(values, new float[1], new float[1], new float[1], 0, 1, 1, 0.5, ALL);
+
+    assertThat(values[0]).isCloseTo(2 * (1 - 0.5f * 0.01f), within(1e-6f));
+  }
+
+  @Test
+  void valuesOutsideTheRangeStayAsTheyWere() {
+    float[] values = {1, 1, 1};
+    float[] first = new float[3];
+    float[] second = new float[3];
+
+    optimizer.update(values, new float[] {1, 1, 1}, first, second, 1, 2, 1, 0.1, ALL);
+
+    assertThat(values[0]).isEqualTo(1).isEqualTo(values[2]).isNotEqualTo(values[1]);
+    assertThat(first).startsWith(0).endsWith(0);
+    assertThat(second).startsWith(0).endsWith(0);
+  }
+}

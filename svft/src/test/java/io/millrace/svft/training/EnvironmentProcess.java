@@ -1,0 +1,41 @@
+package io.millrace.svft.training;
+
+import io.millrace.svft.TinyModel;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.tensor.Torch;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+
+/** Prints a process's environment, an entry per line, then what steps come to in it. */
+final class EnvironmentProcess {
+  /** Stands before the hash of the state after each step. */
+  static final String STATE = "state ";
+
+  /** How many steps each method takes. */
+  static final int STEPS = 4;
+
+  private EnvironmentProcess() {}
+
+  /** Takes {@code minilm} or an existing directory to write a tiny model to, then methods. */
+  public static void main(String[] args) throws Exception {
+    TrainingEnvironment.describe(Torch.device("cpu"), 2)
+        .forEach((key, value) -> System.out.println(key + "=" + value));
+    List<String> methods = Arrays.asList(args).subList(1, args.length);
+    try (BaseModel base = model(args[0])) {
+      for (String method : methods) {
+        TrainingChain.run(base, method, 2, 0, 5, STEPS)
+            .forEach(hash -> System.out.println(STATE + hash));
+      }
+    }
+  }
+
+  private static BaseModel model(String name) throws Exception {
+    if (name.equals("minilm")) {
+      return TrainingChain.twoLayers();
+    }
+    Path own = Files.createTempDirectory(Path.of(name), "tiny");
+    return BaseModel.load(TinyModel.create(own), Torch.device("cpu"));
+  }
+}

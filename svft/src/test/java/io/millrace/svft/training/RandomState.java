@@ -1,0 +1,61 @@
+package io.millrace.svft.training;
+
+import ai.djl.ndarray.NDScope;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.engine.AdaptedModel;
+import io.millrace.svft.engine.Encoder;
+import io.millrace.svft.engine.TokenBatch;
+import io.millrace.svft.model.BaseModel;
+import java.util.List;
+import java.util.Random;
+
+/** States that are not zero anywhere, for tests of the mathematics. */
+public final class RandomState {
+  static final List<String> LABELS = List.of("a", "b", "c");
+
+  private RandomState() {}
+
+  /**
+   * The trainer's first state for {@link #LABELS}, with normally distributed numbers of that
+   * deviation added to all its values and to its head. The same each time.
+   */
+  public static TrainingState of(Trainer trainer, int hidden, double deviation) {
+    return moved(trainer.initialState().withLabels(LABELS, hidden), deviation);
+  }
+
+  /** The same state, a random step away. */
+  static TrainingState moved(TrainingState state, double deviation) {
+    return new TrainingState(
+        state.method(),
+        state.labels(),
+        state.labelBornAtStep(),
+        state.positions(),
+        state.scores(),
+        moved(state.values(), deviation, 7),
+        state.valuesFirstMoment(),
+        state.valuesSecondMoment(),
+        moved(state.head(), deviation, 8),
+        state.headFirstMoment(),
+        state.headSecondMoment(),
+        state.steps(),
+        state.examples());
+  }
+
+  private static float[] moved(float[] values, double deviation, long seed) {
+    Random random = new Random(seed);
+    float[] moved = values.clone();
+    for (int i = 0; i < moved.length; i++) {
+      moved[i] += (float) (deviation * random.nextGaussian());
+    }
+    return moved;
+  }
+
+  /** [texts, hidden], flat: what the encoder makes of token ids with a state's adapter in it. */
+  public static float[] embed(BaseModel base, TrainingState state, long[][] ids) {
+    Adapter adapter = Adapter.of(base, state, "domain", 1, "");
+    try (NDScope scope = new NDScope();
+        AdaptedModel model = adapter.on(base, base.manager())) {
+      return new Encoder(base).embed(new TokenBatch(ids), model).toFloatArray();
+    }
+  }
+}
