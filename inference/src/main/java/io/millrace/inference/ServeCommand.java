@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
     name = "millrace serve",
     description = "Serves predictions over HTTP with the newest adapters.",
     sortOptions = false)
-final class ServeCommand implements Callable<Integer> {
+public final class ServeCommand implements Callable<Integer> {
   @Mixin private final SettingsOptions options = new SettingsOptions(ServingSettings.ALL);
 
   @Option(
@@ -46,6 +46,11 @@ final class ServeCommand implements Callable<Integer> {
   private Path portFile;
 
   @Spec private CommandSpec spec;
+
+  /** Entry point of the serving process. */
+  public static void main(String[] args) {
+    System.exit(CommandLines.run(new ServeCommand(), args));
+  }
 
   /** Runs until the process is told to end. */
   @Override

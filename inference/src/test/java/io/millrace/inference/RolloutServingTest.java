@@ -386,7 +386,8 @@ class RolloutServingTest {
     command.addAll(List.of("-Xmx400m", "-XX:+UseSerialGC", "-Dai.djl.offline=true"));
     command.add("-Dmillrace.home=" + directory);
     command.addAll(List.of("-Dlog4j2.configurationFile=log4j2.xml"));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+    command.addAll(
+        List.of("-cp", System.getProperty("java.class.path"), ServeCommand.class.getName()));
     command.addAll(List.of("--data", directory.resolve(data).toString()));
     command.addAll(List.of("--port", "0", "--port-file", port.toString()));
     assignments().forEach(assignment -> command.addAll(List.of("--set", assignment)));

@@ -132,7 +132,8 @@ class ServeCommandTest {
     command.addAll(List.of("-Xmx400m", "-XX:+UseSerialGC", "-Dai.djl.offline=true"));
     command.add("-Dmillrace.home=" + directory);
     command.addAll(List.of("-Dlog4j2.configurationFile=log4j2.xml"));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+    command.addAll(
+        List.of("-cp", System.getProperty("java.class.path"), ServeCommand.class.getName()));
     command.addAll(List.of("--data", directory.resolve(data).toString()));
     command.addAll(List.of("--set", "model.store=" + TestAdapters.models()));
     command.addAll(List.of("--set", "kafka.bootstrap.servers=127.0.0.1:1"));

@@ -93,7 +93,7 @@ class ComposeFileTest {
   void theLaunchersMainClassesExist() throws Exception {
     String launcher = Files.readString(HOME.resolve("bin/millrace"));
     List<MatchResult> classes =
-        matches("(?m)^ *main=(io\\.millrace\\.(\\w+)\\.Main)$", launcher).toList();
+        matches("(?m)^ *main=(io\\.millrace\\.(\\w+)\\.[\\w.]+)$", launcher).toList();
 
     assertThat(classes).hasSize(3);
     assertThat(classes)

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
 import io.millrace.inference.Await;
-import io.millrace.inference.Main;
+import io.millrace.inference.ServeCommand;
 import io.millrace.inference.ServingProcess;
 import io.millrace.inference.ServingSettings;
 import io.millrace.inference.TestAdapters;
@@ -174,7 +174,7 @@ class FeedbackTest {
                 "-Dlog4j2.configurationFile=log4j2.xml",
                 "-cp",
                 System.getProperty("java.class.path"),
-                Main.class.getName(),
+                ServeCommand.class.getName(),
                 "--data",
                 directory.toString(),
                 "--port",

@@ -79,6 +79,6 @@ class DemoTest {
         "-cp",
         target.resolve("classes") + ":" + Files.readString(target.resolve("classpath")).trim(),
         "io.millrace.client.process.ParentWatch",
-        "io.millrace.inference.Main");
+        "io.millrace.inference.ServeCommand");
   }
 }
