@@ -4,7 +4,6 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.inference.decide.RolloutDesk;
-import io.millrace.inference.decide.RolloutToken;
 import io.millrace.inference.feedback.Feedback;
 import io.millrace.inference.feedback.ServedRequests;
 import io.millrace.inference.http.AdaptersEndpoint;
@@ -17,9 +16,9 @@ import io.millrace.inference.http.PredictEndpoint;
 import io.millrace.inference.http.ReadyEndpoint;
 import io.millrace.inference.http.RequestBody;
 import io.millrace.inference.http.RolloutDecisionEndpoint;
+import io.millrace.inference.http.RolloutToken;
 import io.millrace.inference.http.Routes;
 import io.millrace.inference.log.AdapterIntake;
-import io.millrace.inference.log.AdapterLoader;
 import io.millrace.inference.log.LogFollower;
 import io.millrace.inference.log.RolloutIntake;
 import io.millrace.inference.metrics.ServingMetrics;
@@ -27,6 +26,8 @@ import io.millrace.inference.predict.PredictRequest;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.predict.Predictor;
 import io.millrace.inference.serving.AdapterCatalog;
+import io.millrace.inference.serving.AdapterLoader;
+import io.millrace.inference.serving.CatalogGauges;
 import io.millrace.inference.serving.Merger;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.RolloutKind;
@@ -136,10 +137,10 @@ public final class ServingProcess implements AutoCloseable {
             settings.get(ServingSettings.MAX_QUEUED_REQUESTS),
             settings.get(ServingSettings.MAX_BATCH),
             metrics);
-    metrics.follow(catalog, settings.get(ServingSettings.METRICS_DOMAINS));
-    metrics.follow(follower);
+    CatalogGauges.register(metrics, catalog, settings.get(ServingSettings.METRICS_DOMAINS));
+    follower.register(metrics);
     this.feedback = feedback;
-    feedback.ifPresent(metrics::follow);
+    feedback.ifPresent(opened -> opened.register(metrics));
     this.desk =
         new RolloutDesk(catalog, new Connection(settings), () -> follower.progress().caughtUp());
     this.http = HttpService.start(settings.get(ServingSettings.HOST), port, routes(), metrics);

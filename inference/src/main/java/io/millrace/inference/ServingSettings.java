@@ -2,6 +2,7 @@ package io.millrace.inference;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Setting;
+import io.millrace.inference.http.RolloutToken;
 import io.millrace.svft.model.ModelStore;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -76,16 +77,6 @@ public final class ServingSettings {
           100_000_000,
           "Requests remembered for feedback; of more, the latest.");
 
-  public static final Setting<String> ROLLOUT_TOKEN =
-      Setting.text(
-          "serving.rolloutToken",
-          "",
-          "Who shows it may decide about rollouts over HTTP; nobody may unless it is set.");
-
-  public static final Setting<String> ROLLOUT_TOKEN_FILE =
-      Setting.text(
-          "serving.rolloutTokenFile", "", "A file that holds serving.rolloutToken in one line.");
-
   static final Setting<Integer> METRICS_DOMAINS =
       Setting.integer(
           "serving.metricsDomains",
@@ -130,8 +121,8 @@ public final class ServingSettings {
                 TRUSTED_KEYS,
                 FEEDBACK_WINDOW,
                 FEEDBACK_REQUESTS,
-                ROLLOUT_TOKEN,
-                ROLLOUT_TOKEN_FILE,
+                RolloutToken.TOKEN,
+                RolloutToken.TOKEN_FILE,
                 METRICS_DOMAINS,
                 MODEL_STORE,
                 MODEL_NAME));

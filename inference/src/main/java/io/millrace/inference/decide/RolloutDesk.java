@@ -3,7 +3,6 @@ package io.millrace.inference.decide;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.RolloutWriter;
 import io.millrace.inference.decide.RolloutFailedException.Reason;
-import io.millrace.inference.http.RolloutJson;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.Rollouts;
 import io.millrace.schemas.RolloutEvent;
@@ -108,10 +107,10 @@ public final class RolloutDesk {
    * @return completes once the decision is in the log, and had an effect; fails with {@link
    *     RolloutFailedException} where it does not come to that
    */
-  public CompletableFuture<RolloutHistory.Entry> decide(RolloutCommand command) {
+  public CompletableFuture<RolloutHistory.Entry> decide(RolloutRequest request) {
     long deadline = System.nanoTime() + PATIENCE.toNanos();
     try {
-      return CompletableFuture.supplyAsync(() -> append(command, deadline), appends)
+      return CompletableFuture.supplyAsync(() -> append(request, deadline), appends)
           .thenCompose(decided -> decided)
           .orTimeout(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)
           .handle(
@@ -120,9 +119,7 @@ public final class RolloutDesk {
                   throw failed(failure);
                 }
                 if (entry.objection() != null) {
-                  throw new RolloutFailedException(
-                      Reason.STALE,
-                      RolloutJson.nothingChanged(entry.event().getBasedOn(), entry.after()));
+                  throw RolloutFailedException.stale(entry.event().getBasedOn(), entry.after());
                 }
                 return entry;
               });
@@ -133,12 +130,12 @@ public final class RolloutDesk {
     }
   }
 
-  private CompletableFuture<RolloutHistory.Entry> append(RolloutCommand command, long deadline) {
+  private CompletableFuture<RolloutHistory.Entry> append(RolloutRequest request, long deadline) {
     // Its client was told by then that nothing is known of it, and may have asked for another.
     if (System.nanoTime() - deadline > 0) {
       throw new RolloutFailedException(Reason.NO_ANSWER, "it waited too long");
     }
-    RolloutEvent event = event(command);
+    RolloutEvent event = event(request);
     Rollouts rollouts = catalog.rollouts();
     CompletableFuture<RolloutHistory.Entry> back = rollouts.await(event.getEventId());
     back.orTimeout(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)
@@ -161,24 +158,23 @@ public final class RolloutDesk {
     return back;
   }
 
-  private RolloutEvent event(RolloutCommand command) {
+  private RolloutEvent event(RolloutRequest request) {
     if (!catalog.isLoaded() || !caughtUp.getAsBoolean()) {
       throw new RolloutFailedException(
           Reason.NO_ANSWER,
           "this process has not read the log to its end yet; /health/ready says why");
     }
-    if (!domains().contains(command.domain())) {
+    if (!domains().contains(request.domain())) {
       throw new RolloutFailedException(Reason.UNKNOWN_DOMAIN, "unknown domain");
     }
-    Rollout now = rollout(command.domain());
-    if (command.revision() != null && command.revision() != now.revision()) {
-      throw new RolloutFailedException(
-          Reason.STALE, RolloutJson.nothingChanged(command.revision(), now));
+    Rollout now = rollout(request.domain());
+    if (request.revision() != null && request.revision() != now.revision()) {
+      throw RolloutFailedException.stale(request.revision(), now);
     }
     try {
-      return command.decide(
+      return request.decide(
           new RolloutDecisions(
-              now, versions(command.domain()), command.author(), command.reason()));
+              now, versions(request.domain()), request.author(), request.reason()));
     } catch (RolloutRefusedException e) {
       throw new RolloutFailedException(Reason.REFUSED, e.getMessage());
     }

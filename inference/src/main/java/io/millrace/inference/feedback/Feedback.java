@@ -2,6 +2,7 @@ package io.millrace.inference.feedback;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.inference.feedback.FeedbackException.Reason;
+import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.predict.PredictRequest;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.schemas.LabeledExample;
@@ -90,9 +91,12 @@ public final class Feedback {
     }
   }
 
-  /** Requests remembered, about. */
-  public long remembered() {
-    return requests.count();
+  /** Adds the gauge of what is remembered. */
+  public void register(ServingMetrics metrics) {
+    metrics.gauge(
+        "millrace_remembered_requests",
+        "Requests that feedback may still be given on, about.",
+        requests::count);
   }
 
   /**

@@ -2,7 +2,6 @@ package io.millrace.inference.http;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.millrace.inference.predict.Answer;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.Assignment;
 import io.millrace.inference.serving.LiveAdapter;

@@ -1,6 +1,5 @@
 package io.millrace.inference.http;
 
-import io.millrace.inference.predict.Answer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -7,7 +7,6 @@ import io.millrace.inference.feedback.Feedback;
 import io.millrace.inference.feedback.FeedbackException;
 import io.millrace.inference.feedback.FeedbackException.Reason;
 import io.millrace.inference.metrics.ServingMetrics;
-import io.millrace.inference.predict.Answer;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeoutException;

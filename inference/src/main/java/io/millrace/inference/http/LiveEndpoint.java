@@ -1,6 +1,5 @@
 package io.millrace.inference.http;
 
-import io.millrace.inference.predict.Answer;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;

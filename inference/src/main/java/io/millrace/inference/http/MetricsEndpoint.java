@@ -1,7 +1,6 @@
 package io.millrace.inference.http;
 
 import io.millrace.inference.metrics.ServingMetrics;
-import io.millrace.inference.predict.Answer;
 import io.prometheus.metrics.config.EscapingScheme;
 import io.prometheus.metrics.expositionformats.ExpositionFormatWriter;
 import io.prometheus.metrics.expositionformats.ExpositionFormats;

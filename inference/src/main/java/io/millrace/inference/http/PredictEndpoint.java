@@ -2,7 +2,6 @@ package io.millrace.inference.http;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.inference.metrics.ServingMetrics;
-import io.millrace.inference.predict.Answer;
 import io.millrace.inference.predict.PredictRequest;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.predict.PredictionException;
@@ -10,6 +9,7 @@ import io.millrace.inference.predict.Predictor;
 import io.millrace.inference.store.StoredVersion;
 import java.time.Duration;
 import java.util.List;
+import java.util.UUID;
 import java.util.function.BiConsumer;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;
@@ -51,7 +51,7 @@ public final class PredictEndpoint implements Endpoint {
     long arrived = System.nanoTime();
     PredictRequest request;
     try {
-      request = PredictRequest.parse(body);
+      request = parse(body);
     } catch (JsonBody.InvalidException e) {
       Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
       return;
@@ -68,6 +68,16 @@ public final class PredictEndpoint implements Endpoint {
                 noPrediction(failure, response, callback);
               }
             });
+  }
+
+  private static PredictRequest parse(byte[] body) throws JsonBody.InvalidException {
+    JsonBody json = JsonBody.parse(body, "the strings domain and text");
+    String domain = json.required("domain");
+    String text = json.required("text");
+    String own = json.optional("requestId");
+    String requestId = own == null ? UUID.randomUUID().toString() : own;
+    String key = json.optional("key");
+    return new PredictRequest(domain, text, requestId, key == null ? requestId : key);
   }
 
   private static ObjectNode json(Prediction prediction, PredictRequest request) {

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.inference.log.ConsumerProgress;
 import io.millrace.inference.log.LogFollower;
-import io.millrace.inference.predict.Answer;
 import io.millrace.inference.predict.Predictor;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.Shortfall;

@@ -1,6 +1,5 @@
 package io.millrace.inference.http;
 
-import io.millrace.inference.predict.Answer;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.time.Duration;

@@ -1,11 +1,9 @@
 package io.millrace.inference.http;
 
-import io.millrace.inference.decide.RolloutCommand;
 import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.inference.decide.RolloutFailedException;
-import io.millrace.inference.decide.RolloutToken;
+import io.millrace.inference.decide.RolloutRequest;
 import io.millrace.inference.metrics.ServingMetrics;
-import io.millrace.inference.predict.Answer;
 import io.millrace.schemas.rollout.RolloutHistory;
 import java.util.Map;
 import java.util.Optional;
@@ -23,7 +21,7 @@ import org.slf4j.LoggerFactory;
 public final class RolloutDecisionEndpoint implements Endpoint {
   private static final Logger LOG = LoggerFactory.getLogger(RolloutDecisionEndpoint.class);
 
-  private final RolloutCommand.Action action;
+  private final RolloutRequest.Action action;
   private final RolloutDesk desk;
   private final Optional<RolloutToken> token;
   private final RequestBody bodies;
@@ -33,7 +31,7 @@ public final class RolloutDecisionEndpoint implements Endpoint {
    * @param token empty where nobody may decide over HTTP
    */
   RolloutDecisionEndpoint(
-      RolloutCommand.Action action,
+      RolloutRequest.Action action,
       RolloutDesk desk,
       Optional<RolloutToken> token,
       RequestBody bodies,
@@ -51,7 +49,7 @@ public final class RolloutDecisionEndpoint implements Endpoint {
     Map<String, Routes.Route> routes = new TreeMap<>();
     routes.put("/v1/rollouts", new Routes.Route("GET", new RolloutsEndpoint(desk)));
     routes.put("/v1/rollouts/history", new Routes.Route("GET", new RolloutHistoryEndpoint(desk)));
-    for (RolloutCommand.Action action : RolloutCommand.Action.values()) {
+    for (RolloutRequest.Action action : RolloutRequest.Action.values()) {
       routes.put(
           "/v1/rollouts/" + action.word(),
           new Routes.Route(
@@ -89,14 +87,14 @@ public final class RolloutDecisionEndpoint implements Endpoint {
   }
 
   private void decide(byte[] body, Response response, Callback callback) {
-    RolloutCommand command;
+    RolloutRequest request;
     try {
-      command = RolloutCommand.parse(action, body);
+      request = RolloutRequestBody.parse(action, body);
     } catch (JsonBody.InvalidException e) {
       Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
       return;
     }
-    desk.decide(command)
+    desk.decide(request)
         .whenComplete(
             (entry, failure) -> {
               if (failure == null) {

@@ -1,7 +1,6 @@
 package io.millrace.inference.http;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.millrace.inference.predict.Answer;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
@@ -10,7 +9,7 @@ import io.millrace.schemas.rollout.RolloutHistory;
 import java.util.Locale;
 
 /** Rollouts as HTTP tells of them. */
-public final class RolloutJson {
+final class RolloutJson {
   private RolloutJson() {}
 
   /** A state, and the last decision that had an effect on it. */
@@ -63,24 +62,5 @@ public final class RolloutJson {
     return version == null
         ? null
         : Answer.object().put("version", version.getVersion()).put("sha256", version.getSha256());
-  }
-
-  /** What there is instead of the revision that somebody thought there was, in one line. */
-  public static String nothingChanged(long asked, Rollout now) {
-    return "nothing changed: revision %d is not the current one; %s"
-        .formatted(
-            asked,
-            now.last() == null
-                ? "that is 0, nothing was decided yet"
-                : "revision %d is %s by %s"
-                    .formatted(now.revision(), what(now.last()), now.last().getAuthor()));
-  }
-
-  private static String what(RolloutEvent event) {
-    String word = event.getAction().name().toLowerCase(Locale.ROOT);
-    if (event.getVersion() != null) {
-      return word + " " + event.getVersion().getVersion();
-    }
-    return event.getPolicy() == null ? word : word + " " + RolloutDecisions.word(event.getPolicy());
   }
 }

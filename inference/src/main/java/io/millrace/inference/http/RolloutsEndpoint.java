@@ -3,7 +3,6 @@ package io.millrace.inference.http;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.inference.decide.RolloutDesk;
-import io.millrace.inference.predict.Answer;
 import java.util.Set;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;

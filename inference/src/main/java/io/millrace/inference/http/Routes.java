@@ -1,7 +1,6 @@
 package io.millrace.inference.http;
 
 import io.millrace.inference.metrics.ServingMetrics;
-import io.millrace.inference.predict.Answer;
 import java.util.Map;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;

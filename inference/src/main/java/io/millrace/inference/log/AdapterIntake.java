@@ -1,9 +1,10 @@
 package io.millrace.inference.log;
 
 import io.millrace.inference.serving.AdapterCatalog;
+import io.millrace.inference.serving.AdapterLoader;
+import io.millrace.inference.serving.RefusedException;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.Refusal;
-import io.millrace.inference.store.RefusedException;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.inference.store.TopicIdentity;

@@ -1,6 +1,7 @@
 package io.millrace.inference.log;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.RolloutKind;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -49,6 +50,31 @@ public final class LogFollower {
                 List.of(decisions),
                 this::checkProgress,
                 this::notice));
+  }
+
+  /** Adds the gauges of how far behind the log this process is. */
+  public void register(ServingMetrics metrics) {
+    metrics.gauge(
+        "millrace_caught_up",
+        "1 once what the log held at the start has been read, else 0.",
+        () -> progress().caughtUp() ? 1 : 0);
+    metrics.gauge(
+        "millrace_lag_records",
+        "Records of the log still to be read, by topic and partition.",
+        List.of("topic", "partition"),
+        this::putLags);
+    metrics.counter(
+        "millrace_unreadable_records_total",
+        "Records of the log that nobody could read, since the start.",
+        () -> progress().unreadable());
+  }
+
+  private void putLags(ServingMetrics.Series series) {
+    for (ConsumerProgress.Partition partition : progress().partitions()) {
+      if (partition.lag() != null) {
+        series.put(partition.lag(), partition.topic(), Integer.toString(partition.partition()));
+      }
+    }
   }
 
   public void start() {

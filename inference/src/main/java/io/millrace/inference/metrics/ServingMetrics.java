@@ -1,9 +1,5 @@
 package io.millrace.inference.metrics;
 
-import io.millrace.inference.feedback.Feedback;
-import io.millrace.inference.log.LogFollower;
-import io.millrace.inference.serving.AdapterCatalog;
-import io.millrace.inference.serving.Assignment;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
@@ -12,7 +8,9 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import io.prometheus.metrics.model.snapshots.Unit;
 import java.time.Duration;
-import java.util.function.BiConsumer;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.DoubleSupplier;
 
 /**
  * What is counted and timed here, as Prometheus collects it; docs/serving.md lists the series. Any
@@ -123,109 +121,52 @@ public final class ServingMetrics {
   }
 
   /**
-   * Tells, whenever it is asked, what serves.
+   * Adds a gauge that is read when it is scraped.
    *
-   * @param maxDomains of which the versions are told, by name; the others are only counted
+   * @param value its value; called on the thread that scrapes
    */
-  public void follow(AdapterCatalog catalog, int maxDomains) {
-    gauge("millrace_domains", "Domains known here.")
-        .callback(callback -> callback.call(catalog.domains().size()))
-        .register(registry);
-    gauge("millrace_refused_versions", "Versions refused at present.")
-        .callback(
-            callback ->
-                callback.call(
-                    catalog.domains().stream().mapToInt(domain -> domain.refusals().size()).sum()))
-        .register(registry);
-    gauge("millrace_serving_version", "Number of the version in use, by domain.")
-        .labelNames("domain")
-        .callback(
-            callback ->
-                catalog.domains().stream()
-                    .limit(maxDomains)
-                    .forEach(
-                        domain ->
-                            domain
-                                .serving()
-                                .map(Assignment::stable)
-                                .ifPresent(
-                                    stable ->
-                                        callback.call(stable.version().version(), domain.name()))))
-        .register(registry);
-    gauge("millrace_candidate_version", "Number of the version that is tried, by domain.")
-        .labelNames("domain")
-        .callback(
-            callback ->
-                candidates(
-                    catalog,
-                    maxDomains,
-                    (domain, serving) ->
-                        callback.call(serving.candidate().version().version(), domain)))
-        .register(registry);
-    gauge("millrace_candidate_share", "Its part of the requests, from 0 to 1, by domain.")
-        .labelNames("domain")
-        .callback(
-            callback ->
-                candidates(
-                    catalog,
-                    maxDomains,
-                    (domain, serving) -> callback.call(serving.part(), domain)))
-        .register(registry);
-    gauge("millrace_rollout_shortfalls", "Versions that rollouts name and that do not answer here.")
-        .callback(callback -> callback.call(catalog.shortfalls().size()))
+  public void gauge(String name, String help, DoubleSupplier value) {
+    GaugeWithCallback.builder()
+        .name(name)
+        .help(help)
+        .callback(callback -> callback.call(value.getAsDouble()))
         .register(registry);
   }
 
-  private static void candidates(
-      AdapterCatalog catalog, int maxDomains, BiConsumer<String, Assignment> tell) {
-    catalog.domains().stream()
-        .limit(maxDomains)
-        .forEach(
-            domain ->
-                domain
-                    .serving()
-                    .filter(serving -> serving.candidate() != null)
-                    .ifPresent(serving -> tell.accept(domain.name(), serving)));
+  /**
+   * Adds a gauge of several series that is read when it is scraped.
+   *
+   * @param labels the names of the series' labels
+   * @param values gives each series its value; called on the thread that scrapes
+   */
+  public void gauge(String name, String help, List<String> labels, Consumer<Series> values) {
+    GaugeWithCallback.builder()
+        .name(name)
+        .help(help)
+        .labelNames(labels.toArray(String[]::new))
+        .callback(callback -> values.accept(callback::call))
+        .register(registry);
   }
 
-  /** Tells, whenever it is asked, how far behind the log this process is. */
-  public void follow(LogFollower consumer) {
-    gauge("millrace_caught_up", "1 once what the log held at the start has been read, else 0.")
-        .callback(callback -> callback.call(consumer.progress().caughtUp() ? 1 : 0))
-        .register(registry);
-    gauge("millrace_lag_records", "Records of the log still to be read, by topic and partition.")
-        .labelNames("topic", "partition")
-        .callback(
-            callback ->
-                consumer
-                    .progress()
-                    .partitions()
-                    .forEach(
-                        partition -> {
-                          if (partition.lag() != null) {
-                            callback.call(
-                                partition.lag(),
-                                partition.topic(),
-                                Integer.toString(partition.partition()));
-                          }
-                        }))
-        .register(registry);
+  /**
+   * Adds a counter that is read when it is scraped.
+   *
+   * @param count the count since the start; called on the thread that scrapes
+   */
+  public void counter(String name, String help, DoubleSupplier count) {
     CounterWithCallback.builder()
-        .name("millrace_unreadable_records_total")
-        .help("Records of the log that nobody could read, since the start.")
-        .callback(callback -> callback.call(consumer.progress().unreadable()))
+        .name(name)
+        .help(help)
+        .callback(callback -> callback.call(count.getAsDouble()))
         .register(registry);
   }
 
-  /** Tells, whenever it is asked, what is remembered for feedback. */
-  public void follow(Feedback feedback) {
-    gauge("millrace_remembered_requests", "Requests that feedback may still be given on, about.")
-        .callback(callback -> callback.call(feedback.remembered()))
-        .register(registry);
-  }
-
-  private static GaugeWithCallback.Builder gauge(String name, String help) {
-    return GaugeWithCallback.builder().name(name).help(help);
+  /** Takes the values of a gauge's series. */
+  public interface Series {
+    /**
+     * @param labels the values of the labels, in the order of their names
+     */
+    void put(double value, String... labels);
   }
 
   private static double seconds(Duration duration) {

@@ -1,6 +1,5 @@
 package io.millrace.inference.serving;
 
-import io.millrace.inference.log.AdapterLoader;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.Refusal;

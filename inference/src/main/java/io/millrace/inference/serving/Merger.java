@@ -1,6 +1,5 @@
 package io.millrace.inference.serving;
 
-import io.millrace.inference.log.AdapterLoader;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.svft.adapter.Merge;
 import java.time.Duration;

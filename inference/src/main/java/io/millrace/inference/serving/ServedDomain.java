@@ -1,9 +1,7 @@
 package io.millrace.inference.serving;
 
-import io.millrace.inference.log.AdapterLoader;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.Refusal;
-import io.millrace.inference.store.RefusedException;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;

@@ -15,12 +15,11 @@ import io.millrace.inference.TestAdapters;
 import io.millrace.inference.TestBroker;
 import io.millrace.inference.TestPublisher;
 import io.millrace.inference.TestRegistry;
-import io.millrace.inference.decide.RolloutCommand;
 import io.millrace.inference.decide.RolloutDesk;
-import io.millrace.inference.decide.RolloutToken;
-import io.millrace.inference.log.AdapterLoader;
+import io.millrace.inference.decide.RolloutRequest;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.serving.AdapterCatalog;
+import io.millrace.inference.serving.AdapterLoader;
 import io.millrace.inference.serving.Merger;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.StreamOffset;
@@ -389,8 +388,8 @@ class RolloutApiTest {
     long logged = appended();
     int decided = 0;
     for (int i = 0; i < 300; i++) {
-      RolloutCommand.Action action =
-          RolloutCommand.Action.values()[random.nextInt(RolloutCommand.Action.values().length)];
+      RolloutRequest.Action action =
+          RolloutRequest.Action.values()[random.nextInt(RolloutRequest.Action.values().length)];
       StringBuilder body = new StringBuilder("{\"domain\":\"");
       body.append(random.nextInt(10) == 0 ? "no" : "").append("films\"");
       field(body, random, "version", versions);

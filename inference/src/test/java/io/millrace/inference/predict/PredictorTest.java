@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
 import io.millrace.inference.TestAdapters;
-import io.millrace.inference.log.AdapterLoader;
 import io.millrace.inference.metrics.Scrape;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.serving.AdapterCatalog;
+import io.millrace.inference.serving.AdapterLoader;
 import io.millrace.inference.serving.Merger;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.StreamOffset;

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.TestDecisions;
 import io.millrace.inference.log.AdapterIntake;
-import io.millrace.inference.log.AdapterLoader;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.LoggedEvent;

@@ -7,7 +7,6 @@ import io.millrace.inference.Await;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.TestDecisions;
 import io.millrace.inference.log.AdapterIntake;
-import io.millrace.inference.log.AdapterLoader;
 import io.millrace.inference.metrics.Scrape;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.AdapterStore;

@@ -1,7 +1,6 @@
-package io.millrace.inference.log;
+package io.millrace.inference.serving;
 
 import io.millrace.inference.store.AdapterStore;
-import io.millrace.inference.store.RefusedException;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.schemas.signing.TrustedKeys;
 import io.millrace.svft.adapter.Adapter;
@@ -79,7 +78,7 @@ public final class AdapterLoader {
   }
 
   /** A version is its content: its name must be what its payload hashes to. */
-  static void requireHash(byte[] payload, String sha256) throws RefusedException {
+  public static void requireHash(byte[] payload, String sha256) throws RefusedException {
     String actual = Sha256.of(payload);
     if (!actual.equals(sha256)) {
       throw new RefusedException(
@@ -88,7 +87,7 @@ public final class AdapterLoader {
   }
 
   /** The hash must have been checked: it is what is signed. */
-  static void requireTrust(TrustedKeys trusted, String sha256, ByteBuffer signature)
+  public static void requireTrust(TrustedKeys trusted, String sha256, ByteBuffer signature)
       throws RefusedException {
     Optional<String> objection = trusted.objection(sha256, signature);
     if (objection.isPresent()) {

@@ -1,4 +1,4 @@
-package io.millrace.inference.store;
+package io.millrace.inference.serving;
 
 /** A version must not serve; the message is the reason, in one line. */
 public final class RefusedException extends Exception {

@@ -1,10 +1,10 @@
-package io.millrace.inference.decide;
+package io.millrace.inference.http;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
-import io.millrace.inference.ServingSettings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +15,16 @@ import java.util.Optional;
 
 /** What a client must show to decide about rollouts. Only its hash is kept. */
 public final class RolloutToken {
+  public static final Setting<String> TOKEN =
+      Setting.text(
+          "serving.rolloutToken",
+          "",
+          "Who shows it may decide about rollouts over HTTP; nobody may unless it is set.");
+
+  public static final Setting<String> TOKEN_FILE =
+      Setting.text(
+          "serving.rolloutTokenFile", "", "A file that holds serving.rolloutToken in one line.");
+
   private static final String SCHEME = "bearer ";
 
   private final byte[] hash;
@@ -29,8 +39,8 @@ public final class RolloutToken {
    * @throws UsageException where they name two, or one that is none
    */
   public static Optional<RolloutToken> of(Settings settings) {
-    String token = settings.get(ServingSettings.ROLLOUT_TOKEN);
-    String file = settings.get(ServingSettings.ROLLOUT_TOKEN_FILE);
+    String token = settings.get(TOKEN);
+    String file = settings.get(TOKEN_FILE);
     if (file.isEmpty()) {
       return Optional.of(token).filter(t -> !t.isEmpty()).map(RolloutToken::new);
     }
@@ -42,7 +52,7 @@ public final class RolloutToken {
   }
 
   private static String read(Path file) {
-    String key = ServingSettings.ROLLOUT_TOKEN_FILE.key();
+    String key = TOKEN_FILE.key();
     try {
       String token = Files.readString(file).strip();
       if (token.isEmpty() || token.lines().count() > 1) {

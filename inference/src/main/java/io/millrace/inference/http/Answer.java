@@ -1,4 +1,4 @@
-package io.millrace.inference.predict;
+package io.millrace.inference.http;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;

@@ -1,0 +1,83 @@
+package io.millrace.inference.serving;
+
+import io.millrace.inference.metrics.ServingMetrics;
+import java.util.List;
+import java.util.function.BiConsumer;
+import java.util.stream.Stream;
+
+/** The gauges of what serves, read from the catalog at each scrape. */
+public final class CatalogGauges {
+  private static final List<String> DOMAIN = List.of("domain");
+
+  private final AdapterCatalog catalog;
+  private final int maxDomains;
+
+  private CatalogGauges(AdapterCatalog catalog, int maxDomains) {
+    this.catalog = catalog;
+    this.maxDomains = maxDomains;
+  }
+
+  /**
+   * Adds the gauges of a catalog to the metrics.
+   *
+   * @param maxDomains number of domains that have series of their own, the first by name; the
+   *     others are only counted
+   */
+  public static void register(ServingMetrics metrics, AdapterCatalog catalog, int maxDomains) {
+    new CatalogGauges(catalog, maxDomains).register(metrics);
+  }
+
+  private void register(ServingMetrics metrics) {
+    metrics.gauge("millrace_domains", "Domains known here.", () -> catalog.domains().size());
+    metrics.gauge(
+        "millrace_refused_versions", "Versions refused at present.", this::refusedVersions);
+    metrics.gauge(
+        "millrace_serving_version",
+        "Number of the version in use, by domain.",
+        DOMAIN,
+        series ->
+            domains()
+                .forEach(
+                    domain ->
+                        domain
+                            .serving()
+                            .ifPresent(
+                                serving ->
+                                    series.put(
+                                        serving.stable().version().version(), domain.name()))));
+    metrics.gauge(
+        "millrace_candidate_version",
+        "Number of the version that is tried, by domain.",
+        DOMAIN,
+        series ->
+            candidates(
+                (domain, serving) -> series.put(serving.candidate().version().version(), domain)));
+    metrics.gauge(
+        "millrace_candidate_share",
+        "Its part of the requests, from 0 to 1, by domain.",
+        DOMAIN,
+        series -> candidates((domain, serving) -> series.put(serving.part(), domain)));
+    metrics.gauge(
+        "millrace_rollout_shortfalls",
+        "Versions that rollouts name and that do not answer here.",
+        () -> catalog.shortfalls().size());
+  }
+
+  private double refusedVersions() {
+    return catalog.domains().stream().mapToInt(domain -> domain.refusals().size()).sum();
+  }
+
+  private Stream<ServedDomain> domains() {
+    return catalog.domains().stream().limit(maxDomains);
+  }
+
+  private void candidates(BiConsumer<String, Assignment> each) {
+    domains()
+        .forEach(
+            domain ->
+                domain
+                    .serving()
+                    .filter(serving -> serving.candidate() != null)
+                    .ifPresent(serving -> each.accept(domain.name(), serving)));
+  }
+}
