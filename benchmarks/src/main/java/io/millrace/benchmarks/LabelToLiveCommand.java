@@ -8,7 +8,7 @@ import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.input.ExampleLimits;
-import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelStore;
 import java.io.IOException;

@@ -2,7 +2,7 @@ package io.millrace.operators;
 
 import io.millrace.operators.adapt.DomainStates;
 import io.millrace.operators.adapt.DomainTrainer;
-import io.millrace.pipeline.job.RecordedSettings;
+import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.LabeledExample;

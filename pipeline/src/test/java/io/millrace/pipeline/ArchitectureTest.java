@@ -4,9 +4,12 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -65,9 +68,40 @@ class ArchitectureTest {
     noneOf("pipeline", "ai.djl..");
   }
 
+  /** The root package included. */
   @Test
   void thePipelinesPackagesFormNoCycle() {
-    slices().matching("io.millrace.pipeline.(*)..").should().beFreeOfCycles().check(CLASSES);
+    slices().assignedFrom(packagesOf("pipeline")).should().beFreeOfCycles().check(CLASSES);
+  }
+
+  /** The engine's white-box benchmarks are in its own package. */
+  @Test
+  void onlySvftUsesItsEngine() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("io.millrace.svft..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("io.millrace.svft.engine..")
+        .check(CLASSES);
+  }
+
+  /** Each package of a module is a slice of its own, the root package too. */
+  private static SliceAssignment packagesOf(String module) {
+    return new SliceAssignment() {
+      @Override
+      public SliceIdentifier getIdentifierOf(JavaClass javaClass) {
+        String name = javaClass.getPackageName();
+        return name.equals(packageOf(module)) || name.startsWith(packageOf(module) + ".")
+            ? SliceIdentifier.of(name)
+            : SliceIdentifier.ignore();
+      }
+
+      @Override
+      public String getDescription() {
+        return "the packages of " + module;
+      }
+    };
   }
 
   private static void noneOf(String module, String... packages) {

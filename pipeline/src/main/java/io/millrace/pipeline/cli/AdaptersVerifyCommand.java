@@ -6,7 +6,7 @@ import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.adapters.AdapterAudit;
-import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;

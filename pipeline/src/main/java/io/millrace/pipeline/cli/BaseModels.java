@@ -3,7 +3,7 @@ package io.millrace.pipeline.cli;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.console.Progress;
-import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;

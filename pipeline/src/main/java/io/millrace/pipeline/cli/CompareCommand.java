@@ -14,7 +14,7 @@ import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.input.ExampleFile;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.input.ExampleReader;
-import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.method.Truncation;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;

@@ -7,7 +7,7 @@ import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.input.ExampleFile;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.input.ExampleReader;
-import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;

@@ -1,7 +1,7 @@
 package io.millrace.pipeline.demo;
 
 import io.millrace.client.settings.Settings;
-import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.pipeline.settings.JobSettings;
 import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;

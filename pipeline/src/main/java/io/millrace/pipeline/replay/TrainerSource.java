@@ -1,7 +1,7 @@
 package io.millrace.pipeline.replay;
 
 import io.millrace.operators.adapt.DomainTrainer;
-import io.millrace.pipeline.job.RecordedSettings;
+import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.WeightRole;

@@ -2,7 +2,7 @@ package io.millrace.pipeline.replay;
 
 import io.millrace.client.process.UsageException;
 import io.millrace.operators.adapt.DomainTrainer;
-import io.millrace.pipeline.job.RecordedSettings;
+import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.training.NonFiniteStepException;

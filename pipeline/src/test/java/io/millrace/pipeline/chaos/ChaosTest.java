@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
-import io.millrace.pipeline.job.FlinkJob;
-import io.millrace.pipeline.job.StartingState;
+import io.millrace.pipeline.submission.FlinkJob;
+import io.millrace.pipeline.submission.StartingState;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;

@@ -2,8 +2,8 @@ package io.millrace.pipeline.chaos;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.millrace.client.kafka.Connection;
-import io.millrace.pipeline.job.FlinkJob;
 import io.millrace.pipeline.report.RunRecord;
+import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.schemas.TrainingStep;
 import java.io.IOException;
 import java.time.Duration;

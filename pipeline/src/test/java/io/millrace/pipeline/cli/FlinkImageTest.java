@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.settings.Setting;
 import io.millrace.pipeline.ComposeFile;
-import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.settings.JobSettings;
 import java.io.IOException;
 import java.lang.reflect.Field;
 import java.nio.file.Path;

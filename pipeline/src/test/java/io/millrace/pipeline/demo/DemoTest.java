@@ -9,7 +9,7 @@ import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.input.ExampleLimits;
-import io.millrace.pipeline.job.JobSettings;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import java.nio.file.Files;

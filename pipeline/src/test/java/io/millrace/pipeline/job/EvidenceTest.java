@@ -10,6 +10,8 @@ import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.records.CommittedTopic;
 import io.millrace.pipeline.report.RunRecord;
+import io.millrace.pipeline.submission.FlinkJob;
+import io.millrace.pipeline.submission.StartingState;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;

@@ -11,6 +11,8 @@ import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.job.Garbage.Letter;
 import io.millrace.pipeline.report.RunRecord;
+import io.millrace.pipeline.submission.FlinkJob;
+import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import java.net.URI;

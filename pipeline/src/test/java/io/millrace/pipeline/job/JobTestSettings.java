@@ -5,6 +5,7 @@ import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.input.ExampleLimits;
+import io.millrace.pipeline.settings.JobSettings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;

@@ -10,6 +10,8 @@ import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.RegistryProcess;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.report.RunRecord;
+import io.millrace.pipeline.submission.FlinkJob;
+import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import java.net.URI;

@@ -1,10 +1,11 @@
-package io.millrace.pipeline.records;
+package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.RegistryUnavailableException;
 import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.client.process.UsageException;
 import io.millrace.operators.evidence.PublishedAdapters;
+import io.millrace.pipeline.records.CommittedTopic;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import java.io.IOException;

@@ -1,8 +1,9 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.submission;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.schemas.Topics;
 import java.util.List;
 import java.util.Optional;

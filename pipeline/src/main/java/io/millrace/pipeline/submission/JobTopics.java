@@ -1,4 +1,4 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.submission;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;

@@ -1,4 +1,4 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.submission;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package io.millrace.pipeline.records;
+package io.millrace.pipeline.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -8,6 +8,7 @@ import io.millrace.client.kafka.DomainPartition;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedStack;
+import io.millrace.pipeline.records.TestVersions;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.settings;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.settings;
 
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;

@@ -1,7 +1,7 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.submission;
 
-import io.millrace.pipeline.job.JobHealth.Checkpoints;
-import io.millrace.pipeline.job.JobHealth.Failure;
+import io.millrace.pipeline.submission.JobHealth.Checkpoints;
+import io.millrace.pipeline.submission.JobHealth.Failure;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

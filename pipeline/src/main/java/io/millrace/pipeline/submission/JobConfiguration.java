@@ -1,6 +1,7 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.submission;
 
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.settings.JobSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;

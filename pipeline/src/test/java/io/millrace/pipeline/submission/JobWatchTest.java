@@ -1,10 +1,10 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.submission;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.millrace.pipeline.job.JobHealth.Checkpoints;
-import io.millrace.pipeline.job.JobHealth.Failure;
+import io.millrace.pipeline.submission.JobHealth.Checkpoints;
+import io.millrace.pipeline.submission.JobHealth.Failure;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

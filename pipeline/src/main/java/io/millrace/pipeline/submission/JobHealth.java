@@ -1,4 +1,4 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.submission;
 
 import java.util.ArrayList;
 import java.util.Collections;

@@ -1,4 +1,4 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.settings;
 
 import io.millrace.client.process.Home;
 import io.millrace.client.process.UsageException;
@@ -410,7 +410,7 @@ public final class JobSettings {
   }
 
   /** What the adapt operator is told. */
-  static AdaptSettings adapt(Settings settings) {
+  public static AdaptSettings adapt(Settings settings) {
     return new AdaptSettings(
         training(settings),
         settings.get(BATCH_SIZE),
@@ -426,7 +426,7 @@ public final class JobSettings {
   }
 
   /** What the evidence operator is told. */
-  static EvidenceSettings evidence(Settings settings) {
+  public static EvidenceSettings evidence(Settings settings) {
     return new EvidenceSettings(
         new EvidenceRules(
             new PairedTest(

@@ -1,8 +1,10 @@
-package io.millrace.pipeline.job;
+package io.millrace.pipeline.submission;
 
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.gate.ExampleRules;
 import io.millrace.pipeline.input.ExampleLimits;
+import io.millrace.pipeline.job.AdaptationJob;
+import io.millrace.pipeline.settings.JobSettings;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

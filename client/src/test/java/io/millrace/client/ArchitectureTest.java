@@ -1,0 +1,65 @@
+package io.millrace.client;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import org.junit.jupiter.api.Test;
+
+/** The arrows between the packages of this module, and from it to other modules. */
+class ArchitectureTest {
+  private static final String ROOT = "io.millrace.client";
+
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(new ImportOption.DoNotIncludeTests())
+          .importPackages(ROOT);
+
+  @Test
+  void packagesFormNoCycle() {
+    slices().assignedFrom(new Packages()).should().beFreeOfCycles().check(CLASSES);
+  }
+
+  @Test
+  void theClientKnowsNoOtherModuleThanSchemas() {
+    noClasses()
+        .should()
+        .dependOnClassesThat(
+            resideInAPackage("io.millrace..")
+                .and(not(resideInAnyPackage(ROOT + "..", "io.millrace.schemas.."))))
+        .check(CLASSES);
+  }
+
+  @Test
+  void processConventionsKnowNeitherKafkaNorRecords() {
+    noClasses()
+        .that()
+        .resideInAnyPackage(ROOT + ".process..", ROOT + ".settings..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.apache.kafka..", "org.apache.avro..", "io.millrace.schemas..")
+        .check(CLASSES);
+  }
+
+  /** Each package is a slice of its own, the root package too. */
+  private static final class Packages implements SliceAssignment {
+    @Override
+    public SliceIdentifier getIdentifierOf(JavaClass javaClass) {
+      String name = javaClass.getPackageName();
+      return name.startsWith(ROOT) ? SliceIdentifier.of(name) : SliceIdentifier.ignore();
+    }
+
+    @Override
+    public String getDescription() {
+      return "the packages of " + ROOT;
+    }
+  }
+}
