@@ -2,6 +2,7 @@ package io.millrace.operators;
 
 import io.millrace.operators.adapt.DomainStates;
 import io.millrace.operators.adapt.DomainTrainer;
+import io.millrace.operators.adapt.TrainingRecords;
 import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
@@ -175,9 +176,12 @@ public class RecordingBenchmark {
     long bytes = 0;
     for (int step = 1; step <= SNAPSHOT_EVERY_STEPS; step++) {
       List<ReceivedExample> batch = received.get(step % received.size());
-      bytes += encoded(DomainTrainer.record(DOMAIN, batch, BatchClosedBy.COUNT, taken, 1));
+      bytes += encoded(TrainingRecords.step(DOMAIN, batch, BatchClosedBy.COUNT, taken, 1));
       if (step % VERSION_EVERY_STEPS == 0) {
-        bytes += encoded(recorder.manifest(state, taken.state(), adapter));
+        bytes +=
+            encoded(
+                TrainingRecords.manifest(
+                    state, taken.state().sha256(), base.tokenizerSha256(), adapter));
       }
       if (step % SNAPSHOT_EVERY_STEPS == 0) {
         bytes += encoded(recorder.snapshot(DOMAIN, state));

@@ -3,7 +3,6 @@ package io.millrace.operators.adapt;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
-import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Manifest;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.StreamPosition;
@@ -11,7 +10,6 @@ import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.adapter.Adapter;
-import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.training.NonFiniteStepException;
@@ -21,21 +19,13 @@ import io.millrace.svft.training.TrainingEnvironment;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
 import io.millrace.svft.training.TrainingState;
-import java.io.ByteArrayOutputStream;
-import java.io.DataOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
 /**
- * Trains one domain's state on its batches and turns it into versions, with their records. The job
- * and the replay of what it recorded both train through this class, so what differs between them is
- * what they read.
+ * Trains one domain's state on its batches and turns it into versions. The job and the replay of
+ * what it recorded both train through this class, so they can differ only in what they read.
  *
  * <p>A state is the Avro record that keyed state holds; it is changed in place. For one thread.
  */
@@ -58,7 +48,7 @@ public final class DomainTrainer implements AutoCloseable {
     this.environment = TrainingEnvironment.describe(base.device(), threads);
   }
 
-  /** The base model as this process and machine hold it: see {@link TrainingEnvironment}. */
+  /** What computes, by name: see {@link TrainingEnvironment}. */
   public Map<String, String> environment() {
     return environment;
   }
@@ -98,31 +88,7 @@ public final class DomainTrainer implements AutoCloseable {
     }
     state.setTrainedThrough(through);
     state.setRuns(withThisRun(state.getRuns(), state.getSteps()));
-    return record(domain, batch, closedBy, result, millis);
-  }
-
-  public static TrainingStep record(
-      String domain,
-      List<ReceivedExample> batch,
-      BatchClosedBy closedBy,
-      StepResult result,
-      double millis) {
-    List<Boolean> correct = new ArrayList<>();
-    for (boolean each : result.correct()) {
-      correct.add(each);
-    }
-    return TrainingStep.newBuilder()
-        .setDomain(domain)
-        .setStep(result.state().steps())
-        .setClosedBy(closedBy)
-        .setBatch(Batches.runs(batch))
-        .setBatchSha256(sha256(batch))
-        .setCorrect(correct)
-        .setLoss(result.loss())
-        .setStateSha256(result.state().sha256())
-        .setStepMillis(millis)
-        .setFinishedAt(Instant.now())
-        .build();
+    return TrainingRecords.step(domain, batch, closedBy, result, millis);
   }
 
   private List<TrainingRun> withThisRun(List<TrainingRun> runs, long step) {
@@ -137,30 +103,7 @@ public final class DomainTrainer implements AutoCloseable {
     return more;
   }
 
-  /** SHA-256 of what is trained on in a batch: text, label and weight of each example, in order. */
-  public static String sha256(List<ReceivedExample> batch) {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    DataOutputStream out = new DataOutputStream(bytes);
-    try {
-      for (ReceivedExample received : batch) {
-        LabeledExample example = received.getExample();
-        write(example.getText(), out);
-        write(example.getLabel(), out);
-        out.writeFloat(example.getWeight());
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot write to memory", e);
-    }
-    return Sha256.of(bytes.toByteArray());
-  }
-
-  private static void write(String text, DataOutputStream out) throws IOException {
-    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    out.writeInt(bytes.length);
-    out.write(bytes);
-  }
-
-  /** Makes the state the domain's next version, and notes so in it. */
+  /** Makes the state the domain's next version, and notes the version in the state. */
   public AdapterVersion publish(String domain, DomainState state) {
     long version = state.getVersion() + 1;
     String parent = state.getVersionSha256();
@@ -168,26 +111,9 @@ public final class DomainTrainer implements AutoCloseable {
     Adapter adapter = Adapter.of(base, training, domain, version, parent == null ? "" : parent);
     byte[] payload = adapter.toPayload();
     String sha256 = Sha256.of(payload);
-    AdapterVersion published =
-        AdapterVersion.newBuilder()
-            .setDomain(domain)
-            .setVersion(version)
-            .setSha256(sha256)
-            .setParentSha256(parent)
-            .setBaseModel(adapter.baseModel())
-            .setBaseSha256(adapter.baseSha256())
-            .setBasisSha256(adapter.basisSha256())
-            .setMethod(adapter.method().id())
-            .setPattern(pattern(adapter.method()))
-            .setTrainableParameters(adapter.trainableParameters())
-            .setLabels(adapter.labels())
-            .setSteps(adapter.steps())
-            .setExamples(adapter.examples())
-            .setTrainedThrough(state.getTrainedThrough())
-            .setPayload(ByteBuffer.wrap(payload))
-            .setCreatedAt(Instant.now())
-            .setManifest(manifest(state, training, adapter))
-            .build();
+    Manifest manifest =
+        TrainingRecords.manifest(state, training.sha256(), base.tokenizerSha256(), adapter);
+    AdapterVersion published = TrainingRecords.version(state, adapter, payload, sha256, manifest);
     state.setVersion(version);
     state.setVersionSha256(sha256);
     state.setPublishedAtStep(state.getSteps());
@@ -195,30 +121,9 @@ public final class DomainTrainer implements AutoCloseable {
     return published;
   }
 
-  public Manifest manifest(DomainState state, TrainingState training, Adapter adapter) {
-    return Manifest.newBuilder()
-        .setStateSha256(training.sha256())
-        .setTokenizerSha256(base.tokenizerSha256())
-        .setPositionsSha256(adapter.positionsSha256())
-        .setFirstStep(state.getPublishedAtStep() + 1)
-        .setRuns(state.getRuns())
-        .build();
-  }
-
-  /** M's sparsity pattern; empty where there is no M. */
-  private static String pattern(AdapterMethod method) {
-    return method instanceof AdapterMethod.Svft svft ? svft.pattern().id() : "";
-  }
-
   /** All of the state, as its last version left it. */
   public TrainingSnapshot snapshot(String domain, DomainState state) {
-    return TrainingSnapshot.newBuilder()
-        .setDomain(domain)
-        .setVersion(state.getVersion())
-        .setStep(state.getSteps())
-        .setStateSha256(sha256(state))
-        .setState(state)
-        .build();
+    return TrainingRecords.snapshot(domain, state, sha256(state));
   }
 
   /** Waits for a step that still runs. */

@@ -71,7 +71,7 @@ class ManifestTest {
 
       assertThat(adapt.steps().get(0).getBatchSha256())
           .isEqualTo(
-              DomainTrainer.sha256(
+              BatchIdentity.sha256(
                   List.of(
                       Received.example("a", 0, 0, 0),
                       Received.example("a", 0, 1, 1),

@@ -1,5 +1,6 @@
 package io.millrace.pipeline.replay;
 
+import io.millrace.operators.adapt.BatchIdentity;
 import io.millrace.operators.adapt.DomainTrainer;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainState;
@@ -195,7 +196,7 @@ public final class DomainReplay {
     }
     boolean altered =
         !recorded.getBatchSha256().isEmpty()
-            && !recorded.getBatchSha256().equals(DomainTrainer.sha256(batch));
+            && !recorded.getBatchSha256().equals(BatchIdentity.sha256(batch));
     String examplesNow =
         "examples: %s: %s"
             .formatted(

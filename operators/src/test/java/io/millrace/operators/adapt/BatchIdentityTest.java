@@ -8,7 +8,7 @@ import io.millrace.schemas.ReceivedExample;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class BatchesTest {
+class BatchIdentityTest {
   @Test
   void neighboursInAPartitionJoinIntoOneRun() {
     assertThat(runs(at(0, 5), at(0, 6), at(0, 7))).containsExactly(new OffsetRun(0, 5L, 3));
@@ -27,11 +27,11 @@ class BatchesTest {
 
   @Test
   void anEmptyBatchHasNoRuns() {
-    assertThat(Batches.runs(List.of())).isEmpty();
+    assertThat(BatchIdentity.runs(List.of())).isEmpty();
   }
 
   private static List<OffsetRun> runs(ReceivedExample... batch) {
-    return Batches.runs(List.of(batch));
+    return BatchIdentity.runs(List.of(batch));
   }
 
   private static ReceivedExample at(int partition, long offset) {
