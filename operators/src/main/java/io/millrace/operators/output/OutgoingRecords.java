@@ -14,10 +14,68 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
-/** What the job writes, each record with the topic, key and headers it gets there. */
+/**
+ * The records that the job writes, each with its topic, key, partition and route; and the reason
+ * why readers see each of them exactly once.
+ *
+ * <p><b>The problem.</b> State, source positions and output must agree after any crash: a version
+ * must be what state held, and no step, version or dead letter may be missing, doubled or out of
+ * order.
+ *
+ * <p><b>One sink.</b> Everything that training emits passes one exchange, keyed by route, to one
+ * Kafka sink:
+ *
+ * <pre>
+ * record                         topic               key             partition of  route
+ * TrainingStep, of every step    training-steps      domain          the key       domain
+ * AdapterVersion                 adapters            domain@version  the domain    domain
+ * RolloutEvent PUBLISHED, after  rollouts            domain          the key       domain
+ *   its version
+ * TrainingSnapshot, after its    training-snapshots  domain@version  the domain    domain
+ *   version
+ * bytes of an example that was   dead-letters        as received     the key       topic-partition
+ *   refused, or of each example                                                    of the example
+ *   of a non-finite step
+ * </pre>
+ *
+ * <p>Records of one route keep the order in which an operator's subtask emits them, at any
+ * parallelism and after rescaling. A subtask of the sink writes one transaction per checkpoint. All
+ * records of a domain therefore commit in the order in which they were emitted, and those of one
+ * checkpoint commit in one transaction: a reader that sees a version sees its event and the steps
+ * that led to it. Dead letters have another route and may be in another subtask's transaction of
+ * the same checkpoint.
+ *
+ * <p><b>Commit with a checkpoint.</b> Operators emit records as they come about. A checkpoint's
+ * barrier divides them: the records before it belong to the state that the checkpoint saves, and to
+ * its transactions. The sink commits these transactions once the checkpoint is complete.
+ *
+ * <pre>
+ * crash                             the job goes on from     emitted again       what readers with
+ *                                                                                read_committed see
+ * before checkpoint n is complete   checkpoint n - 1; the    all records since   only the second
+ *                                   open transactions are    n - 1               attempt
+ *                                   aborted
+ * n is complete, not committed      checkpoint n; the sink   none of n           the first attempt
+ *                                   commits what n names
+ * n is committed                    checkpoint n             none of n           the first attempt
+ * </pre>
+ *
+ * <p>A second attempt reads the same examples on top of the same state, so it emits the same steps
+ * and versions with the same hashes; only times such as {@code finishedAt}, {@code createdAt} and
+ * {@code stepMillis} differ. (A batch that a pause of the stream closes may become another one; the
+ * first attempt was never committed.) The guarantee ends where Kafka aborts a transaction of a
+ * complete checkpoint, because the job stayed away for longer than the transaction timeout.
+ *
+ * <p><b>Decisions are different.</b> Evidence appends decisions and notes to {@code rollouts}
+ * through a sink of its own, at least once and in no transaction: a transaction that a dead job
+ * left open would hide the decisions behind it from readers. A decision that is written twice has
+ * no effect the second time, since its revision is no longer the current one. A note that is
+ * written twice has the same event id.
+ */
 public final class OutgoingRecords {
   private OutgoingRecords() {}
 
+  /** The record of a training step. */
   public static OutgoingRecord step(TrainingStep step) {
     return OutgoingRecord.newBuilder()
         .setTopic(Topics.TRAINING_STEPS)
@@ -27,6 +85,7 @@ public final class OutgoingRecords {
         .build();
   }
 
+  /** A version with its payload. */
   public static OutgoingRecord version(AdapterVersion version) {
     return OutgoingRecord.newBuilder()
         .setTopic(Topics.ADAPTERS)
@@ -37,7 +96,10 @@ public final class OutgoingRecords {
         .build();
   }
 
-  /** In the same transaction as the version: under the policy latest it serves from here on. */
+  /**
+   * The event that announces a version, in the same transaction as the version. Under the policy
+   * latest the version serves from here on.
+   */
   public static OutgoingRecord published(AdapterVersion version) {
     String domain = version.getDomain();
     RolloutEvent event =
@@ -52,7 +114,7 @@ public final class OutgoingRecords {
     return rollout(event);
   }
 
-  /** A decision or a note; one that was made in no transaction is not to be written in one. */
+  /** Any rollout event. The caller's sink decides whether it is written in a transaction. */
   public static OutgoingRecord rollout(RolloutEvent event) {
     return OutgoingRecord.newBuilder()
         .setTopic(Topics.ROLLOUTS)
@@ -62,6 +124,7 @@ public final class OutgoingRecords {
         .build();
   }
 
+  /** The whole state of a domain, as a version left it. */
   public static OutgoingRecord snapshot(TrainingSnapshot snapshot) {
     String domain = snapshot.getDomain();
     return OutgoingRecord.newBuilder()
@@ -73,7 +136,7 @@ public final class OutgoingRecords {
         .build();
   }
 
-  /** The record's original key and bytes, with where they came from and what was wrong. */
+  /** The example's original key and bytes; the headers say where it came from and what is wrong. */
   public static OutgoingRecord deadLetter(ReceivedExample record, RecordError error) {
     return OutgoingRecord.newBuilder()
         .setTopic(Topics.DEAD_LETTERS)
