@@ -17,17 +17,13 @@ import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.svft.method.AdapterException;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.flink.api.common.functions.OpenContext;
-import org.apache.flink.api.common.state.MapState;
-import org.apache.flink.api.common.state.MapStateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
-import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
@@ -35,13 +31,35 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Decides on candidates by what they answer. It reads a domain's rollout as everybody does, from
- * its log; has the two versions in question answer the labeled examples that neither was trained
- * on; and appends its decision to the log, on top of the revision it has read. One that comes too
- * late has no effect there, and it goes on from what came first.
+ * Decides on candidates by what they answer.
  *
- * <p>It trains nothing and holds no part of what serves: without it, people decide. Under the
- * policies latest and pinned it keeps no examples and computes nothing.
+ * <p>The operator folds a domain's rollout from its log, as every reader does. It has the two
+ * versions in question answer the labeled examples that neither was trained on, and appends its
+ * decision to the log, on top of the revision that it has read. A decision that comes too late has
+ * no effect there, and the operator goes on from the decision that came first.
+ *
+ * <p>It trains nothing and holds no part of what serves: without it, people decide. What it does
+ * depends on the domain's policy and its comparison ({@link EvidenceRules}):
+ *
+ * <pre>
+ * policy          compared                 examples kept        decision
+ * latest, pinned  nothing                  none                 none
+ * canary          nothing                  the newest           the newest untried version becomes
+ *                                                               the candidate, unless one is held
+ * canary          candidate with stable,   the newest           none yet
+ *                 open
+ * canary          the same, closed         the newest           promote, roll back or hold
+ * canary, manual  stable with the version  canary: the newest;  none yet
+ *                 it replaced, open        manual: those not
+ *                                          compared yet
+ * canary, manual  the same, closed         canary: the newest;  roll back if stable is worse, else
+ *                                          manual: none         as with nothing compared
+ * </pre>
+ *
+ * <p>Of the examples kept there are at most {@value #KEPT}. They are compared in batches of {@value
+ * #BATCH}, or {@value #WAIT_MILLIS} ms after an example had to wait for others. A version that the
+ * topic does not hold is looked up again every {@value #RETRY_MILLIS} ms; after {@value
+ * #PATIENCE_MILLIS} ms the comparison is given up, which holds a candidate.
  */
 final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput, OutgoingRecord> {
   private static final long serialVersionUID = 1;
@@ -70,8 +88,8 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
   private final PublishedAdapters published;
 
   private transient ValueState<EvidenceState> evidence;
-  private transient MapState<Long, EvidenceExample> examples;
-  private transient MapState<String, AdapterVersion> versions;
+  private transient KeptExamples examples;
+  private transient ComparedVersions versions;
   private transient ValueState<DriftState> drift;
   private transient FrozenVersions frozen;
   private transient EvidenceMetrics metrics;
@@ -89,16 +107,8 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
         getRuntimeContext()
             .getState(
                 new ValueStateDescriptor<>("evidence", new AvroTypeInfo<>(EvidenceState.class)));
-    examples =
-        getRuntimeContext()
-            .getMapState(
-                new MapStateDescriptor<>(
-                    "examples", Types.LONG, new AvroTypeInfo<>(EvidenceExample.class)));
-    versions =
-        getRuntimeContext()
-            .getMapState(
-                new MapStateDescriptor<>(
-                    "versions", Types.STRING, new AvroTypeInfo<>(AdapterVersion.class)));
+    examples = new KeptExamples(getRuntimeContext());
+    versions = new ComparedVersions(getRuntimeContext(), published);
     drift =
         getRuntimeContext()
             .getState(new ValueStateDescriptor<>("drift", new AvroTypeInfo<>(DriftState.class)));
@@ -156,8 +166,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     if (EvidenceRules.acts(now.policy())) {
       setTimer(state, WAIT_MILLIS, context);
     } else {
-      examples.clear();
-      state.setFirstExample(state.getNextExample());
+      examples.dropAll(state);
     }
     metrics.show(event.getDomain(), comparison);
     evidence.update(state);
@@ -172,17 +181,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     // not also say that it was right to.
     boolean onKept = comparison != null && comparison.getKind() == ComparisonKind.CANARY;
     state.setCompared(onKept ? state.getFirstExample() : state.getNextExample());
-    List<String> unused = new ArrayList<>();
-    for (String sha256 : versions.keys()) {
-      if (comparison == null
-          || !(sha256.equals(comparison.getTried().getSha256())
-              || sha256.equals(comparison.getAgainst().getSha256()))) {
-        unused.add(sha256);
-      }
-    }
-    for (String sha256 : unused) {
-      versions.remove(sha256);
-    }
+    versions.keepOnly(comparison);
   }
 
   private void receive(EvidenceExample example, Context context, Collector<OutgoingRecord> out)
@@ -195,11 +194,10 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     if (!kept) {
       return;
     }
-    examples.put(state.getNextExample(), example);
-    state.setNextExample(state.getNextExample() + 1);
+    examples.add(example, state);
     if (rules.open(state.getComparison())) {
       boolean waits = missingSince.containsKey(context.getCurrentKey());
-      if (state.getNextExample() - state.getCompared() >= BATCH && !waits) {
+      if (KeptExamples.notCompared(state) >= BATCH && !waits) {
         compare(state, context);
         decide(state, context, out);
       } else if (state.getTimer() == null) {
@@ -218,7 +216,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       return;
     }
     state.setTimer(null);
-    if (rules.open(state.getComparison()) && state.getCompared() < state.getNextExample()) {
+    if (rules.open(state.getComparison()) && KeptExamples.notCompared(state) > 0) {
       compare(state, context);
     }
     decide(state, context, out);
@@ -231,12 +229,12 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     Comparison comparison = state.getComparison();
     String domain = context.getCurrentKey();
     try {
-      Optional<AdapterVersion> tried = version(domain, comparison.getTried());
-      Optional<AdapterVersion> against = version(domain, comparison.getAgainst());
+      Optional<AdapterVersion> tried = versions.find(domain, comparison.getTried());
+      Optional<AdapterVersion> against = versions.find(domain, comparison.getAgainst());
       if (tried.isPresent() && against.isPresent()) {
         missingSince.remove(domain);
         compare(state, tried.get(), against.get());
-        long rest = state.getNextExample() - state.getCompared();
+        long rest = KeptExamples.notCompared(state);
         if (rules.open(comparison) && rest > 0) {
           setTimer(state, rest < BATCH ? WAIT_MILLIS : 0, context);
         }
@@ -272,39 +270,16 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     comparison.setFlaw(flaw);
   }
 
-  /** A version with its payload; fetched once, then kept in state while it is compared. */
-  private Optional<AdapterVersion> version(String domain, VersionRef ref) throws Exception {
-    AdapterVersion kept = versions.get(ref.getSha256());
-    if (kept != null) {
-      return Optional.of(kept);
-    }
-    Optional<AdapterVersion> found = published.find(domain, ref.getVersion());
-    if (found.isPresent()) {
-      if (!found.get().getSha256().equals(ref.getSha256())) {
-        throw new AdapterException(
-            "the topic adapters holds another version %d: %s instead of %s"
-                .formatted(ref.getVersion(), found.get().getSha256(), ref.getSha256()));
-      }
-      versions.put(ref.getSha256(), found.get());
-    }
-    return found;
-  }
-
   private void compare(EvidenceState state, AdapterVersion tried, AdapterVersion against)
       throws Exception {
-    List<EvidenceExample> batch = new ArrayList<>();
-    long next = Math.max(state.getCompared(), state.getFirstExample());
-    while (next < state.getNextExample() && batch.size() < BATCH) {
-      EvidenceExample example = examples.get(next);
-      next++;
-      if (!trainedOn(tried, example) && !trainedOn(against, example)) {
-        batch.add(example);
-      }
-    }
+    KeptExamples.Batch next =
+        examples.next(
+            BATCH, example -> !trainedOn(tried, example) && !trainedOn(against, example), state);
+    List<EvidenceExample> batch = next.examples();
     if (!batch.isEmpty()) {
       count(state.getComparison(), frozen.right(tried, batch), frozen.right(against, batch));
     }
-    state.setCompared(next);
+    state.setCompared(next.end());
   }
 
   /** Looks after every example: the test allows it, and an answer is not to wait. */
@@ -358,10 +333,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
               ? Math.max(from, state.getCompared())
               : state.getNextExample();
     }
-    for (long number = state.getFirstExample(); number < from; number++) {
-      examples.remove(number);
-    }
-    state.setFirstExample(Math.max(from, state.getFirstExample()));
+    examples.dropBefore(from, state);
   }
 
   private static void setTimer(EvidenceState state, long millis, Context context) {
