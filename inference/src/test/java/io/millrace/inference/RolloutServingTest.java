@@ -18,6 +18,10 @@ import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
 import io.millrace.schemas.rollout.RolloutRefusedException;
+import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
+import io.millrace.testing.StubRegistry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,22 +32,22 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Whole processes against a real broker: from the log of rollouts to which version answers. */
+@ExtendWith(Services.class)
 class RolloutServingTest {
   private static final int PARTITIONS = 2;
   private static final String TEXT = "a fine film";
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  @TempDir static Path brokerDirectory;
-  private static TestBroker broker;
-  private static TestRegistry registry;
+  private static KafkaBroker broker;
+  private static StubRegistry registry;
 
   @TempDir Path directory;
   private final List<String> notices = new CopyOnWriteArrayList<>();
@@ -53,21 +57,15 @@ class RolloutServingTest {
   private TestDecisions decisions;
 
   @BeforeAll
-  static void startBroker() throws Exception {
-    broker = new TestBroker(brokerDirectory);
-    registry = new TestRegistry();
-  }
-
-  @AfterAll
-  static void stopBroker() {
-    broker.close();
-    registry.close();
+  static void services(KafkaBroker kafka, StubRegistry schemas) throws Exception {
+    broker = kafka;
+    registry = schemas;
   }
 
   @BeforeEach
   void createTopics() throws Exception {
-    broker.createAdapters(PARTITIONS);
-    broker.createRollouts(PARTITIONS);
+    TestTopics.createAdapters(broker, PARTITIONS);
+    TestTopics.createRollouts(broker, PARTITIONS);
     publisher = new TestPublisher(settings(), PARTITIONS);
     decisions = new TestDecisions(settings());
   }
@@ -263,7 +261,7 @@ class RolloutServingTest {
             "Kafka at %s has no topic rollouts: make it with millrace topics; trying again until it works"
                 .formatted(broker.bootstrapServers()));
 
-    broker.createRollouts(PARTITIONS);
+    TestTopics.createRollouts(broker, PARTITIONS);
     Await.until("ready", api::isReady);
     publish(TestAdapters.chain("films", 1));
     Await.until("what the log names serves", () -> api.serving("films") == 1);
@@ -276,7 +274,7 @@ class RolloutServingTest {
     Api api = start("a");
     Await.until("version 1 serves", () -> api.isReady() && api.serving("films") == 1);
 
-    broker.createRollouts(PARTITIONS);
+    TestTopics.createRollouts(broker, PARTITIONS);
 
     Await.until("the newest serves", () -> api.serving("films") == 2);
   }

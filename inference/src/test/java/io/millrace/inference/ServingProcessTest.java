@@ -9,6 +9,11 @@ import io.millrace.inference.http.Api;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
+import io.millrace.testing.StubRegistry;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,21 +25,21 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The whole process against a real broker: from the topic to the answer. */
+@ExtendWith(Services.class)
 class ServingProcessTest {
   private static final int PARTITIONS = 2;
   private static final String TEXT = "a fine film";
 
-  @TempDir static Path brokerDirectory;
-  private static TestBroker broker;
-  private static TestRegistry registry;
+  private static KafkaBroker broker;
+  private static StubRegistry registry;
 
   @TempDir Path directory;
   private final List<String> notices = new CopyOnWriteArrayList<>();
@@ -43,21 +48,15 @@ class ServingProcessTest {
   private Api api;
 
   @BeforeAll
-  static void startBroker() throws Exception {
-    broker = new TestBroker(brokerDirectory);
-    registry = new TestRegistry();
-  }
-
-  @AfterAll
-  static void stopBroker() {
-    broker.close();
-    registry.close();
+  static void services(KafkaBroker kafka, StubRegistry schemas) throws Exception {
+    broker = kafka;
+    registry = schemas;
   }
 
   @BeforeEach
   void createTopics() throws Exception {
-    broker.createAdapters(PARTITIONS);
-    broker.createRollouts(PARTITIONS);
+    TestTopics.createAdapters(broker, PARTITIONS);
+    TestTopics.createRollouts(broker, PARTITIONS);
     publisher = new TestPublisher(settings(), PARTITIONS);
   }
 
@@ -288,7 +287,7 @@ class ServingProcessTest {
     Await.until("ready", api::isReady);
     process.close();
 
-    broker.createAdapters(PARTITIONS);
+    TestTopics.createAdapters(broker, PARTITIONS);
     publisher.publish(TestAdapters.chain("books", 1));
     start();
     Await.until("ready", api::isReady);
@@ -304,7 +303,7 @@ class ServingProcessTest {
     start();
     Await.until("version 2 serves", () -> api.serving("films") == 2);
 
-    broker.createAdapters(PARTITIONS);
+    TestTopics.createAdapters(broker, PARTITIONS);
     publisher.publish(TestAdapters.chain("books", 1));
 
     Await.until(
@@ -317,7 +316,7 @@ class ServingProcessTest {
   void picksUpPartitionsThatAreAddedLater() throws Exception {
     start();
     Await.until("ready", api::isReady);
-    broker.growAdapters(5);
+    broker.grow(Topics.ADAPTERS, 5);
     try (TestPublisher wider = new TestPublisher(settings(), 5)) {
       for (String domain : List.of("a", "b", "c", "d", "e", "f")) {
         wider.publish(TestAdapters.chain(domain, 1));

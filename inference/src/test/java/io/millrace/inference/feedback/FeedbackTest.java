@@ -5,13 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
-import io.millrace.inference.Await;
 import io.millrace.inference.ServeCommand;
 import io.millrace.inference.ServingProcess;
 import io.millrace.inference.ServingSettings;
 import io.millrace.inference.TestAdapters;
-import io.millrace.inference.TestBroker;
-import io.millrace.inference.TestRegistry;
 import io.millrace.inference.http.Api;
 import io.millrace.inference.metrics.Scrape;
 import io.millrace.inference.store.AdapterStore;
@@ -19,6 +16,10 @@ import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
+import io.millrace.testing.StubRegistry;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -37,43 +38,37 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Deserializer;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** From a prediction to a labeled example in Kafka. */
+@ExtendWith(Services.class)
 class FeedbackTest {
   private static final int PARTITIONS = 3;
   private static final AdapterVersion VERSION = TestAdapters.version("films", 4, null);
 
-  @TempDir static Path brokerDirectory;
-  private static TestBroker broker;
-  private static TestRegistry registry;
+  private static KafkaBroker broker;
+  private static StubRegistry registry;
 
   @TempDir Path directory;
   private ServingProcess process;
   private Api api;
 
   @BeforeAll
-  static void startBroker() throws Exception {
-    broker = new TestBroker(brokerDirectory);
-    registry = new TestRegistry();
-  }
-
-  @AfterAll
-  static void stopBroker() {
-    broker.close();
-    registry.close();
+  static void services(KafkaBroker kafka, StubRegistry schemas) throws Exception {
+    broker = kafka;
+    registry = schemas;
   }
 
   @BeforeEach
   void createTopic() throws Exception {
-    broker.create(Topics.LABELED_EXAMPLES, PARTITIONS);
+    broker.create(Topics.LABELED_EXAMPLES, PARTITIONS, Map.of());
     try (AdapterStore store = AdapterStore.open(directory.resolve("adapters"))) {
       store.put(VERSION, new StreamOffset(0, 1));
     }

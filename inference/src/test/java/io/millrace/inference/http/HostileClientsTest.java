@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.millrace.client.settings.Settings;
-import io.millrace.inference.Await;
 import io.millrace.inference.ServingProcess;
 import io.millrace.inference.ServingSettings;
 import io.millrace.inference.TestAdapters;
@@ -14,6 +13,7 @@ import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.testing.Await;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;

@@ -8,13 +8,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
-import io.millrace.inference.Await;
 import io.millrace.inference.ServingProcess;
 import io.millrace.inference.ServingSettings;
 import io.millrace.inference.TestAdapters;
-import io.millrace.inference.TestBroker;
 import io.millrace.inference.TestPublisher;
-import io.millrace.inference.TestRegistry;
+import io.millrace.inference.TestTopics;
 import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.inference.decide.RolloutRequest;
 import io.millrace.inference.metrics.ServingMetrics;
@@ -25,6 +23,10 @@ import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
+import io.millrace.testing.StubRegistry;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest;
 import java.nio.file.Files;
@@ -45,19 +47,21 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Rollouts over HTTP, decided by a real log. */
+@ExtendWith(Services.class)
 class RolloutApiTest {
   private static final String TOKEN = "a-secret";
   private static final int PARTITIONS = 2;
 
   @TempDir static Path directory;
-  private static TestBroker broker;
-  private static TestRegistry registry;
+  private static KafkaBroker broker;
+  private static StubRegistry registry;
   private static TestPublisher publisher;
   private static ServingProcess process;
   private static int domains;
@@ -70,11 +74,11 @@ class RolloutApiTest {
   private List<AdapterVersion> chain;
 
   @BeforeAll
-  static void start() throws Exception {
-    broker = new TestBroker(directory.resolve("kafka"));
-    registry = new TestRegistry();
-    broker.createAdapters(PARTITIONS);
-    broker.createRollouts(PARTITIONS);
+  static void start(KafkaBroker kafka, StubRegistry schemas) throws Exception {
+    broker = kafka;
+    registry = schemas;
+    TestTopics.createAdapters(broker, PARTITIONS);
+    TestTopics.createRollouts(broker, PARTITIONS);
     publisher = new TestPublisher(settings(), PARTITIONS);
     process =
         ServingProcess.listen(
@@ -86,8 +90,6 @@ class RolloutApiTest {
   static void stop() {
     process.close();
     publisher.close();
-    broker.close();
-    registry.close();
   }
 
   @BeforeEach

@@ -3,13 +3,13 @@ package io.millrace.inference.metrics;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.settings.Settings;
-import io.millrace.inference.Await;
 import io.millrace.inference.ServingProcess;
 import io.millrace.inference.ServingSettings;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.http.Api;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.StreamOffset;
+import io.millrace.testing.Await;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;

@@ -3,7 +3,6 @@ package io.millrace.inference.serving;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
-import io.millrace.inference.Await;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.TestDecisions;
 import io.millrace.inference.log.AdapterIntake;
@@ -18,6 +17,7 @@ import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.RolloutDecisions;
+import io.millrace.testing.Await;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;

@@ -1,4 +1,4 @@
-package io.millrace.inference;
+package io.millrace.testing;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -11,14 +11,14 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** The two calls of a schema registry that records need; it can be made to fail. */
-public final class TestRegistry implements AutoCloseable {
+public final class StubRegistry implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final HttpServer server;
   private final List<String> schemas = new CopyOnWriteArrayList<>();
   private volatile boolean failing;
 
-  public TestRegistry() throws IOException {
+  StubRegistry() throws IOException {
     server = HttpServer.create(new InetSocketAddress(InetAddress.getByName("127.0.0.1"), 0), 0);
     server.createContext("/", this::answer);
     server.start();

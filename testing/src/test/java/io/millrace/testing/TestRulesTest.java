@@ -1,0 +1,6 @@
+package io.millrace.testing;
+
+import org.junit.jupiter.api.Tag;
+
+@Tag("unit")
+class TestRulesTest extends TestRules {}
