@@ -216,7 +216,7 @@ public final class ServingProcess implements AutoCloseable {
       catalog.load(loader);
       LOG.info("{} domains loaded from the local store", catalog.domains().size());
       if (!closed) {
-        merger.start(loader, catalog::domains, predictor::isIdle);
+        catalog.startMerging(predictor::isIdle);
         follower.start();
       }
     } finally {

@@ -77,6 +77,12 @@ class ArchitectureTest {
     slices().assignedFrom(new ByPackage()).should().beFreeOfCycles().check(CLASSES);
   }
 
+  /** A domain's inventory, plans, pointer and merges: each type knows only those before it. */
+  @Test
+  void theTypesOfWhatServesFormNoCircle() {
+    slices().assignedFrom(new ByServingType()).should().beFreeOfCycles().check(CLASSES);
+  }
+
   @Test
   void theRootHoldsWhatStartsTheProcessAlone() {
     assertThat(
@@ -169,6 +175,26 @@ class ArchitectureTest {
     @Override
     public String getDescription() {
       return "packages of " + ROOT;
+    }
+  }
+
+  /** Each top-level type of the package that serves is a slice. */
+  private static final class ByServingType implements SliceAssignment {
+    @Override
+    public SliceIdentifier getIdentifierOf(JavaClass type) {
+      if (!type.getPackageName().equals(packageOf("serving"))) {
+        return SliceIdentifier.ignore();
+      }
+      JavaClass outermost = type;
+      while (outermost.getEnclosingClass().isPresent()) {
+        outermost = outermost.getEnclosingClass().get();
+      }
+      return SliceIdentifier.of(outermost.getSimpleName());
+    }
+
+    @Override
+    public String getDescription() {
+      return "types of " + packageOf("serving");
     }
   }
 }

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,6 +48,20 @@ public final class AdapterCatalog implements AutoCloseable {
     rollouts.load();
     domains.values().forEach(ServedDomain::settle);
     loaded = true;
+  }
+
+  /**
+   * Begins to merge the versions of the domains that are asked most; after {@link #load}.
+   *
+   * @param isIdle whether no request is there
+   */
+  public void startMerging(BooleanSupplier isIdle) {
+    merger.start(loader, this::live, isIdle);
+  }
+
+  /** The versions in memory of each domain, at the time of the call. */
+  Collection<LiveVersions> live() {
+    return domains.values().stream().map(ServedDomain::live).toList();
   }
 
   /** Whether the store's adapters are loaded. */

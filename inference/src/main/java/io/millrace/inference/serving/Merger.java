@@ -35,19 +35,16 @@ import org.slf4j.LoggerFactory;
 public final class Merger {
   private static final Logger LOG = LoggerFactory.getLogger(Merger.class);
 
-  /** Recent requests from which on a merging is worth it: it costs as much as ten take. */
-  private static final double WORTH_IT = 20;
-
   /** How long a version that is loaded waits to be merged before it serves as it is. */
-  private static final Duration PATIENCE = Duration.ofMillis(300);
+  private static final Duration MAX_WAIT = Duration.ofMillis(300);
 
   private static final Duration LOOK = Duration.ofMillis(250);
   private static final Duration LOOK_FOR_IDLE = Duration.ofNanos(200_000);
 
   private final long maxBytes;
-  private final Duration patience;
+  private final Duration maxWait;
   private final ServingMetrics metrics;
-  private final BlockingQueue<ServedDomain> awaited = new LinkedBlockingQueue<>();
+  private final BlockingQueue<LiveVersions> awaited = new LinkedBlockingQueue<>();
   private final Thread thread = new Thread(this::run, "merge");
 
   /** Ends the waiting of versions, however little time the merging gets. */
@@ -60,7 +57,7 @@ public final class Merger {
           });
 
   private AdapterLoader loader;
-  private Supplier<Collection<ServedDomain>> domains;
+  private Supplier<Collection<LiveVersions>> domains;
   private BooleanSupplier isIdle;
   private long lookedAt = System.nanoTime();
   private volatile boolean closing;
@@ -69,15 +66,15 @@ public final class Merger {
    * @param maxBytes that merged weights may hold; 0 to merge nothing, ever
    */
   public Merger(long maxBytes, ServingMetrics metrics) {
-    this(maxBytes, PATIENCE, metrics);
+    this(maxBytes, MAX_WAIT, metrics);
   }
 
   /**
-   * @param patience how long a version that is loaded waits to be merged before it serves as it is
+   * @param maxWait how long a version that is loaded waits to be merged before it serves as it is
    */
-  Merger(long maxBytes, Duration patience, ServingMetrics metrics) {
+  Merger(long maxBytes, Duration maxWait, ServingMetrics metrics) {
     this.maxBytes = maxBytes;
-    this.patience = patience;
+    this.maxWait = maxWait;
     this.metrics = metrics;
     thread.setDaemon(true);
   }
@@ -88,8 +85,8 @@ public final class Merger {
    * @param domains all there are at the time of the call
    * @param isIdle whether no request is there
    */
-  public void start(
-      AdapterLoader loader, Supplier<Collection<ServedDomain>> domains, BooleanSupplier isIdle) {
+  void start(
+      AdapterLoader loader, Supplier<Collection<LiveVersions>> domains, BooleanSupplier isIdle) {
     this.loader = loader;
     this.domains = domains;
     this.isIdle = isIdle;
@@ -99,59 +96,63 @@ public final class Merger {
   }
 
   /** How long a version that is loaded waits to be merged before it serves as it is. */
-  Duration patience() {
-    return patience;
+  Duration maxWait() {
+    return maxWait;
+  }
+
+  /** Whether it merges at all. */
+  boolean isRunning() {
+    return thread.isAlive();
   }
 
   /**
-   * Whether a version is asked so much that merging it pays, or will soon.
+   * A plan waits for its versions to be merged: they come first.
    *
-   * @param share of the domain's requests that it answers
+   * @param whenOverdue called after {@link #maxWait}, on the thread that swaps
    */
-  boolean isWorthMerging(Traffic traffic, double share) {
-    return thread.isAlive() && share * traffic.recent() >= WORTH_IT / 2;
-  }
-
-  /** A domain has a version that waits to be merged, as long as patience lasts. */
-  void isAwaited(ServedDomain domain) {
+  void await(LiveVersions domain, Runnable whenOverdue) {
     awaited.add(domain);
-    letServe(domain, domain::endPatience, patience);
+    swap(domain, whenOverdue, maxWait);
   }
 
-  /** A version that waited is merged, or never will be. */
-  void awaitedIsMerged(ServedDomain domain) {
-    letServe(domain, domain::endWaiting, Duration.ZERO);
+  /**
+   * Lets a plan serve that has waited, soon, on the thread that swaps. That is not the merging
+   * thread: while that one waits for a processor, it must delay no other.
+   *
+   * @param swap moves the pointer
+   */
+  void swap(LiveVersions domain, Runnable swap) {
+    swap(domain, swap, Duration.ZERO);
   }
 
-  /** Not on the merging thread: while that one waits for a processor, it must hold nobody up. */
-  private void letServe(ServedDomain domain, Runnable change, Duration after) {
+  private void swap(LiveVersions domain, Runnable change, Duration after) {
     Runnable task =
         () -> {
           try {
             change.run();
           } catch (RuntimeException | Error e) {
-            LOG.error("domain {}: a version that waited does not serve", domain.name(), e);
+            LOG.error("domain {}: a version that waited does not serve", domain.domain(), e);
           }
         };
     try {
       swaps.schedule(task, after.toNanos(), TimeUnit.NANOSECONDS);
     } catch (RejectedExecutionException e) {
-      LOG.debug("domain {}: closing before a version that waited served", domain.name());
+      LOG.debug("domain {}: closing before a version that waited served", domain.domain());
     }
   }
 
   private void run() {
     BackgroundThreads.beNice();
-    List<ServedDomain> waiting = new ArrayList<>();
+    List<LiveVersions> waiting = new ArrayList<>();
     while (!closing) {
       try {
         look();
         renew(waiting);
-        Optional<ServedDomain> next = waiting.stream().findFirst().or(this::busiestUnmerged);
+        Optional<LiveVersions> next = waiting.stream().findFirst().or(this::busiestUnmerged);
         if (next.isPresent()) {
           next.get().toMerge().ifPresent(version -> merge(next.get(), version, waiting));
         } else {
-          ServedDomain woken = awaited.poll(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+          LiveVersions woken = awaited.poll(LOOK.toMillis(), TimeUnit.MILLISECONDS);
           if (woken != null) {
             waiting.add(woken);
           }
@@ -165,7 +166,7 @@ public final class Merger {
   }
 
   /** Takes in the domains that wait by now, and forgets those that no longer do. */
-  private void renew(List<ServedDomain> waiting) {
+  private void renew(List<LiveVersions> waiting) {
     awaited.drainTo(waiting);
     waiting.removeIf(domain -> !domain.isWaiting());
   }
@@ -181,14 +182,14 @@ public final class Merger {
   }
 
   /** The domain to merge next, after making room for it; empty where all is as it should be. */
-  private Optional<ServedDomain> busiestUnmerged() {
-    List<ServedDomain> byTraffic = new ArrayList<>(domains.get());
+  private Optional<LiveVersions> busiestUnmerged() {
+    List<LiveVersions> byTraffic = new ArrayList<>(domains.get());
     byTraffic.removeIf(domain -> domain.assigned().isEmpty());
-    Comparator<ServedDomain> leastFirst = Comparator.comparingDouble(d -> d.traffic().recent());
+    Comparator<LiveVersions> leastFirst = Comparator.comparingDouble(d -> d.traffic().recent());
     byTraffic.sort(leastFirst);
     for (int i = byTraffic.size() - 1; i >= 0; i--) {
-      ServedDomain domain = byTraffic.get(i);
-      if (domain.traffic().recent() < WORTH_IT) {
+      LiveVersions domain = byTraffic.get(i);
+      if (!domain.traffic().isWorthMerging()) {
         break;
       }
       if (domain.toMerge().isPresent() && makeRoom(domain, byTraffic)) {
@@ -198,13 +199,13 @@ public final class Merger {
     return Optional.empty();
   }
 
-  private boolean makeRoom(ServedDomain domain, List<ServedDomain> leastFirst) {
+  private boolean makeRoom(LiveVersions domain, List<LiveVersions> leastFirst) {
     long free = maxBytes - loader.mergedBytes();
-    for (ServedDomain each : leastFirst) {
+    for (LiveVersions each : leastFirst) {
       free -= each == domain ? each.mergedBytes() : bytes(each);
     }
-    List<ServedDomain> evicted = new ArrayList<>();
-    for (ServedDomain each : leastFirst) {
+    List<LiveVersions> evicted = new ArrayList<>();
+    for (LiveVersions each : leastFirst) {
       if (free >= 0 || each.traffic().recent() > domain.traffic().recent() / 2) {
         break;
       }
@@ -216,17 +217,17 @@ public final class Merger {
     if (free < 0) {
       return false;
     }
-    evicted.forEach(ServedDomain::unmerge);
+    evicted.forEach(LiveVersions::unmerge);
     domain.choose();
     return true;
   }
 
   /** What a domain holds, or is about to again. */
-  private long bytes(ServedDomain domain) {
+  private long bytes(LiveVersions domain) {
     return Math.max(domain.mergedBytes(), domain.isChosen() ? loader.mergedBytes() : 0);
   }
 
-  private void merge(ServedDomain domain, LiveAdapter version, List<ServedDomain> waiting) {
+  private void merge(LiveVersions domain, LiveAdapter version, List<LiveVersions> waiting) {
     long begun = System.nanoTime();
     long until = begun + spread(waiting.size()).toNanos();
     try (Merge merge = loader.merge(version.classifier().adapter())) {
@@ -246,14 +247,14 @@ public final class Merger {
       metrics.merged(Duration.ofNanos(System.nanoTime() - begun));
       domain.merged(version, merge.finish());
     } catch (RuntimeException | Error e) {
-      domain.isUnmergeable(version);
+      domain.giveUpMerging(version);
       throw e;
     }
   }
 
   /** How long a merging may take, so that each of those that wait is in time. */
   private Duration spread(int waiting) {
-    return patience.multipliedBy(4).dividedBy(5L * Math.max(1, waiting));
+    return maxWait.multipliedBy(4).dividedBy(5L * Math.max(1, waiting));
   }
 
   /**

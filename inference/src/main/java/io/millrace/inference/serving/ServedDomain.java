@@ -5,172 +5,123 @@ import io.millrace.inference.store.Refusal;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
-import io.millrace.svft.adapter.Classifier;
-import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentSkipListMap;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One domain in this process: the versions it has, those it refused, and what answers.
+ * One domain in this process: brings what answers in step with what the log says of its rollout.
  *
- * <p>What answers is one pointer, moved only after all it leads to is loaded in full; a request
- * reads it without waiting for anyone. The threads that read the log move it, and the one that lets
- * merged versions serve, one at a time. A version is loaded with M apart from the weights, which is
- * cheap. Where the domain's requests are answered with merged weights, a version that comes is
- * merged too before the pointer moves to it, if that does not take too long; what people or
- * evidence decide waits for nothing.
+ * <p>The parts know nothing of this class: {@link Inventory} holds what is known of the versions,
+ * {@link ServingRule} chooses a {@link Plan} from it and the rollout, {@link LiveVersions} loads
+ * and answers, {@link Merger} merges. Here they meet: {@link #settle} chooses a plan, loads it, and
+ * lets it serve or wait.
+ *
+ * <p>The threads that read the log call it, and the one that lets plans serve that have waited.
+ * Each holds the lock of {@link LiveVersions} from the choice to the move.
  */
 public final class ServedDomain {
   private static final Logger LOG = LoggerFactory.getLogger(ServedDomain.class);
 
-  /** A version in this process's memory; merged is null where it is not. */
-  private static final class Loaded {
-    final LiveAdapter apart;
-    final long loadedAt = System.nanoTime();
-    LiveAdapter merged;
-    Instant since;
-    boolean unmergeable;
-
-    Loaded(LiveAdapter apart) {
-      this.apart = apart;
-    }
-
-    StoredVersion version() {
-      return apart.version();
-    }
-
-    LiveAdapter form() {
-      return merged == null ? apart : merged;
-    }
-
-    boolean canMerge() {
-      return merged == null && !unmergeable && !apart.classifier().isMerged();
-    }
-
-    void unmerge() {
-      if (merged != null) {
-        merged.release();
-        merged = null;
-      }
-    }
-
-    void close() {
-      unmerge();
-      apart.release();
-    }
-  }
-
-  /** A plan that waits for its versions to be merged. */
-  private record Awaited(Plan plan, Set<String> unmerged, long since) {}
-
   private final String name;
   private final Rollouts rollouts;
-  private final AdapterLoader loader;
   private final Merger merger;
   private final ServingMetrics metrics;
-  private final Traffic traffic = new Traffic();
-  private final ConcurrentSkipListMap<Long, StoredVersion> versions = new ConcurrentSkipListMap<>();
-  private final ConcurrentSkipListMap<Long, Refusal> refusals = new ConcurrentSkipListMap<>();
-
-  /** Versions in the store that were tried and refused. */
-  private final Set<Long> unloadable = ConcurrentHashMap.newKeySet();
-
-  private final Map<Long, Instant> firstLiveAt = new ConcurrentHashMap<>();
-
-  /** Null where nothing can answer. */
-  private volatile Assignment assignment;
-
+  private final Inventory inventory;
+  private final LiveVersions live;
   private volatile List<Shortfall> shortfalls = List.of();
-
-  // Guarded by this.
-  private final Map<String, Loaded> loaded = new HashMap<>();
-  private Plan current = Plan.NOTHING;
-  private Awaited awaited;
-  private final Patience patience = new Patience();
-  private boolean chosen;
 
   ServedDomain(
       String name, Rollouts rollouts, AdapterLoader loader, Merger merger, ServingMetrics metrics) {
     this.name = name;
     this.rollouts = rollouts;
-    this.loader = loader;
     this.merger = merger;
     this.metrics = metrics;
+    this.inventory = new Inventory(name);
+    this.live = new LiveVersions(name, loader, merger.maxWait(), metrics);
   }
 
   /** A version that stands in the store; {@link #settle} decides whether it serves. */
-  synchronized void add(StoredVersion version) {
-    StoredVersion replaced = versions.put(version.version(), version);
-    if (replaced != null && !replaced.sha256().equals(version.sha256())) {
-      LOG.warn(
-          "domain {}: version {} was {} and is published again as {}",
-          name,
-          version.version(),
-          replaced.sha256(),
-          version.sha256());
-      firstLiveAt.remove(version.version());
+  void add(StoredVersion version) {
+    synchronized (live) {
+      inventory.add(version);
     }
-    refusals.remove(version.version());
-    unloadable.remove(version.version());
   }
 
   /** A version that is gone from the store. */
-  synchronized void remove(long version) {
-    versions.remove(version);
-    refusals.remove(version);
-    unloadable.remove(version);
-    firstLiveAt.remove(version);
+  void remove(long version) {
+    synchronized (live) {
+      inventory.remove(version);
+    }
   }
 
   /** A version that does not stand in the store, and why. */
-  synchronized void add(Refusal refusal) {
-    refusals.put(refusal.version(), refusal);
+  void add(Refusal refusal) {
+    synchronized (live) {
+      inventory.add(refusal);
+    }
   }
 
   /** Loads what ought to answer, unless it is loaded already, and moves the pointer to it. */
-  synchronized void settle() {
-    Set<String> fresh = new HashSet<>();
-    long begun;
-    Rollouts.State state;
-    Plan plan;
-    do {
-      begun = System.nanoTime();
-      state = rollouts.state(name);
-      plan = plan(state.rollout());
-      if (awaited != null && (plan.equals(awaited.plan) || comesAfterAwaited(plan))) {
-        return;
-      }
-      awaited = null;
-    } while (passThrough(state.due(), plan) || !load(plan, fresh));
-    Set<String> unmerged = new HashSet<>();
-    // What people decide takes effect at once.
-    if (chosen && plan.latest()) {
-      for (StoredVersion version : plan.serving()) {
-        if (fresh.contains(version.sha256())
-            && loaded.get(version.sha256()).canMerge()
-            && merger.isWorthMerging(traffic, plan.share(version))) {
-          unmerged.add(version.sha256());
+  void settle() {
+    synchronized (live) {
+      Set<String> fresh = new HashSet<>();
+      long begun;
+      Rollouts.State state;
+      Plan plan;
+      do {
+        begun = System.nanoTime();
+        state = rollouts.state(name);
+        plan = plan(state.rollout());
+        if (waitsFor(plan)) {
+          return;
         }
+        live.stopWaiting();
+      } while (passThrough(state.due(), plan) || !load(plan, fresh));
+      Runnable whenMerged = () -> merger.swap(live, this::serveMerged);
+      if (merger.isRunning() && live.postpone(plan, fresh, begun, whenMerged)) {
+        merger.await(live, this::serveOverdue);
+      } else {
+        move(plan, begun);
       }
     }
-    if (unmerged.isEmpty() || !patience.isWorthIt()) {
-      move(plan, begun);
-    } else {
-      awaited = new Awaited(plan, unmerged, begun);
-      merger.isAwaited(this);
+  }
+
+  private Plan plan(Rollout rollout) {
+    ServingRule.Choice choice =
+        new ServingRule(rollout, inventory.versions(), inventory::fault, live.current().stable())
+            .choose();
+    for (Shortfall shortfall : choice.shortfalls()) {
+      if (!shortfalls.contains(shortfall)) {
+        LOG.info("{}", shortfall);
+      }
     }
+    shortfalls = List.copyOf(choice.shortfalls());
+    return choice.plan();
+  }
+
+  /** Whether the plan that waits is this one, or one that is to serve before it. */
+  private boolean waitsFor(Plan plan) {
+    return live.waiting()
+        .filter(waiting -> plan.equals(waiting) || comesAfter(waiting, plan))
+        .isPresent();
+  }
+
+  /**
+   * Whether one version follows on another that is being merged: that one serves first. Else
+   * versions that come faster than they are merged would never be.
+   */
+  private boolean comesAfter(Plan waiting, Plan plan) {
+    return plan.latest()
+        && waiting.latest()
+        && plan.stable() != null
+        && plan.stable().version() > waiting.stable().version()
+        && inventory.holds(List.of(waiting.stable()));
   }
 
   /**
@@ -186,12 +137,14 @@ public final class ServedDomain {
     boolean passed = false;
     for (VersionRef ref : due) {
       long begun = System.nanoTime();
-      StoredVersion version = fault(ref) == null ? versions.get(ref.getVersion()) : null;
+      StoredVersion version =
+          inventory.fault(ref) == null ? inventory.versions().get(ref.getVersion()) : null;
+      StoredVersion stable = live.current().stable();
       if (version != null
           && !version.equals(plan.stable())
-          && !version.equals(current.stable())
-          && isLoaded(version)) {
-        move(new Plan(version, null, 0, current.stable(), true), begun);
+          && !version.equals(stable)
+          && (live.isLoaded(version) || load(version))) {
+        move(new Plan(version, null, 0, stable, true), begun);
         passed = true;
       }
     }
@@ -206,7 +159,7 @@ public final class ServedDomain {
    */
   private boolean load(Plan plan, Set<String> fresh) {
     for (StoredVersion version : plan.loaded()) {
-      if (!loaded.containsKey(version.sha256())) {
+      if (!live.isLoaded(version)) {
         if (!load(version)) {
           return false;
         }
@@ -216,54 +169,9 @@ public final class ServedDomain {
     return true;
   }
 
-  private boolean isLoaded(StoredVersion version) {
-    return loaded.containsKey(version.sha256()) || load(version);
-  }
-
-  private Plan plan(Rollout rollout) {
-    ServingRule.Choice choice =
-        new ServingRule(rollout, versions, this::fault, current.stable()).choose();
-    for (Shortfall shortfall : choice.shortfalls()) {
-      if (!shortfalls.contains(shortfall)) {
-        LOG.info("{}", shortfall);
-      }
-    }
-    shortfalls = List.copyOf(choice.shortfalls());
-    return choice.plan();
-  }
-
-  /** Why a version cannot serve; null where nothing is known against it. */
-  private String fault(VersionRef ref) {
-    StoredVersion here = versions.get(ref.getVersion());
-    boolean isHere = here != null && here.sha256().equals(ref.getSha256());
-    if (isHere && !unloadable.contains(ref.getVersion())) {
-      return null;
-    }
-    Refusal refusal = refusals.get(ref.getVersion());
-    if (refusal != null && refusal.sha256().equals(ref.getSha256())) {
-      return "it is refused: " + refusal.reason();
-    }
-    return here == null || isHere
-        ? "it is not in the local store"
-        : "version " + here.version() + " in the local store is " + here.sha256();
-  }
-
-  /**
-   * Whether one version follows on another that is being merged: that one serves first. Else
-   * versions that come faster than they are merged would never be.
-   */
-  private boolean comesAfterAwaited(Plan plan) {
-    StoredVersion first = awaited.plan.stable();
-    return plan.latest()
-        && awaited.plan.latest()
-        && plan.stable() != null
-        && plan.stable().version() > first.version()
-        && first.equals(versions.get(first.version()));
-  }
-
   private boolean load(StoredVersion version) {
     try {
-      loaded.put(version.sha256(), new Loaded(new LiveAdapter(version, loader.load(version))));
+      live.load(version);
       return true;
     } catch (RefusedException e) {
       Throwable unexpected = e.getCause();
@@ -274,246 +182,78 @@ public final class ServedDomain {
           e.getMessage(),
           unexpected);
       metrics.refused();
-      unloadable.add(version.version());
-      refusals.put(
-          version.version(),
+      inventory.refuse(
           new Refusal(name, version.version(), version.sha256(), e.getMessage(), Instant.now()));
       return false;
     }
   }
 
-  /** Moves the pointer, then lets go of what it no longer leads to. */
   private void move(Plan next, long begun) {
-    Plan before = current;
     if (next.stable() != null) {
       rollouts.served(name, next.stable().version());
     }
     Instant now = Instant.now();
+    Plan before = live.current();
     for (StoredVersion version : next.serving()) {
-      Loaded entry = loaded.get(version.sha256());
       if (!before.serves(version.sha256())) {
-        entry.since = now;
-        firstLiveAt.putIfAbsent(version.version(), now);
+        inventory.serves(version.version(), now);
       }
     }
-    current = next;
-    point();
-    if (next.stable() != null && !next.stable().equals(before.stable())) {
-      if (before.stable() != null) {
-        metrics.swapped(Duration.ofNanos(System.nanoTime() - begun));
-      }
-      LOG.info(
-          "domain {}: version {} ({}) is live",
-          name,
-          next.stable().version(),
-          next.stable().sha256());
-    }
-    if (next.candidate() != null && !next.candidate().equals(before.candidate())) {
-      LOG.info(
-          "domain {}: version {} ({}) is tried on {} of the requests",
-          name,
-          next.candidate().version(),
-          next.candidate().sha256(),
-          next.share());
-    }
-    if (before.candidate() != null && !next.serves(before.candidate().sha256())) {
-      LOG.info("domain {}: version {} is tried no more", name, before.candidate().version());
-    }
-    loaded
-        .values()
-        .removeIf(
-            entry -> {
-              String sha256 = entry.version().sha256();
-              if (!next.serves(sha256)) {
-                entry.unmerge();
-              }
-              boolean unused = !next.loads(sha256);
-              if (unused) {
-                entry.close();
-              }
-              return unused;
-            });
+    live.move(next, now, begun);
   }
 
-  private void point() {
-    if (current.serving().isEmpty()) {
-      assignment = null;
-      return;
-    }
-    Loaded stable = current.stable() == null ? null : loaded.get(current.stable().sha256());
-    Loaded candidate =
-        current.candidate() == null ? null : loaded.get(current.candidate().sha256());
-    assignment =
-        new Assignment(
-            stable == null ? null : stable.form(),
-            stable == null ? null : stable.since,
-            candidate == null ? null : candidate.form(),
-            candidate == null ? null : candidate.since,
-            candidate == null
-                ? null
-                : new CanaryShare(name, current.candidate().sha256(), current.share()),
-            current.share());
-  }
-
-  /** How much it is asked. */
-  public Traffic traffic() {
-    return traffic;
-  }
-
-  /** Whether this is one of the domains that answer with merged weights. */
-  synchronized boolean isChosen() {
-    return chosen;
-  }
-
-  /** Makes this one of the domains that answer with merged weights. */
-  synchronized void choose() {
-    chosen = true;
-  }
-
-  /** A version to merge: of those that wait for it if there are any, else of those that answer. */
-  synchronized Optional<LiveAdapter> toMerge() {
-    Stream<StoredVersion> wanted =
-        awaited != null
-            ? awaited.plan.serving().stream().filter(v -> awaited.unmerged.contains(v.sha256()))
-            : current.serving().stream()
-                .filter(v -> merger.isWorthMerging(traffic, current.share(v)));
-    return wanted
-        .map(version -> loaded.get(version.sha256()))
-        .filter(Loaded::canMerge)
-        .map(entry -> entry.apart)
-        .findFirst();
-  }
-
-  /** Whether a version waits to be merged. */
-  synchronized boolean isWaiting() {
-    return awaited != null && !awaited.unmerged.isEmpty();
-  }
-
-  /** Whether that version, merged, would be of use. */
-  synchronized boolean wantsMerged(LiveAdapter version) {
-    Loaded entry = loaded.get(version.version().sha256());
-    return entry != null
-        && entry.apart == version
-        && entry.canMerge()
-        && (current.serves(version.version().sha256())
-            || awaited != null && awaited.plan.serves(version.version().sha256()));
-  }
-
-  /** Takes over the merged form of a version. */
-  synchronized void merged(LiveAdapter version, Classifier merged) {
-    if (!wantsMerged(version)) {
-      merged.close();
-      return;
-    }
-    String sha256 = version.version().sha256();
-    Loaded entry = loaded.get(sha256);
-    entry.merged = new LiveAdapter(version.version(), merged);
-    if (!isOutOfPatience(entry.loadedAt)) {
-      patience.wasRewarded();
-    }
-    if (current.serves(sha256)) {
-      point();
-    }
-    settleAwaited(sha256);
-  }
-
-  /** A version whose merging failed serves as it is. */
-  synchronized void isUnmergeable(LiveAdapter version) {
-    Loaded entry = loaded.get(version.version().sha256());
-    if (entry != null && entry.apart == version) {
-      entry.unmergeable = true;
-      settleAwaited(version.version().sha256());
+  /** Lets a plan serve that has waited, if its versions are all merged. */
+  private void serveMerged() {
+    synchronized (live) {
+      live.takeMerged().ifPresent(this::serve);
     }
   }
 
-  private void settleAwaited(String sha256) {
-    if (awaited != null && awaited.unmerged.remove(sha256) && awaited.unmerged.isEmpty()) {
-      merger.awaitedIsMerged(this);
+  /** Lets a plan serve that has waited as long as it may. */
+  private void serveOverdue() {
+    synchronized (live) {
+      live.takeOverdue().ifPresent(this::serve);
     }
   }
 
-  /** Lets versions serve that have waited, and whose merging has ended. */
-  synchronized void endWaiting() {
-    if (awaited != null && awaited.unmerged.isEmpty()) {
-      moveToAwaited();
-    }
-  }
-
-  /** Ends the waiting of versions that have waited too long to be merged. */
-  synchronized void endPatience() {
-    if (awaited != null && isOutOfPatience(awaited.since)) {
-      patience.wasInVain();
-      moveToAwaited();
-    }
-  }
-
-  private boolean isOutOfPatience(long since) {
-    return System.nanoTime() - since >= merger.patience().toNanos();
-  }
-
-  private void moveToAwaited() {
-    Awaited ready = awaited;
-    awaited = null;
-    boolean whole =
-        ready.plan.loaded().stream()
-            .allMatch(version -> version.equals(versions.get(version.version())));
-    if (whole) {
-      move(ready.plan, ready.since);
+  private void serve(LiveVersions.Waiting ready) {
+    if (inventory.holds(ready.plan().loaded())) {
+      move(ready.plan(), ready.since());
     }
     settle();
   }
 
-  /** Answers with M apart from the weights again, and goes on so. */
-  synchronized void unmerge() {
-    chosen = false;
-    List<Loaded> merged = new ArrayList<>(loaded.values());
-    merged.removeIf(entry -> entry.merged == null);
-    if (merged.isEmpty()) {
-      return;
-    }
-    List<LiveAdapter> released = merged.stream().map(entry -> entry.merged).toList();
-    merged.forEach(entry -> entry.merged = null);
-    point();
-    released.forEach(LiveAdapter::release);
-  }
-
-  /** Bytes that merged weights take up here. */
-  synchronized long mergedBytes() {
-    return loaded.values().stream()
-        .filter(entry -> entry.merged != null)
-        .mapToLong(entry -> entry.merged.classifier().bytes())
-        .sum();
-  }
-
   /** Ends serving; each version closes with its last request. */
-  synchronized void close() {
-    awaited = null;
-    move(Plan.NOTHING, System.nanoTime());
+  void close() {
+    live.close();
   }
 
   /**
-   * The version that answers a request, retained for the caller, who must release it; null where
-   * none is loaded.
+   * The version that answers a request, retained for the caller, who must release it.
    *
    * @param key the request's, which tells whether the candidate answers it
+   * @return null where none is loaded
    */
   public LiveAdapter acquire(String key) {
-    while (true) {
-      Assignment now = assignment;
-      LiveAdapter chosen = now == null ? null : now.choose(key);
-      if (chosen == null || chosen.retain()) {
-        return chosen;
-      }
-      // It was swapped out and closed between the two calls; the pointer has moved on.
-    }
+    return live.acquire(key);
   }
 
   public String name() {
     return name;
   }
 
+  /** How much it is asked. */
+  public Traffic traffic() {
+    return live.traffic();
+  }
+
+  /** What is in memory and answers, for the merging. */
+  LiveVersions live() {
+    return live;
+  }
+
   boolean isEmpty() {
-    return versions.isEmpty() && refusals.isEmpty();
+    return inventory.isEmpty();
   }
 
   /**
@@ -526,12 +266,7 @@ public final class ServedDomain {
 
   /** As {@link #serving}; empty only where nothing is loaded at all. */
   public Optional<Assignment> assigned() {
-    return Optional.ofNullable(assignment);
-  }
-
-  /** The state of its rollout. */
-  Rollout rollout() {
-    return rollouts.of(name);
+    return live.assigned();
   }
 
   /** The versions that its rollout names and that do not answer here. */
@@ -539,23 +274,23 @@ public final class ServedDomain {
     return shortfalls;
   }
 
-  /** In ascending order. */
+  /** The versions in the store, in ascending order. */
   public Collection<StoredVersion> versions() {
-    return versions.values();
+    return inventory.versions().values();
   }
 
   /** The version of that number in the store. */
   public Optional<StoredVersion> version(long number) {
-    return Optional.ofNullable(versions.get(number));
+    return Optional.ofNullable(inventory.versions().get(number));
   }
 
   /** In ascending order of version. */
   public Collection<Refusal> refusals() {
-    return refusals.values();
+    return inventory.refusals();
   }
 
   /** When this process made a version live for the first time; empty where it never did. */
   public Optional<Instant> firstLiveAt(long version) {
-    return Optional.ofNullable(firstLiveAt.get(version));
+    return inventory.firstLiveAt(version);
   }
 }

@@ -10,6 +10,9 @@ import java.util.concurrent.atomic.LongAdder;
 public final class Traffic {
   private static final double HALF_LIFE_SECONDS = 20;
 
+  /** Recent requests from which on a merge is worth it: it costs as much time as ten of them. */
+  private static final double WORTH_MERGING = 20;
+
   private final LongAdder requests = new LongAdder();
   private long seen;
   private volatile double recent;
@@ -33,6 +36,20 @@ public final class Traffic {
     long total = requests.sum();
     recent = recent * Math.pow(0.5, seconds / HALF_LIFE_SECONDS) + (total - seen);
     seen = total;
+  }
+
+  /** Whether the domain is asked so much that merging its versions pays. */
+  boolean isWorthMerging() {
+    return recent >= WORTH_MERGING;
+  }
+
+  /**
+   * Whether a version is asked so much that merging it pays, or will soon.
+   *
+   * @param share of the domain's requests that it answers, from 0 to 1
+   */
+  boolean isWorthMerging(double share) {
+    return share * recent >= WORTH_MERGING / 2;
   }
 
   /** The decayed count, as of the last {@link #pass}. */

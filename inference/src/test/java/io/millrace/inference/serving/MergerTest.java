@@ -55,12 +55,12 @@ class MergerTest {
   /** With room for that many merged versions. */
   private void start(double room) {
     start(room, Duration.ofSeconds(20));
-    merger.start(loader, catalog::domains, () -> true);
+    merger.start(loader, catalog::live, () -> true);
   }
 
   /** With a merging that is not started yet. */
-  private void start(double room, Duration patience) {
-    merger = new Merger((long) (room * loader.mergedBytes()), patience, metrics);
+  private void start(double room, Duration maxWait) {
+    merger = new Merger((long) (room * loader.mergedBytes()), maxWait, metrics);
     catalog = new AdapterCatalog(store, merger, metrics);
     catalog.load(loader);
     intake = new AdapterIntake(store, catalog);
@@ -88,7 +88,7 @@ class MergerTest {
         .containsExactly(TestAdapters.logits(CHAIN.get(0), TEXT), offset(TestAdapters.ROUNDING));
     merged.release();
     assertThat(Scrape.count(metrics, "millrace_merge_seconds")).isEqualTo(1);
-    assertThat(domain("films").mergedBytes()).isGreaterThan(loader.mergedBytes());
+    assertThat(domain("films").live().mergedBytes()).isGreaterThan(loader.mergedBytes());
   }
 
   @Test
@@ -100,7 +100,7 @@ class MergerTest {
     Await.until("it is merged", () -> isMerged("films"));
 
     LiveAdapter merged = domain("films").acquire("a key");
-    domain("films").unmerge();
+    domain("films").live().unmerge();
 
     assertThat(before.classifier().isMerged()).isFalse();
     assertThat(isMerged("films")).isFalse();
@@ -140,7 +140,7 @@ class MergerTest {
     AtomicBoolean stuck = new AtomicBoolean();
     merger.start(
         loader,
-        catalog::domains,
+        catalog::live,
         () -> {
           if (stuck.get()) {
             awaitQuietly(goesOn);
@@ -183,7 +183,7 @@ class MergerTest {
     decide(d -> d.pin(1L));
     assertThat(serving("films")).isEqualTo(1);
     Await.until("version 1 is merged again", () -> isMerged("films"));
-    assertThat(domain("films").mergedBytes()).isLessThan(2 * loader.mergedBytes());
+    assertThat(domain("films").live().mergedBytes()).isLessThan(2 * loader.mergedBytes());
   }
 
   @Test
@@ -201,7 +201,7 @@ class MergerTest {
           Assignment now = domain("films").assigned().orElseThrow();
           return now.stable().classifier().isMerged() && now.candidate().classifier().isMerged();
         });
-    assertThat(domain("films").mergedBytes()).isGreaterThan(2 * loader.mergedBytes());
+    assertThat(domain("films").live().mergedBytes()).isGreaterThan(2 * loader.mergedBytes());
   }
 
   @Test
@@ -216,7 +216,7 @@ class MergerTest {
 
     Await.until("books are merged", () -> isMerged("books"));
     assertThat(isMerged("films")).isFalse();
-    assertThat(catalog.domains().stream().mapToLong(ServedDomain::mergedBytes).sum())
+    assertThat(catalog.live().stream().mapToLong(LiveVersions::mergedBytes).sum())
         .isLessThan((long) (1.5 * loader.mergedBytes()));
   }
 

@@ -5,15 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-class PatienceTest {
-  private final Patience patience = new Patience();
+class MergeBackoffTest {
+  private final MergeBackoff backoff = new MergeBackoff();
 
   @Test
-  void itIsWorthItUntilItWasInVain() {
-    assertThat(patience.isWorthIt()).isTrue();
-    patience.wasInVain();
-    assertThat(patience.isWorthIt()).isFalse();
-    assertThat(patience.isWorthIt()).isTrue();
+  void versionsWaitUntilOneWaitedInVain() {
+    assertThat(backoff.admitNext()).isTrue();
+    backoff.timedOut();
+    assertThat(backoff.admitNext()).isFalse();
+    assertThat(backoff.admitNext()).isTrue();
   }
 
   @Test
@@ -26,17 +26,17 @@ class PatienceTest {
   void aVersionInTimeBeginsTheCountAnew() {
     goAheadAfterOneInVain();
     goAheadAfterOneInVain();
-    patience.wasInVain();
-    patience.wasRewarded();
+    backoff.timedOut();
+    backoff.succeeded();
 
-    assertThat(patience.isWorthIt()).isTrue();
+    assertThat(backoff.admitNext()).isTrue();
     assertThat(goAheadAfterOneInVain()).isEqualTo(1);
   }
 
   private int goAheadAfterOneInVain() {
-    patience.wasInVain();
+    backoff.timedOut();
     int ahead = 0;
-    while (!patience.isWorthIt()) {
+    while (!backoff.admitNext()) {
       ahead++;
     }
     return ahead;
