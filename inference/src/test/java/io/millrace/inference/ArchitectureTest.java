@@ -149,10 +149,10 @@ class ArchitectureTest {
   }
 
   @Test
-  void onlyTheStoresKnowRocksDb() {
+  void onlyTheKeyValueStoreKnowsRocksDb() {
     noClasses()
         .that()
-        .haveNameNotMatching(".*\\.(AdapterStore|ServedRequests)(\\$.*)?")
+        .haveNameNotMatching(".*\\.KeyValueStore(\\$.*)?")
         .should()
         .dependOnClassesThat()
         .resideInAPackage("org.rocksdb..")

@@ -8,7 +8,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.process.UsageException;
 import io.millrace.inference.predict.Prediction;
-import io.millrace.inference.store.StoreException;
+import io.millrace.inference.store.KeyValueStore;
+import io.millrace.inference.store.KeyValueStore.Table;
 import io.millrace.inference.store.StoredVersion;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -23,15 +24,6 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.rocksdb.ColumnFamilyDescriptor;
-import org.rocksdb.ColumnFamilyHandle;
-import org.rocksdb.DBOptions;
-import org.rocksdb.InfoLogLevel;
-import org.rocksdb.RocksDB;
-import org.rocksdb.RocksDBException;
-import org.rocksdb.RocksIterator;
-import org.rocksdb.WriteBatch;
-import org.rocksdb.WriteOptions;
 
 /**
  * The requests answered of late, by their ids, in a local RocksDB.
@@ -49,25 +41,26 @@ public final class ServedRequests implements AutoCloseable {
   /** As for examples: longer texts are not trained on. Bytes of UTF-8. */
   static final int MAX_TEXT_BYTES = 64 * 1024;
 
-  private static final long MAX_LOG_BYTES = 64L << 20;
+  private static final String REQUESTS = "requests";
+  private static final String ORDER = "order";
 
   /** Whoever is to be remembered waits meanwhile: a millisecond. */
   private static final int FORGOTTEN_AT_ONCE = 20;
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  private final Path directory;
+  /** The hash of a request's id, beside its number. */
+  private record Numbered(long number, byte[] id) {}
+
   private final Duration window;
   private final long max;
   private final InstantSource clock;
-  private final RocksDB db;
-  private final ColumnFamilyHandle meta;
-  private final ColumnFamilyHandle requests;
-  private final ColumnFamilyHandle order;
-  private final WriteOptions unsynced = new WriteOptions();
+  private final KeyValueStore db;
+  private final Table requests;
+  private final Table order;
 
   // Changed under this, so that the order of numbers is that of writes and of times.
-  private long first;
+  private long first = 1;
   private volatile long last;
   private long lastMillis;
 
@@ -80,23 +73,13 @@ public final class ServedRequests implements AutoCloseable {
    */
   public static ServedRequests open(
       Path directory, Duration window, long max, InstantSource clock) {
-    RocksDB.loadLibrary();
-    List<ColumnFamilyDescriptor> families = new ArrayList<>();
-    for (String name : List.of("default", "requests", "order")) {
-      families.add(new ColumnFamilyDescriptor(name.getBytes(UTF_8)));
-    }
-    List<ColumnFamilyHandle> handles = new ArrayList<>();
-    try (DBOptions options =
-        new DBOptions()
-            .setCreateIfMissing(true)
-            .setCreateMissingColumnFamilies(true)
-            .setMaxTotalWalSize(MAX_LOG_BYTES)
-            .setInfoLogLevel(InfoLogLevel.WARN_LEVEL)
-            .setKeepLogFileNum(2)) {
+    try {
       Files.createDirectories(directory);
-      RocksDB db = RocksDB.open(options, directory.toString(), families, handles);
-      return new ServedRequests(directory, window, max, clock, db, handles);
-    } catch (IOException | RocksDBException e) {
+      KeyValueStore db =
+          KeyValueStore.open(
+              "the store of served requests " + directory, directory, List.of(REQUESTS, ORDER));
+      return new ServedRequests(window, max, clock, db);
+    } catch (IOException | KeyValueStore.CannotOpenException e) {
       throw new UsageException(
           "the store of served requests "
               + directory
@@ -107,32 +90,26 @@ public final class ServedRequests implements AutoCloseable {
     }
   }
 
-  private ServedRequests(
-      Path directory,
-      Duration window,
-      long max,
-      InstantSource clock,
-      RocksDB db,
-      List<ColumnFamilyHandle> handles)
-      throws RocksDBException {
-    this.directory = directory;
+  private ServedRequests(Duration window, long max, InstantSource clock, KeyValueStore db) {
     this.window = window;
     this.max = max;
     this.clock = clock;
     this.db = db;
-    this.meta = handles.get(0);
-    this.requests = handles.get(1);
-    this.order = handles.get(2);
-    try (RocksIterator iterator = db.newIterator(order)) {
-      iterator.seekToFirst();
-      first = iterator.isValid() ? number(iterator.key()) : 1;
-      iterator.seekToLast();
-      if (iterator.isValid()) {
-        last = number(iterator.key());
-        lastMillis = ByteBuffer.wrap(iterator.value()).getLong();
-      }
-      iterator.status();
-    }
+    this.requests = db.table(REQUESTS);
+    this.order = db.table(ORDER);
+    order.scan(
+        key(0),
+        (key, value) -> {
+          first = number(key);
+          return false;
+        });
+    order
+        .last()
+        .ifPresent(
+            entry -> {
+              last = number(entry.getKey());
+              lastMillis = ByteBuffer.wrap(entry.getValue()).getLong();
+            });
   }
 
   /** Remembers an answer under its id; what was remembered under that id before is no more. */
@@ -153,7 +130,7 @@ public final class ServedRequests implements AutoCloseable {
       node.put("at", lastMillis);
       byte[] entry =
           ByteBuffer.allocate(Long.BYTES + id.length).putLong(lastMillis).put(id).array();
-      write(
+      db.write(
           batch -> {
             batch.put(requests, id, bytes(node));
             batch.put(order, key(number), entry);
@@ -177,7 +154,7 @@ public final class ServedRequests implements AutoCloseable {
         .put("label", example.label())
         .put("partition", example.partition())
         .put("offset", example.offset());
-    write(batch -> batch.put(requests, id, bytes(node)));
+    db.write(batch -> batch.put(requests, id, bytes(node)));
   }
 
   private boolean isOver(long number, Instant at) {
@@ -190,40 +167,35 @@ public final class ServedRequests implements AutoCloseable {
   }
 
   private synchronized boolean forgetSome() {
-    long next = first;
-    List<byte[]> ids = new ArrayList<>();
-    try (RocksIterator iterator = db.newIterator(order)) {
-      for (iterator.seek(key(first));
-          iterator.isValid() && ids.size() < FORGOTTEN_AT_ONCE;
-          iterator.next()) {
-        long number = number(iterator.key());
-        ByteBuffer entry = ByteBuffer.wrap(iterator.value());
-        if (!isOver(number, Instant.ofEpochMilli(entry.getLong()))) {
-          break;
-        }
-        byte[] id = new byte[entry.remaining()];
-        entry.get(id);
-        next = number + 1;
-        // An id that was used again belongs to the later request.
-        if (get(id).filter(held -> held.number() == number).isPresent()) {
-          ids.add(id);
-        }
-      }
-      iterator.status();
-    } catch (RocksDBException e) {
-      throw failed("read", e);
-    }
-    if (next == first) {
+    List<Numbered> over = new ArrayList<>();
+    order.scan(
+        key(first),
+        (key, value) -> {
+          ByteBuffer entry = ByteBuffer.wrap(value);
+          Instant at = Instant.ofEpochMilli(entry.getLong());
+          if (!isOver(number(key), at)) {
+            return false;
+          }
+          byte[] id = new byte[entry.remaining()];
+          entry.get(id);
+          over.add(new Numbered(number(key), id));
+          return over.size() < FORGOTTEN_AT_ONCE;
+        });
+    if (over.isEmpty()) {
       return false;
     }
+    // An id that was used again belongs to the later request.
+    List<byte[]> ids =
+        over.stream()
+            .filter(each -> get(each.id).filter(held -> held.number() == each.number).isPresent())
+            .map(Numbered::id)
+            .toList();
     byte[] from = key(first);
-    byte[] until = key(next);
-    write(
+    long next = over.get(over.size() - 1).number + 1;
+    db.write(
         batch -> {
-          for (byte[] id : ids) {
-            batch.delete(requests, id);
-          }
-          batch.deleteRange(order, from, until);
+          ids.forEach(id -> batch.delete(requests, id));
+          batch.deleteRange(order, from, key(next));
         });
     first = next;
     return true;
@@ -235,13 +207,7 @@ public final class ServedRequests implements AutoCloseable {
   }
 
   private Optional<ServedRequest> get(byte[] id) {
-    byte[] bytes;
-    try {
-      bytes = db.get(requests, id);
-    } catch (RocksDBException e) {
-      throw failed("read", e);
-    }
-    return Optional.ofNullable(bytes).map(ServedRequests::request);
+    return requests.get(id).map(ServedRequests::request);
   }
 
   private static ServedRequest request(byte[] bytes) {
@@ -308,29 +274,8 @@ public final class ServedRequests implements AutoCloseable {
     }
   }
 
-  private interface Changes {
-    void addTo(WriteBatch batch) throws RocksDBException;
-  }
-
-  private void write(Changes changes) {
-    try (WriteBatch batch = new WriteBatch()) {
-      changes.addTo(batch);
-      db.write(unsynced, batch);
-    } catch (RocksDBException e) {
-      throw failed("written", e);
-    }
-  }
-
-  private StoreException failed(String what, RocksDBException e) {
-    return new StoreException(
-        "the store of served requests " + directory + " cannot be " + what + ": " + e.getMessage(),
-        e);
-  }
-
   @Override
   public void close() {
-    List.of(meta, requests, order).forEach(ColumnFamilyHandle::close);
     db.close();
-    unsynced.close();
   }
 }

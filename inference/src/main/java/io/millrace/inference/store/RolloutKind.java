@@ -2,7 +2,6 @@ package io.millrace.inference.store;
 
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.rollout.Rollout;
-import java.util.Locale;
 
 /**
  * The two kinds of events in {@code rollouts}, each read by a consumer of its own.
@@ -14,13 +13,15 @@ import java.util.Locale;
  */
 public enum RolloutKind {
   /** Decisions and notes. */
-  DECISIONS("read_uncommitted"),
+  DECISIONS("decisions", "read_uncommitted"),
   /** Versions that were published. */
-  PUBLICATIONS("read_committed");
+  PUBLICATIONS("publications", "read_committed");
 
+  private final String id;
   private final String isolation;
 
-  RolloutKind(String isolation) {
+  RolloutKind(String id, String isolation) {
+    this.id = id;
     this.isolation = isolation;
   }
 
@@ -34,8 +35,8 @@ public enum RolloutKind {
     return (action == RolloutAction.PUBLISHED) == (this == PUBLICATIONS);
   }
 
-  /** Its name in the store. */
+  /** Its name in the store, which no release may change. */
   String id() {
-    return name().toLowerCase(Locale.ROOT);
+    return id;
   }
 }

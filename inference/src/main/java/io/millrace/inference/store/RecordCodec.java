@@ -1,0 +1,220 @@
+package io.millrace.inference.store;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.RolloutEvent;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.util.List;
+import org.apache.avro.AvroRuntimeException;
+import org.apache.avro.Schema;
+import org.apache.avro.SchemaNormalization;
+import org.apache.avro.message.BinaryMessageDecoder;
+import org.apache.avro.message.BinaryMessageEncoder;
+
+/**
+ * What the store holds, as keys and values of its tables. Numbers are big-endian.
+ *
+ * <pre>
+ * table           key                                    value
+ * versions        domain's length, 4 bytes; domain,      AdapterVersion, an Avro single object
+ *                 UTF-8; version, 8 bytes                with an empty payload
+ * payloads        as versions                            a safetensors file
+ * refusals        as versions                            JSON: sha256, reason, at (ms)
+ * rollout-KIND    partition, 4 bytes; offset, 8 bytes    Kafka's time (ms), 8 bytes; RolloutEvent,
+ *                                                        an Avro single object
+ * offsets and     partition, 4 bytes                     next offset to read, 8 bytes
+ *  rollout-KIND-offsets
+ * schemas         Avro's 64-bit fingerprint, 8 bytes     the schema's JSON
+ * default         topic, topic of KIND                   JSON: clusterId, topicId
+ * </pre>
+ *
+ * <p>So the versions of a domain lie together, in ascending order. A single object names the schema
+ * that it was written with by its fingerprint, and the schema stands in the table of schemas: a
+ * later release with a later schema reads it.
+ */
+final class RecordCodec {
+  static final byte[] BEFORE_ALL_KEYS = {};
+
+  /** Keys begin with a length or a partition, neither negative, so this stands after all. */
+  static final byte[] AFTER_ALL_KEYS = {-1};
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final KeyValueStore.Table schemas;
+  private final BinaryMessageEncoder<AdapterVersion> versionEncoder = AdapterVersion.getEncoder();
+  private final BinaryMessageDecoder<AdapterVersion> versionDecoder;
+  private final BinaryMessageEncoder<RolloutEvent> eventEncoder = RolloutEvent.getEncoder();
+  private final BinaryMessageDecoder<RolloutEvent> eventDecoder;
+
+  /** Bytes that are no record; the message is Avro's reason. */
+  static final class DamagedException extends Exception {
+    private static final long serialVersionUID = 1;
+
+    private DamagedException(Exception cause) {
+      super(cause.getMessage(), cause);
+    }
+  }
+
+  /**
+   * @param schemas holds the schemas of all records
+   */
+  RecordCodec(KeyValueStore.Table schemas) {
+    this.schemas = schemas;
+    this.versionDecoder = AdapterVersion.createDecoder(this::storedSchema);
+    this.eventDecoder = RolloutEvent.createDecoder(this::storedSchema);
+  }
+
+  private Schema storedSchema(long fingerprint) {
+    return schemas
+        .get(fingerprintKey(fingerprint))
+        .map(json -> new Schema.Parser().parse(new String(json, UTF_8)))
+        .orElse(null);
+  }
+
+  /** Stores the schemas that this release writes with. */
+  void putSchemas(KeyValueStore.Batch batch) {
+    for (Schema schema : List.of(AdapterVersion.getClassSchema(), RolloutEvent.getClassSchema())) {
+      batch.put(
+          schemas,
+          fingerprintKey(SchemaNormalization.parsingFingerprint64(schema)),
+          schema.toString().getBytes(UTF_8));
+    }
+  }
+
+  private static byte[] fingerprintKey(long fingerprint) {
+    return ByteBuffer.allocate(Long.BYTES).putLong(fingerprint).array();
+  }
+
+  /** The key of a version. */
+  static byte[] key(String domain, long version) {
+    byte[] name = domain.getBytes(UTF_8);
+    return ByteBuffer.allocate(Integer.BYTES + name.length + Long.BYTES)
+        .putInt(name.length)
+        .put(name)
+        .putLong(version)
+        .array();
+  }
+
+  /** A version without its tensors. */
+  byte[] encode(AdapterVersion version) {
+    AdapterVersion withoutTensors =
+        AdapterVersion.newBuilder(version).setPayload(ByteBuffer.allocate(0)).build();
+    try {
+      ByteBuffer encoded = versionEncoder.encode(withoutTensors);
+      byte[] bytes = new byte[encoded.remaining()];
+      encoded.get(bytes);
+      return bytes;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  AdapterVersion decodeVersion(byte[] bytes) throws DamagedException {
+    try {
+      return versionDecoder.decode(bytes);
+    } catch (IOException | AvroRuntimeException e) {
+      throw new DamagedException(e);
+    }
+  }
+
+  /** The key of an event. */
+  static byte[] key(LoggedEvent logged) {
+    return ByteBuffer.allocate(Integer.BYTES + Long.BYTES)
+        .putInt(logged.partition())
+        .putLong(logged.offset())
+        .array();
+  }
+
+  byte[] encode(LoggedEvent logged) {
+    try {
+      ByteBuffer encoded = eventEncoder.encode(logged.event());
+      return ByteBuffer.allocate(Long.BYTES + encoded.remaining())
+          .putLong(logged.time().toEpochMilli())
+          .put(encoded)
+          .array();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  LoggedEvent decodeEvent(byte[] key, byte[] value) throws DamagedException {
+    ByteBuffer place = ByteBuffer.wrap(key);
+    ByteBuffer content = ByteBuffer.wrap(value);
+    Instant time = Instant.ofEpochMilli(content.getLong());
+    try {
+      return new LoggedEvent(
+          place.getInt(), place.getLong(), time, eventDecoder.decode(content.slice()));
+    } catch (IOException | AvroRuntimeException e) {
+      throw new DamagedException(e);
+    }
+  }
+
+  static byte[] encode(Refusal refusal) {
+    return bytes(
+        JSON.createObjectNode()
+            .put("sha256", refusal.sha256())
+            .put("reason", refusal.reason())
+            .put("at", refusal.at().toEpochMilli()));
+  }
+
+  static Refusal decodeRefusal(byte[] key, byte[] value) {
+    ByteBuffer in = ByteBuffer.wrap(key);
+    byte[] domain = new byte[in.getInt()];
+    in.get(domain);
+    JsonNode node = json(value);
+    return new Refusal(
+        new String(domain, UTF_8),
+        in.getLong(),
+        node.get("sha256").asText(),
+        node.get("reason").asText(),
+        Instant.ofEpochMilli(node.get("at").asLong()));
+  }
+
+  static byte[] encode(TopicIdentity topic) {
+    return bytes(
+        JSON.createObjectNode()
+            .put("clusterId", topic.clusterId())
+            .put("topicId", topic.topicId()));
+  }
+
+  static TopicIdentity decodeTopic(byte[] value) {
+    JsonNode node = json(value);
+    return new TopicIdentity(node.get("clusterId").asText(), node.get("topicId").asText());
+  }
+
+  /** The key of an offset: its partition. */
+  static byte[] key(StreamOffset offset) {
+    return ByteBuffer.allocate(Integer.BYTES).putInt(offset.partition()).array();
+  }
+
+  static byte[] encode(StreamOffset offset) {
+    return ByteBuffer.allocate(Long.BYTES).putLong(offset.next()).array();
+  }
+
+  static StreamOffset decodeOffset(byte[] key, byte[] value) {
+    return new StreamOffset(ByteBuffer.wrap(key).getInt(), ByteBuffer.wrap(value).getLong());
+  }
+
+  private static byte[] bytes(JsonNode node) {
+    try {
+      return JSON.writeValueAsBytes(node);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static JsonNode json(byte[] bytes) {
+    try {
+      return JSON.readTree(bytes);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
