@@ -2,8 +2,10 @@ package io.millrace.benchmarks;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class EngineRatesTest {
   private final EngineRates rates = new EngineRates();
 

@@ -2,8 +2,10 @@ package io.millrace.benchmarks;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class RecordingCostTest {
   private final RecordingCost cost = new RecordingCost();
 

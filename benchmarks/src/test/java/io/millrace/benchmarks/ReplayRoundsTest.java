@@ -8,10 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What the commands' ends are taken for; shell scripts end as they do. */
+@Tag("unit")
 class ReplayRoundsTest {
   private static final String TRAINED =
       "[ $1 = train ] && echo '{\"examples\": 32, \"examplesPerSecond\": 100}' > $7 && exit 0\n";

@@ -19,9 +19,11 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The arrows between the packages of this module, and from them to other modules and libraries. */
+@Tag("unit")
 class ArchitectureTest {
   private static final String ROOT = "io.millrace.inference";
 

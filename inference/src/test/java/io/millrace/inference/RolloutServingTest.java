@@ -35,11 +35,13 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Whole processes against a real broker: from the log of rollouts to which version answers. */
+@Tag("integration")
 @ExtendWith(Services.class)
 class RolloutServingTest {
   private static final int PARTITIONS = 2;

@@ -28,11 +28,13 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The whole process against a real broker: from the topic to the answer. */
+@Tag("integration")
 @ExtendWith(Services.class)
 class ServingProcessTest {
   private static final int PARTITIONS = 2;

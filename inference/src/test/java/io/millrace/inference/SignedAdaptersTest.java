@@ -22,10 +22,12 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Serving where serving.trustedKeys is set. */
+@Tag("integration")
 class SignedAdaptersTest {
   private static final ServingMetrics METRICS = new ServingMetrics();
   private static final List<AdapterVersion> CHAIN = TestAdapters.chain("films", 3);

@@ -12,9 +12,11 @@ import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The arrows between the modules: who may know of whom, and of which library. */
+@Tag("unit")
 class ArchitectureTest {
   private static final List<String> MODULES =
       List.of("schemas", "svft", "client", "operators", "inference", "pipeline");

@@ -18,10 +18,12 @@ import kafka.server.KafkaConfig;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.server.config.AbstractKafkaConfig;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 
 /** Holds docker-compose.yml and docker/Dockerfile against what the code and Kafka accept. */
+@Tag("unit")
 class ComposeFileTest {
   private static final Path HOME = Path.of(System.getProperty("millrace.home"));
 

@@ -19,6 +19,7 @@ import org.apache.avro.SchemaCompatibility;
 import org.apache.avro.SchemaCompatibility.SchemaCompatibilityType;
 import org.apache.avro.SchemaCompatibility.SchemaPairCompatibility;
 import org.apache.avro.specific.SpecificData;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Every record on a topic or in state stays readable: {@code history/<Record>/<n>.avsc} holds each
  * schema ever released, oldest first, and today's reads them all.
  */
+@Tag("unit")
 class SchemaEvolutionTest {
   private static final ObjectMapper JSON = new ObjectMapper();
 

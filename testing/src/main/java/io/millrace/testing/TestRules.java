@@ -6,6 +6,7 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaMethodCall;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ConditionEvents;
@@ -13,6 +14,7 @@ import com.tngtech.archunit.lang.SimpleConditionEvent;
 import java.net.URL;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Tags;
@@ -47,7 +49,7 @@ public abstract class TestRules {
 
   @Test
   void testsWaitWithAwaitAndNeverSleep() {
-    noClasses().should().callMethod(Thread.class, "sleep", long.class).check(tests);
+    noClasses().should().callMethodWhere(A_THREAD_PAUSES).check(tests);
   }
 
   private static final DescribedPredicate<JavaClass> HAVE_TESTS =
@@ -67,6 +69,14 @@ public abstract class TestRules {
                   type, kinds.size() == 1, type.getName() + " carries " + kinds));
         }
       };
+
+  private static final DescribedPredicate<JavaMethodCall> A_THREAD_PAUSES =
+      DescribedPredicate.describe(
+          "a thread sleeps, parks or spins",
+          call ->
+              call.getTargetOwner().isEquivalentTo(LockSupport.class)
+                  || call.getTargetOwner().isEquivalentTo(Thread.class)
+                      && Set.of("sleep", "onSpinWait").contains(call.getName()));
 
   private static Stream<String> tags(JavaClass type) {
     return Stream.concat(

@@ -6,9 +6,11 @@ import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+@Tag("unit")
 class StepCostTest {
   /** One layer, hidden 2, intermediate 5: four weights 2 × 2, one 5 × 2, one 2 × 5. */
   private static final EncoderConfig TINY =

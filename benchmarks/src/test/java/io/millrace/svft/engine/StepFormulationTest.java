@@ -14,11 +14,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is compared computes the same, on MiniLM with an adapter that is not zero anywhere. */
+@Tag("unit")
 class StepFormulationTest {
   private static final double TOLERANCE = 1e-4;
   private static ModelFiles miniLm;

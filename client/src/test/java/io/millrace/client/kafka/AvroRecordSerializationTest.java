@@ -12,12 +12,14 @@ import java.util.List;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.common.serialization.Deserializer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Our serializer and deserializer against a real registry. */
+@Tag("integration")
 @ExtendWith(RegistryProcess.Extension.class)
 class AvroRecordSerializationTest {
   static List<SpecificRecordBase> records() {

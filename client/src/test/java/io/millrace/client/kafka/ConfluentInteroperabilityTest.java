@@ -14,6 +14,7 @@ import org.apache.avro.io.Encoder;
 import org.apache.avro.io.EncoderFactory;
 import org.apache.avro.specific.SpecificDatumWriter;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,6 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * What we write, Confluent's genuine classes read, and the other way round, through a real
  * registry.
  */
+@Tag("integration")
 @ExtendWith(RegistryProcess.Extension.class)
 class ConfluentInteroperabilityTest {
   private static final ObjectMapper JSON = new ObjectMapper();

@@ -13,12 +13,14 @@ import java.util.List;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Confluent's classes as the settings name them, beside our Kafka and Avro, behave as ours do. */
+@Tag("integration")
 @ExtendWith(RegistryProcess.Extension.class)
 class ConfluentSettingTest {
   private static final String[] CONFLUENT = {

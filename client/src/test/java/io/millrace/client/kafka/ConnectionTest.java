@@ -8,8 +8,10 @@ import io.millrace.client.settings.Settings;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.common.serialization.Serializer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class ConnectionTest {
   /** Keeps what it is configured with. */
   public static final class Recording implements Serializer<Object> {

@@ -10,10 +10,12 @@ import java.util.Random;
 import org.apache.avro.specific.SpecificRecord;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serializer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Whatever bytes arrive, a record or one exception comes out, in little memory. */
+@Tag("integration")
 @ExtendWith(RegistryProcess.Extension.class)
 class MalformedRecordFuzzTest {
   private static final int ROUNDS = 20_000;

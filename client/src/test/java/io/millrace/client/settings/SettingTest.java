@@ -6,11 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.millrace.client.process.UsageException;
 import java.time.Duration;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("unit")
 class SettingTest {
   private static final Setting<Integer> INTEGER = Setting.integer("n", 2, 1, 8, "");
   private static final Setting<Double> DECIMAL = Setting.decimal("x", 0.03, 0, 1, "");

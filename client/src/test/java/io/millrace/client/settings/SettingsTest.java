@@ -15,9 +15,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("unit")
 class SettingsTest {
   private static final Setting<Integer> SIZE = Setting.integer("batch.size", 16, 1, 1024, "");
   private static final Setting<Double> RATE = Setting.decimal("learning.rate", 0.03, 0, 1, "");

@@ -36,6 +36,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -43,6 +44,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Whatever clients do, they are served or refused; and one that asks on, one request after another,
  * gets every answer, and the right one.
  */
+@Tag("integration")
 class HostileClientsTest {
   private static final AdapterVersion VERSION = TestAdapters.version("films", 1, null);
   private static final String TEXT = "a fine film";

@@ -19,6 +19,7 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * What is described is there, and what is there is described. Answers are checked by {@link Api}.
  */
+@Tag("integration")
 class OpenApiTest {
   private static final Set<String> KEYS_OF_ENTRIES =
       Set.of("description", "content", "headers", "schema", "required");

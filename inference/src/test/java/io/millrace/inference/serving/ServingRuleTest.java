@@ -14,8 +14,10 @@ import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class ServingRuleTest {
   private final NavigableMap<Long, StoredVersion> versions = new TreeMap<>();
   private final Set<Long> refused = new TreeSet<>();

@@ -19,6 +19,7 @@ import org.apache.avro.SchemaNormalization;
 import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.message.BinaryMessageEncoder;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.rocksdb.ColumnFamilyDescriptor;
@@ -29,6 +30,7 @@ import org.rocksdb.RocksDB;
 /**
  * A store outlives the release that wrote it: a record is read by the schema that stands beside it.
  */
+@Tag("unit")
 class AdapterStoreSchemaTest {
   @TempDir Path directory;
 

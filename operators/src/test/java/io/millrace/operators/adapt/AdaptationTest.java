@@ -22,9 +22,11 @@ import org.apache.flink.streaming.api.graph.StreamEdge;
 import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamNode;
 import org.apache.flink.streaming.runtime.partitioner.KeyGroupStreamPartitioner;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The part of the job's graph that the operators make up. */
+@Tag("unit")
 class AdaptationTest {
   @Test
   void operatorsKeepTheirStateUnderNamesOfTheirOwn() {

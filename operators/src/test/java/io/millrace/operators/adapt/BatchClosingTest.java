@@ -10,9 +10,11 @@ import io.millrace.schemas.TrainingStep;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What closes a batch. Batches hold four examples and wait five seconds. */
+@Tag("unit")
 class BatchClosingTest {
   private AdaptHarness adapt;
 

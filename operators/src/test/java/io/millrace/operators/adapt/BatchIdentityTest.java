@@ -6,8 +6,10 @@ import io.millrace.operators.Received;
 import io.millrace.schemas.OffsetRun;
 import io.millrace.schemas.ReceivedExample;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class BatchIdentityTest {
   @Test
   void neighboursInAPartitionJoinIntoOneRun() {

@@ -6,8 +6,10 @@ import java.util.Collections;
 import java.util.List;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.testutils.MetricListener;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class DomainMetricsTest {
   private final MetricListener listener = new MetricListener();
   private final DomainMetrics metrics = new DomainMetrics(listener.getMetricGroup());

@@ -15,9 +15,11 @@ import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.training.TrainingSettings;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** No domain and no batch costs another anything. */
+@Tag("unit")
 class DomainsTest {
   @Test
   void interleavedDomainsTrainAsEachWouldAlone() throws Exception {

@@ -14,9 +14,11 @@ import io.millrace.svft.training.TrainingEnvironment;
 import java.util.List;
 import java.util.TreeMap;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What a version says of how it came to be. */
+@Tag("unit")
 class ManifestTest {
   @Test
   void aManifestNamesStepsStateSettingsAndEnvironment() throws Exception {

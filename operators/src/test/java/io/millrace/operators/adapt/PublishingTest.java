@@ -26,10 +26,12 @@ import java.util.Base64;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What leaves for the sink. A version every two steps of four examples. */
+@Tag("unit")
 class PublishingTest {
   private AdaptHarness adapt;
 

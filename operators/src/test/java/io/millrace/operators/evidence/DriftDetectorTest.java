@@ -22,12 +22,14 @@ import org.apache.avro.io.EncoderFactory;
 import org.apache.avro.specific.SpecificDatumReader;
 import org.apache.avro.specific.SpecificDatumWriter;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Both detectors on seeded streams of errors with known rates. */
+@Tag("unit")
 class DriftDetectorTest {
   static Stream<Supplier<DriftDetector>> detectors() {
     return Stream.of(DriftDetectorTest::adwin, DriftDetectorTest::pageHinkley);

@@ -19,12 +19,14 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Evidence on real versions of one domain: the first knows the texts' labels, the second was
  * trained on the opposite for as long again, the third on the right ones once more.
  */
+@Tag("integration")
 class EvidenceFunctionTest {
   private static final int TRAINED_THROUGH = 600;
 

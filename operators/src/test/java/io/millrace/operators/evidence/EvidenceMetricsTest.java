@@ -6,8 +6,10 @@ import io.millrace.schemas.Comparison;
 import io.millrace.schemas.ComparisonKind;
 import io.millrace.schemas.VersionRef;
 import org.apache.flink.metrics.testutils.MetricListener;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class EvidenceMetricsTest {
   private final MetricListener listener = new MetricListener();
   private final EvidenceMetrics metrics = new EvidenceMetrics(listener.getMetricGroup());

@@ -13,8 +13,10 @@ import io.millrace.schemas.rollout.RolloutDecisions;
 import java.time.Instant;
 import java.util.NavigableMap;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class EvidenceRulesTest {
   private static final String DOMAIN = "reviews";
 

@@ -9,9 +9,11 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What the test promises, by simulation: somebody looks after every example. */
+@Tag("integration")
 class PairedTestTest {
   private static final int RUNS = 10_000;
   private static final int LIMIT = 2_000;

@@ -3,11 +3,13 @@ package io.millrace.pipeline.chaos;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The short form of {@link ChaosTest}: one failure, in a small stream. */
+@Tag("chaos")
 @Timeout(240)
 class TaskManagerKillTest {
   @TempDir private Path directory;

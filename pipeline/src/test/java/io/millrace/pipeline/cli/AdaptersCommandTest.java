@@ -22,11 +22,13 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The commands on adapters, on a running stack and on one's directory. */
+@Tag("integration")
 @Timeout(200)
 class AdaptersCommandTest {
   private static final Path MODELS = Path.of(System.getProperty("millrace.test.models"));

@@ -20,11 +20,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code compare} as a user has it: a process, with a process for each method. */
+@Tag("integration")
 @Timeout(240)
 class CompareCommandTest {
   private static final ObjectMapper JSON = new ObjectMapper();

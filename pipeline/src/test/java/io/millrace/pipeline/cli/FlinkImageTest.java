@@ -25,9 +25,11 @@ import org.apache.flink.configuration.WebOptions;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
 import org.apache.flink.runtime.jobmanager.JobManagerProcessUtils;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Holds docker/flink/config.yaml, and what docker-compose.yml adds to it, against Flink. */
+@Tag("unit")
 class FlinkImageTest {
   private static final Path HOME = Path.of(System.getProperty("millrace.home"));
 

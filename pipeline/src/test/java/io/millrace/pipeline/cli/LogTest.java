@@ -6,11 +6,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.UUID;
 import org.apache.flink.metrics.MetricGroup;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What reaches the log file. */
+@Tag("unit")
 class LogTest {
   @Test
   void ofMetricsThatCollideTheCommittersAloneIsLeftOut() throws Exception {

@@ -42,11 +42,13 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.utils.Utils;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code replay} on what a run has published that was killed once, in another process. */
+@Tag("integration")
 @Timeout(300)
 class ReplayCommandTest {
   private static final String STORE = "model.store=" + System.getProperty("millrace.test.models");

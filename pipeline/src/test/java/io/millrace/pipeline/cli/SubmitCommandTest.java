@@ -27,12 +27,14 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.config.ConfigResource;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
 /** What {@code submit} asks of Kafka before it turns to Flink, of which there is none here. */
+@Tag("integration")
 @Timeout(120)
 class SubmitCommandTest {
   private static final String CREATE_TIME = "CreateTime";

@@ -14,11 +14,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.apache.flink.util.FileUtils;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code train} as a user has it: a process, and sometimes a killed one. */
+@Tag("integration")
 @Timeout(400)
 class TrainCommandTest {
   private static final ObjectMapper JSON = new ObjectMapper();

@@ -10,11 +10,13 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code up} and {@code produce} as a user has them: processes. */
+@Tag("integration")
 @Timeout(180)
 class UpCommandTest {
   private static final String KAFKA = "Kafka            ";

@@ -17,11 +17,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The whole, small: Kafka, registry, Flink and a serving process, on WordNet. */
+@Tag("integration")
 @Timeout(300)
 class DemoTest {
   @TempDir private Path directory;

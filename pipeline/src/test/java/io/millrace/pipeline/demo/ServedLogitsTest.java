@@ -33,11 +33,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What is served is what was trained, through Kafka, Flink, RocksDB and HTTP. */
+@Tag("integration")
 @Timeout(300)
 class ServedLogitsTest {
   private static final ObjectMapper JSON = new ObjectMapper();

@@ -12,9 +12,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("unit")
 class ExampleReaderTest {
   private static final ExampleLimits LIMITS = new ExampleLimits(1000, ExampleRules.Limits.DEFAULT);
 

@@ -11,8 +11,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class LineReaderTest {
   @Test
   void linesEndWithLfOrCrlfAndTheLastOneWithTheInput() throws IOException {

@@ -8,11 +8,13 @@ import java.util.List;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamNode;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The job's operators, as Flink sees them before it starts them. */
+@Tag("unit")
 class AdaptationJobTest {
   /** An operator without one may not find its state again in the next release. */
   @ParameterizedTest

@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class CommitDeadlineTest {
   private final AtomicLong seconds = new AtomicLong();
   private final CommitDeadline deadline = new CommitDeadline(Duration.ofSeconds(100));

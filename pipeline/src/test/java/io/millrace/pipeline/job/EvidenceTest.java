@@ -40,11 +40,13 @@ import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Candidates of a live job, decided on by itself: two versions in every 32 examples. */
+@Tag("integration")
 @Timeout(240)
 class EvidenceTest {
   private static final String DOMAIN = "reviews";

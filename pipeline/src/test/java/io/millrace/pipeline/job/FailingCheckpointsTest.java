@@ -17,11 +17,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.apache.kafka.clients.admin.Admin;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A job whose checkpoint directory goes away, while Flink puts up with it. */
+@Tag("integration")
 @Timeout(120)
 class FailingCheckpointsTest {
   @TempDir private Path directory;

@@ -30,11 +30,13 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A job that comes back to a topic which is no longer what it was. Batches hold four examples. */
+@Tag("integration")
 @Timeout(180)
 class LostExamplesTest {
   private static final TopicPartition PARTITION = new TopicPartition(Topics.LABELED_EXAMPLES, 0);

@@ -8,10 +8,12 @@ import io.millrace.client.settings.Settings;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("unit")
 class RecordedSettingsTest {
   @ParameterizedTest
   @ValueSource(

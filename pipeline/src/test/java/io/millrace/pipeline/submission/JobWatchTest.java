@@ -12,9 +12,11 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What is made of what Flink answers; other tests ask Flink. */
+@Tag("unit")
 class JobWatchTest {
   private static final long MINUTE = 60_000;
 

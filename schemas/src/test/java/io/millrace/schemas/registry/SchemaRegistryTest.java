@@ -19,12 +19,14 @@ import java.util.concurrent.Executors;
 import org.apache.avro.AvroRuntimeException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * How a registry's answers, and its failures above all, are understood. The client module asks a
  * real registry.
  */
+@Tag("unit")
 class SchemaRegistryTest {
   private final List<String> requests = Collections.synchronizedList(new ArrayList<>());
   private final ExecutorService threads = Executors.newCachedThreadPool();

@@ -16,11 +16,13 @@ import io.millrace.svft.training.TrainingSettings;
 import io.millrace.svft.training.TrainingState;
 import java.nio.ByteBuffer;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("unit")
 @ExtendWith(Models.class)
 class AdapterTest {
   @Test

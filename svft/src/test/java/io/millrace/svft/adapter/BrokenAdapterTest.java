@@ -17,12 +17,14 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Whatever a payload holds: one clear line, no memory beyond its size, no mistaken identity. */
+@Tag("unit")
 class BrokenAdapterTest {
   private static final long ALLOWED_BYTES = 4 << 20;
 

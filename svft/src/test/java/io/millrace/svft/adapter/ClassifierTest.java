@@ -19,9 +19,11 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
+@Tag("unit")
 @ExtendWith(Models.class)
 class ClassifierTest {
   private static final List<String> TEXTS = Sentences.ALL.subList(50, 70);

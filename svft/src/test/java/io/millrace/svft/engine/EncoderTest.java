@@ -22,6 +22,7 @@ import io.millrace.svft.training.TrainingState;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,6 +30,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The packed and factored pass against {@link ReferenceEncoder}, on {@link TinyModel}. */
+@Tag("unit")
 @ExtendWith(Models.class)
 class EncoderTest {
   private static final List<String> TEXTS = Sentences.ALL.subList(4, 40);

@@ -22,6 +22,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,6 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Arrays that DJL makes lie in Java buffers, which the collector frees once the array is closed,
  * whatever native code still looks into them. No argument of {@code encoder.py} may be one.
  */
+@Tag("unit")
 @ExtendWith(Models.class)
 class FreedMemoryTest {
   @ParameterizedTest

@@ -24,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * A hundred sentences of many lengths: embeddings from the factored weights, and from the weights
  * themselves, are those of ONNX Runtime on the file the model came from.
  */
+@Tag("integration")
 @ExtendWith(Models.class)
 class OnnxEmbeddingsTest {
   @Test

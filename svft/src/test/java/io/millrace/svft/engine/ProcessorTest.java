@@ -3,8 +3,10 @@ package io.millrace.svft.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class ProcessorTest {
   @Test
   void onX86ItIsVendorFamilyModelAndName() {

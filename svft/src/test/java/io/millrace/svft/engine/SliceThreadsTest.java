@@ -3,22 +3,30 @@ package io.millrace.svft.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.millrace.testing.Await;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("unit")
 class SliceThreadsTest {
+  private static final Set<Thread.State> WAITING =
+      EnumSet.of(Thread.State.WAITING, Thread.State.TIMED_WAITING);
+
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 4})
   void resultsComeInTheOrderOfTheTasks(int count) {
@@ -70,15 +78,21 @@ class SliceThreadsTest {
   }
 
   @Test
-  void anErrorOfTheCallersOwnTaskWaitsForTheOthersToo() {
+  void anErrorOfOneTaskWaitsForTheOthersToo() {
     AtomicInteger ended = new AtomicInteger();
+    CyclicBarrier onTwoThreads = new CyclicBarrier(2);
+    CompletableFuture<Thread> failed = new CompletableFuture<>();
     Callable<Integer> failing =
         () -> {
+          onTwoThreads.await();
+          failed.complete(Thread.currentThread());
           throw new OutOfMemoryError("slice 0");
         };
     Callable<Integer> slow =
         () -> {
-          Thread.sleep(50);
+          onTwoThreads.await();
+          Thread thread = failed.join();
+          Await.until("the thread that failed waits", () -> WAITING.contains(thread.getState()));
           return ended.incrementAndGet();
         };
     try (SliceThreads threads = new SliceThreads(2)) {
@@ -92,22 +106,21 @@ class SliceThreadsTest {
   @Test
   void anInterruptedCallerWaitsAndStaysInterrupted() {
     AtomicInteger ended = new AtomicInteger();
-    CountDownLatch interrupted = new CountDownLatch(1);
+    CompletableFuture<Void> interrupted = new CompletableFuture<>();
     CyclicBarrier onTwoThreads = new CyclicBarrier(2);
     Thread asking = Thread.currentThread();
     Callable<Integer> first =
         () -> {
           onTwoThreads.await();
           asking.interrupt();
-          interrupted.countDown();
+          interrupted.complete(null);
           return 0;
         };
     Callable<Integer> second =
         () -> {
           onTwoThreads.await();
-          while (interrupted.getCount() > 0) {
-            Thread.onSpinWait();
-          }
+          // Not a wait that an interrupt ends: this may be the thread that is interrupted.
+          interrupted.join();
           return ended.incrementAndGet();
         };
     try (SliceThreads threads = new SliceThreads(2)) {

@@ -14,12 +14,14 @@ import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
 import io.millrace.svft.training.TrainingState;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** However a pattern's product is computed, the same places of M give the same numbers. */
+@Tag("unit")
 @ExtendWith(Models.class)
 class PatternAgreementTest {
   private static final List<TrainingExample> BATCH = Sentences.batch(3, 12);

@@ -6,10 +6,12 @@ import io.millrace.svft.tensor.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+@Tag("unit")
 class RandomPatternTest {
   private static final String QUERY = "encoder.layer.0.attention.self.query";
 

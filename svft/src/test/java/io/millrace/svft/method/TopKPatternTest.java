@@ -8,10 +8,12 @@ import io.millrace.svft.model.SingularBasis;
 import java.util.Comparator;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+@Tag("unit")
 class TopKPatternTest {
   private static Site random(int width, int n, long seed) {
     Random random = new Random(seed);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.svft.ChildJvm;
 import io.millrace.svft.export.HuggingFaceDirectory;
+import io.millrace.testing.Await;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,10 +17,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Several who need a model at once, and what a crash leaves behind. */
+@Tag("integration")
 class ModelPreparationTest {
   @TempDir private Path directory;
   private Path source;
@@ -89,12 +92,8 @@ class ModelPreparationTest {
     AtomicInteger preparations = new AtomicInteger();
     Thread second = new Thread(() -> prepare(root, source, preparations));
     second.start();
-    long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
-    while (second.getState() != Thread.State.WAITING && System.nanoTime() < deadline) {
-      Thread.onSpinWait();
-    }
 
-    assertThat(second.getState()).isEqualTo(Thread.State.WAITING);
+    Await.value("the second thread waits", second::getState, Thread.State.WAITING::equals);
     goOn.complete(null);
     assertThat(first.get(1, TimeUnit.MINUTES).name()).isEqualTo(name);
     second.join(TimeUnit.MINUTES.toMillis(1));

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.svft.Models;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What is said of an artifact is checked against its file. */
+@Tag("integration")
 class OnnxArtifactTest {
   @Test
   void aModelThatIsNotOnTheClassPathIsNamedWithItsArtifact() {

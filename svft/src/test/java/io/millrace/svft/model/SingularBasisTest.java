@@ -9,10 +9,12 @@ import io.millrace.svft.tensor.Sha256;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
+@Tag("unit")
 class SingularBasisTest {
   /** A weight [out, in]; {@code rank} of its singular values are not zero. */
   record Weight(String name, int out, int in, int rank, float[] values) {

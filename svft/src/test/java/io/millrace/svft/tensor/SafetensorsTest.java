@@ -15,9 +15,11 @@ import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("unit")
 class SafetensorsTest {
   private static final Safetensors.Tensor MATRIX =
       new Safetensors.Tensor("b.weight", new long[] {2, 1}, new float[] {1.5f, -2});

@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.millrace.svft.method.AdapterMethod;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class AdamWTest {
   private static final float[] ALL = {};
 

@@ -25,6 +25,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * ReferenceEncoder} gives in float64, at a state that is not zero: for every method, every pattern,
  * every lowest adapted weight, and every family of encoders.
  */
+@Tag("unit")
 class GradientTest {
   private static final float STEP = 1f / 1024;
   private static final EncoderConfig BERT = TinyModel.CONFIG;

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -16,6 +17,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * -Dreference.dir} names one directory of such runs, or one that holds several; without it the runs
  * in the test's resources are taken.
  */
+@Tag("unit")
 class ReferenceTest {
   private static final double LOGITS = 1e-4;
   private static final double RELATIVE = 1e-4;

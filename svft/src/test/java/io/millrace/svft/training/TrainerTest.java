@@ -13,9 +13,11 @@ import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
+@Tag("unit")
 @ExtendWith(Models.class)
 class TrainerTest {
   private static final AdapterMethod SVFT = AdapterMethod.parse("svft:plain");

@@ -8,10 +8,12 @@ import io.millrace.svft.Sentences;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /** What a step does with its gradients, against {@link ReferenceAdamW}. */
+@Tag("unit")
 @ExtendWith(Models.class)
 class TrainerUpdateTest {
   private static final TrainingSettings PLAIN = with(0, 0);

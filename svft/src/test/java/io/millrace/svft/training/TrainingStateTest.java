@@ -6,8 +6,10 @@ import io.millrace.svft.method.AdapterMethod;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class TrainingStateTest {
   private static final AdapterMethod SVFT = AdapterMethod.parse("svft:plain");
   private static final float[] NONE = {};
