@@ -19,6 +19,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Tags;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.platform.commons.annotation.Testable;
 
 /**
@@ -33,6 +34,7 @@ import org.junit.platform.commons.annotation.Testable;
  *   <li>It waits with {@link Await}, which says what it waited for, and never sleeps.
  * </ul>
  */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class TestRules {
   private static final Set<String> KINDS = Set.of("unit", "integration", "chaos");
 

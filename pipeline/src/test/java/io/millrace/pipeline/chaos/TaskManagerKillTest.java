@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The short form of {@link ChaosTest}: one failure, in a small stream. */
-@Tag("chaos")
+@Tag("integration")
 @Timeout(240)
 class TaskManagerKillTest {
   @TempDir private Path directory;
