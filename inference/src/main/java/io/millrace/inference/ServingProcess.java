@@ -2,6 +2,7 @@ package io.millrace.inference;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
 import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.inference.feedback.Feedback;
@@ -30,7 +31,6 @@ import io.millrace.inference.serving.AdapterLoader;
 import io.millrace.inference.serving.CatalogGauges;
 import io.millrace.inference.serving.Merger;
 import io.millrace.inference.store.AdapterStore;
-import io.millrace.inference.store.RolloutKind;
 import io.millrace.schemas.signing.KeyFileException;
 import io.millrace.schemas.signing.TrustedKeys;
 import io.millrace.svft.model.BaseModel;

@@ -1,7 +1,7 @@
 package io.millrace.inference.decide;
 
 import io.millrace.client.kafka.Connection;
-import io.millrace.client.kafka.RolloutWriter;
+import io.millrace.client.rollout.RolloutWriter;
 import io.millrace.inference.decide.RolloutFailedException.Reason;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.Rollouts;

@@ -1,5 +1,6 @@
 package io.millrace.inference.http;
 
+import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.inference.decide.RolloutFailedException;
 import io.millrace.inference.decide.RolloutRequest;

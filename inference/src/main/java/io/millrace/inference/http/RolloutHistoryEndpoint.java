@@ -2,6 +2,7 @@ package io.millrace.inference.http;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutHistory;
@@ -74,7 +75,7 @@ final class RolloutHistoryEndpoint implements Endpoint {
     ArrayNode events = body.putArray("events");
     until
         .subList(Math.max(0, until.size() - limit), until.size())
-        .forEach(entry -> events.add(RolloutJson.entry(entry)));
+        .forEach(entry -> events.add(RolloutJson.entryWithState(entry)));
     return body;
   }
 

@@ -2,6 +2,7 @@ package io.millrace.inference.http;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.decide.RolloutDesk;
 import java.util.Set;
 import org.eclipse.jetty.http.HttpStatus;

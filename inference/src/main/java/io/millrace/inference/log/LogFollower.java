@@ -1,8 +1,8 @@
 package io.millrace.inference.log;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.metrics.ServingMetrics;
-import io.millrace.inference.store.RolloutKind;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;

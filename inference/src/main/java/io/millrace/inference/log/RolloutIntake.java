@@ -1,10 +1,13 @@
 package io.millrace.inference.log;
 
-import io.millrace.client.kafka.DomainPartition;
+import io.millrace.client.rollout.RolloutKind;
+import io.millrace.client.rollout.RolloutReading;
+import io.millrace.client.rollout.RolloutReading.Counts;
+import io.millrace.client.rollout.RolloutReading.LeftOut;
+import io.millrace.client.rollout.RolloutReading.Outcome;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.LoggedEvent;
-import io.millrace.inference.store.RolloutKind;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.inference.store.TopicIdentity;
 import io.millrace.schemas.RolloutEvent;
@@ -72,17 +75,13 @@ public final class RolloutIntake implements TopicIntake<RolloutEvent> {
 
   @Override
   public void record(byte[] key, RolloutEvent event, StreamOffset after, Instant time) {
-    if (event == null) {
-      unreadable("a rollout's log has no tombstones", after);
-      return;
-    }
-    if (after.partition() != DomainPartition.of(event.getDomain(), partitions)) {
-      // Out of the order of the domain's others: every reader leaves it out.
-      unreadable("it is not in the partition of its domain, " + event.getDomain(), after);
+    Outcome outcome = new RolloutReading(kind, partitions).read(after.partition(), event);
+    if (outcome instanceof LeftOut leftOut) {
+      unreadable(leftOut.reason(), after);
       return;
     }
     read.put(after.partition(), after.next());
-    if (kind.takes(event.getAction())) {
+    if (outcome instanceof Counts) {
       events.add(new LoggedEvent(after.partition(), after.next() - 1, time, event));
     }
   }

@@ -1,8 +1,8 @@
 package io.millrace.inference.serving;
 
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.LoggedEvent;
-import io.millrace.inference.store.RolloutKind;
 import io.millrace.inference.store.TopicIdentity;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;

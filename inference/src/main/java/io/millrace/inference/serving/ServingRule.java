@@ -51,7 +51,7 @@ final class ServingRule {
   Choice choose() {
     List<Shortfall> shortfalls = new ArrayList<>();
     boolean latest = rollout.policy() == RolloutPolicy.LATEST;
-    VersionRef wanted = rollout.stable().orElse(null);
+    VersionRef wanted = rollout.orNewest(this::newest).stable().orElse(null);
     StoredVersion stable = null;
     if (wanted != null) {
       stable = found(wanted);
@@ -59,9 +59,6 @@ final class ServingRule {
         stable = insteadOf(wanted);
         shortfalls.add(new Shortfall(rollout.domain(), wanted, false, fault.apply(wanted), stable));
       }
-    } else if (latest) {
-      // From before there were rollouts.
-      stable = newest(versions);
     }
     StoredVersion candidate = null;
     if (rollout.candidate() != null) {
@@ -89,6 +86,11 @@ final class ServingRule {
     return before != null ? before : newest(versions.headMap(wanted.getVersion(), false));
   }
 
+  private VersionRef newest() {
+    StoredVersion newest = newest(versions);
+    return newest == null ? null : ref(newest);
+  }
+
   private StoredVersion newest(NavigableMap<Long, StoredVersion> among) {
     return among.values().stream()
         .filter(this::canServe)
@@ -97,6 +99,10 @@ final class ServingRule {
   }
 
   private boolean canServe(StoredVersion version) {
-    return fault.apply(new VersionRef(version.version(), version.sha256())) == null;
+    return fault.apply(ref(version)) == null;
+  }
+
+  private static VersionRef ref(StoredVersion version) {
+    return new VersionRef(version.version(), version.sha256());
   }
 }

@@ -3,6 +3,7 @@ package io.millrace.inference.store;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.millrace.client.process.UsageException;
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.store.KeyValueStore.Batch;
 import io.millrace.inference.store.KeyValueStore.Table;
 import io.millrace.schemas.AdapterVersion;

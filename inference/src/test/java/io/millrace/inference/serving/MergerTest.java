@@ -3,6 +3,7 @@ package io.millrace.inference.serving;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.TestDecisions;
 import io.millrace.inference.log.AdapterIntake;
@@ -10,7 +11,6 @@ import io.millrace.inference.metrics.Scrape;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.LoggedEvent;
-import io.millrace.inference.store.RolloutKind;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.RolloutEvent;

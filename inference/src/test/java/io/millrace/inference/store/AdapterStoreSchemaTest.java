@@ -3,6 +3,7 @@ package io.millrace.inference.store;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.TestDecisions;
 import io.millrace.schemas.AdapterVersion;

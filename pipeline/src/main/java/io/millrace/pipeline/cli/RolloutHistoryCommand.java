@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
+import io.millrace.client.rollout.RolloutJson;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.records.DomainRollout;
@@ -126,9 +127,9 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     if (!logged && time.isAfter(Instant.now())) {
       throw new UsageException(
           "--at: "
-              + RolloutWords.time(time)
+              + RolloutJson.time(time)
               + " is yet to come; it is now "
-              + RolloutWords.time(Instant.now()));
+              + RolloutJson.time(Instant.now()));
     }
   }
 
@@ -161,7 +162,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
   private static List<String> row(Rollout before, RolloutHistory.Entry entry) {
     RolloutEvent event = entry.event();
     return List.of(
-        RolloutWords.time(entry.time()),
+        RolloutJson.time(entry.time()),
         Long.toString(entry.after().revision()),
         AdapterSource.shown(event.getAuthor()),
         RolloutWords.what(event),
@@ -181,22 +182,23 @@ final class RolloutHistoryCommand implements Callable<Integer> {
 
   private ArrayNode json(RolloutHistory history) {
     ArrayNode all = new ObjectMapper().createArrayNode();
-    chosen(history).forEach(entry -> all.add(RolloutWords.json(entry)));
+    chosen(history).forEach(entry -> all.add(RolloutJson.entryWithRevision(entry)));
     return all;
   }
 
   private static ObjectNode jsonAt(RolloutHistory history, Instant time) {
-    ObjectNode json = RolloutWords.json(history.at(time));
-    json.put("at", RolloutWords.time(time));
+    ObjectNode json = RolloutJson.rollout(history.at(time));
+    json.put("at", RolloutJson.time(time));
     json.set(
-        "changed", RolloutWords.lastChange(history, time).map(RolloutWords::json).orElse(null));
+        "changed",
+        RolloutWords.lastChange(history, time).map(RolloutJson::entryWithRevision).orElse(null));
     return json;
   }
 
   private static List<String> textAt(RolloutHistory history, Instant time) {
     Rollout state = history.at(time);
     List<String> lines = new ArrayList<>();
-    lines.add(AdapterSource.shown(state.domain()) + " at " + RolloutWords.time(time));
+    lines.add(AdapterSource.shown(state.domain()) + " at " + RolloutJson.time(time));
     lines.add("stable     " + version(state.stable().orElse(null)) + published(history, time));
     lines.add(
         "candidate  "
@@ -214,7 +216,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
       Instant when = history.find(last.getEventId()).orElseThrow().time();
       lines.add("decided    " + RolloutWords.what(last));
       lines.add("by         " + AdapterSource.shown(last.getAuthor()));
-      lines.add("since      " + RolloutWords.time(when));
+      lines.add("since      " + RolloutJson.time(when));
       lines.add(
           "reason     "
               + (last.getReason().isBlank() ? "-" : AdapterSource.shown(last.getReason())));
@@ -226,7 +228,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
   private static String published(RolloutHistory history, Instant time) {
     return RolloutWords.lastChange(history, time)
         .filter(entry -> entry.event().getAction() == RolloutAction.PUBLISHED)
-        .map(entry -> ", since " + RolloutWords.time(entry.time()))
+        .map(entry -> ", since " + RolloutJson.time(entry.time()))
         .orElse("");
   }
 

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
+import io.millrace.client.rollout.RolloutJson;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.records.DomainRollout;
@@ -21,6 +22,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
@@ -96,27 +98,10 @@ final class RolloutStatusCommand implements Callable<Integer> {
   }
 
   private static Row row(RolloutHistory history, KnownVersions versions) {
-    Rollout now = history.now();
-    if (now.newest() == null && !versions.of(now.domain()).isEmpty()) {
-      // From before there were rollouts: the newest version serves, and no event says so.
-      now = newest(now, versions.of(now.domain()).lastEntry().getValue());
-    }
+    NavigableMap<Long, VersionRef> published = versions.of(history.now().domain());
+    Rollout now =
+        history.now().orNewest(() -> published.isEmpty() ? null : published.lastEntry().getValue());
     return new Row(now, RolloutWords.lastChange(history, Instant.MAX).orElse(null));
-  }
-
-  private static Rollout newest(Rollout rollout, VersionRef newest) {
-    return new Rollout(
-        rollout.domain(),
-        rollout.revision(),
-        rollout.policy(),
-        rollout.decidedStable(),
-        rollout.previous(),
-        rollout.candidate(),
-        rollout.share(),
-        rollout.held(),
-        rollout.triedThrough(),
-        newest,
-        rollout.last());
   }
 
   private static List<String> table(List<Row> rows) {
@@ -132,7 +117,7 @@ final class RolloutStatusCommand implements Callable<Integer> {
               RolloutWords.number(rollout.candidate()),
               rollout.candidate() == null ? "-" : RolloutWords.share(rollout.share()),
               Long.toString(rollout.revision()),
-              event == null ? "-" : RolloutWords.time(row.changed().time()),
+              event == null ? "-" : RolloutJson.time(row.changed().time()),
               event == null ? "-" : AdapterSource.shown(event.getAuthor()),
               reason(rollout, event)));
     }
@@ -148,8 +133,9 @@ final class RolloutStatusCommand implements Callable<Integer> {
   }
 
   private static ObjectNode json(Row row) {
-    ObjectNode json = RolloutWords.json(row.rollout());
-    json.set("changed", row.changed() == null ? null : RolloutWords.json(row.changed()));
+    ObjectNode json = RolloutJson.rollout(row.rollout());
+    json.set(
+        "changed", row.changed() == null ? null : RolloutJson.entryWithRevision(row.changed()));
     return json;
   }
 

@@ -1,7 +1,5 @@
 package io.millrace.pipeline.cli;
 
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
@@ -9,24 +7,14 @@ import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
 import java.math.BigDecimal;
 import java.time.Instant;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** Rollouts in words, and in JSON. */
+/** Rollouts in words. */
 final class RolloutWords {
-  private static final DateTimeFormatter MILLIS =
-      new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
-
   private RolloutWords() {}
-
-  /** In UTC, always with milliseconds. */
-  static String time(Instant instant) {
-    return MILLIS.format(instant);
-  }
 
   /** Its number; {@code -} where there is none. */
   static String number(VersionRef version) {
@@ -92,57 +80,5 @@ final class RolloutWords {
       before = after;
     }
     return Optional.ofNullable(last);
-  }
-
-  /** A state as serving processes tell it too, for machines. */
-  static ObjectNode json(Rollout rollout) {
-    ObjectNode json = object();
-    json.put("domain", rollout.domain());
-    json.put("policy", RolloutDecisions.word(rollout.policy()));
-    json.put("revision", rollout.revision());
-    json.set("stable", json(rollout.stable().orElse(null)));
-    json.set("previous", json(rollout.previous()));
-    json.set("candidate", json(rollout.candidate()));
-    json.put("share", rollout.candidate() == null ? null : rollout.share());
-    json.put("held", rollout.held());
-    json.set("newest", json(rollout.newest()));
-    json.set("decided", rollout.last() == null ? null : json(rollout.last()));
-    return json;
-  }
-
-  /** An event, its place in the log, and what came of it, for machines. */
-  static ObjectNode json(RolloutHistory.Entry entry) {
-    ObjectNode json = json(entry.event());
-    json.put("time", time(entry.time()));
-    json.put("offset", entry.offset());
-    json.put("effect", entry.objection() == null && Rollout.isDecision(entry.event().getAction()));
-    json.put("objection", entry.objection());
-    json.put("revision", entry.after().revision());
-    return json;
-  }
-
-  private static ObjectNode json(RolloutEvent event) {
-    ObjectNode json = object();
-    json.put("eventId", event.getEventId());
-    json.put("action", event.getAction().name().toLowerCase(Locale.ROOT));
-    json.put("basedOn", event.getBasedOn());
-    json.set("version", json(event.getVersion()));
-    json.put("policy", event.getPolicy() == null ? null : RolloutDecisions.word(event.getPolicy()));
-    json.put("share", event.getShare());
-    json.put("author", event.getAuthor());
-    json.put("reason", event.getReason());
-    json.put("createdAt", time(event.getCreatedAt()));
-    return json;
-  }
-
-  private static ObjectNode json(VersionRef version) {
-    if (version == null) {
-      return null;
-    }
-    return object().put("version", version.getVersion()).put("sha256", version.getSha256());
-  }
-
-  private static ObjectNode object() {
-    return JsonNodeFactory.instance.objectNode();
   }
 }

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.Adaptation;
 import io.millrace.operators.evidence.Evidence;
@@ -71,10 +72,9 @@ public final class AdaptationJob {
         .uid("publish");
 
     if (input == Input.UNBOUNDED) {
-      // Two readers: a transaction that a killed job left open hides what is published after it,
-      // and must not hide decisions.
       DataStream<RolloutEvent> log =
-          rollouts(environment, sources, false).union(rollouts(environment, sources, true));
+          rollouts(environment, sources, RolloutKind.DECISIONS)
+              .union(rollouts(environment, sources, RolloutKind.PUBLICATIONS));
       Evidence.of(
               adaptation.evidence(),
               log,
@@ -88,14 +88,13 @@ public final class AdaptationJob {
   }
 
   private static DataStream<RolloutEvent> rollouts(
-      StreamExecutionEnvironment environment, JobSources sources, boolean publications) {
-    String name = publications ? "publications" : "decisions";
+      StreamExecutionEnvironment environment, JobSources sources, RolloutKind kind) {
     return environment
         .fromSource(
-            sources.rollouts(publications),
+            sources.rollouts(kind),
             WatermarkStrategy.noWatermarks(),
-            Topics.ROLLOUTS + ": " + name)
-        .uid("rollouts-" + name);
+            Topics.ROLLOUTS + ": " + kind.id())
+        .uid("rollouts-" + kind.id());
   }
 
   /** With a GPU, training has slots of its own, of a known size; empty without one. */

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.job.AdaptationJob.Input;
 import io.millrace.pipeline.settings.JobSettings;
@@ -41,20 +42,17 @@ record JobSources(Settings settings, Connection connection) {
   }
 
   /** All events of one kind in {@code rollouts}, from the beginning of the topic. */
-  Source<RolloutEvent, ?, ?> rollouts(boolean publications) {
+  Source<RolloutEvent, ?, ?> rollouts(RolloutKind kind) {
     Properties properties = connection.properties();
-    properties.put(
-        ConsumerConfig.ISOLATION_LEVEL_CONFIG,
-        publications ? "read_committed" : "read_uncommitted");
+    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, kind.isolation());
     return KafkaSource.<RolloutEvent>builder()
         .setProperties(properties)
         .setBootstrapServers(connection.bootstrapServers())
         .setTopics(Topics.ROLLOUTS)
-        .setClientIdPrefix(
-            settings.get(JobSettings.GROUP) + "-" + (publications ? "publications" : "decisions"))
+        .setClientIdPrefix(settings.get(JobSettings.GROUP) + "-" + kind.id())
         .setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false")
         .setStartingOffsets(OffsetsInitializer.earliest())
-        .setDeserializer(new RolloutEventReader(connection, publications))
+        .setDeserializer(new RolloutEventReader(connection, kind))
         .build();
   }
 }

@@ -1,9 +1,12 @@
 package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
-import io.millrace.client.kafka.DomainPartition;
 import io.millrace.client.kafka.UnreadableRecordException;
-import io.millrace.schemas.RolloutAction;
+import io.millrace.client.rollout.RolloutKind;
+import io.millrace.client.rollout.RolloutReading;
+import io.millrace.client.rollout.RolloutReading.Counts;
+import io.millrace.client.rollout.RolloutReading.LeftOut;
+import io.millrace.client.rollout.RolloutReading.Outcome;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import java.io.IOException;
@@ -19,29 +22,26 @@ import org.apache.kafka.common.serialization.Deserializer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/**
- * Reads one of the two kinds of records of {@code rollouts}: publications, or everything else. One
- * that cannot be read has no effect, here as for every reader of that log.
- */
+/** Reads the events of one kind in {@code rollouts}, by the rule in {@link RolloutReading}. */
 final class RolloutEventReader implements KafkaRecordDeserializationSchema<RolloutEvent> {
   private static final long serialVersionUID = 1;
   private static final Logger LOG = LoggerFactory.getLogger(RolloutEventReader.class);
 
   private final Connection connection;
-  private final boolean publications;
+  private final RolloutKind kind;
   private transient Deserializer<RolloutEvent> deserializer;
-  private transient int partitions;
+  private transient RolloutReading reading;
 
-  RolloutEventReader(Connection connection, boolean publications) {
+  RolloutEventReader(Connection connection, RolloutKind kind) {
     this.connection = connection;
-    this.publications = publications;
+    this.kind = kind;
   }
 
   @Override
   public void open(DeserializationSchema.InitializationContext context) throws Exception {
     deserializer = connection.deserializer(RolloutEvent.class);
     try (Admin admin = Admin.create(connection.properties())) {
-      partitions =
+      int partitions =
           admin
               .describeTopics(List.of(Topics.ROLLOUTS))
               .allTopicNames()
@@ -49,37 +49,35 @@ final class RolloutEventReader implements KafkaRecordDeserializationSchema<Rollo
               .get(Topics.ROLLOUTS)
               .partitions()
               .size();
+      reading = new RolloutReading(kind, partitions);
     }
   }
 
   @Override
   public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<RolloutEvent> out)
       throws IOException {
-    if (record.value() == null) {
-      return;
-    }
-    try {
-      RolloutEvent event =
-          RegistryPatience.patiently(
-              () -> deserializer.deserialize(record.topic(), record.value()));
-      if (record.partition() != DomainPartition.of(event.getDomain(), partitions)) {
-        // Out of the order of the domain's others: every reader leaves it out.
-        leaveOut(record, "it is not in the partition of its domain, " + event.getDomain());
-      } else if ((event.getAction() == RolloutAction.PUBLISHED) == publications) {
-        out.collect(event);
-      }
-    } catch (UnreadableRecordException e) {
-      leaveOut(record, e.getMessage());
+    Outcome outcome = read(record);
+    if (outcome instanceof Counts counts) {
+      out.collect(counts.event());
+    } else if (outcome instanceof LeftOut leftOut) {
+      LOG.warn(
+          "{}-{} at offset {} is no rollout event and has no effect: {}",
+          record.topic(),
+          record.partition(),
+          record.offset(),
+          leftOut.reason());
     }
   }
 
-  private static void leaveOut(ConsumerRecord<byte[], byte[]> record, String why) {
-    LOG.warn(
-        "{}-{} at offset {} is no rollout event and has no effect: {}",
-        record.topic(),
-        record.partition(),
-        record.offset(),
-        why);
+  private Outcome read(ConsumerRecord<byte[], byte[]> record) throws IOException {
+    try {
+      return reading.read(
+          record.partition(),
+          RegistryPatience.patiently(
+              () -> deserializer.deserialize(record.topic(), record.value())));
+    } catch (UnreadableRecordException e) {
+      return RolloutReading.unreadable(e);
+    }
   }
 
   @Override

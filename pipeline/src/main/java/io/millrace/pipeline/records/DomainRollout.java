@@ -1,8 +1,8 @@
 package io.millrace.pipeline.records;
 
 import io.millrace.client.kafka.Connection;
-import io.millrace.client.kafka.RolloutWriter;
 import io.millrace.client.process.UsageException;
+import io.millrace.client.rollout.RolloutWriter;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.VersionRef;

@@ -3,7 +3,6 @@ package io.millrace.pipeline.records;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.client.process.UsageException;
-import io.millrace.pipeline.records.TopicTail.Isolation;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.VersionRef;
@@ -32,8 +31,7 @@ public final class KnownVersions {
    */
   public static KnownVersions read(Connection connection, String domain) {
     KnownVersions versions = new KnownVersions(connection.deserializer(AdapterVersion.class));
-    try (TopicTail topic =
-        new TopicTail(connection, Topics.ADAPTERS, Isolation.COMMITTED, domain)) {
+    try (TopicTail topic = new TopicTail(connection, Topics.ADAPTERS, "read_committed", domain)) {
       topic.readOn(record -> versions.add(record, domain));
     }
     return versions;

@@ -3,8 +3,12 @@ package io.millrace.pipeline.records;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.client.process.UsageException;
-import io.millrace.pipeline.records.TopicTail.Isolation;
-import io.millrace.schemas.RolloutAction;
+import io.millrace.client.rollout.RolloutKind;
+import io.millrace.client.rollout.RolloutReading;
+import io.millrace.client.rollout.RolloutReading.Counts;
+import io.millrace.client.rollout.RolloutReading.LeftOut;
+import io.millrace.client.rollout.RolloutReading.OfTheOtherKind;
+import io.millrace.client.rollout.RolloutReading.Outcome;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.rollout.RolloutHistory;
@@ -24,17 +28,16 @@ import org.apache.kafka.common.serialization.Deserializer;
 /**
  * The topic {@code rollouts}, read from its beginning and on as it grows.
  *
- * <p>It is read twice. Decisions count as they stand in the log, and are read so: a job that was
- * killed may leave its transaction open for a quarter of an hour, and a reader of committed records
- * would wait behind it. That a version was published counts once its transaction is committed.
+ * <p>It is read twice, once for each {@link RolloutKind}; what counts is the rule in {@link
+ * RolloutReading}.
  *
  * <p>For one thread at a time.
  */
 public final class RolloutLog implements AutoCloseable {
   private record Logged(long offset, Instant time, RolloutEvent event) {}
 
-  private final TopicTail standing;
-  private final TopicTail committed;
+  private final TopicTail decisions;
+  private final TopicTail publications;
   private final Deserializer<RolloutEvent> reader;
   private final NavigableMap<String, NavigableMap<Long, Logged>> domains = new TreeMap<>();
 
@@ -52,19 +55,23 @@ public final class RolloutLog implements AutoCloseable {
    */
   public RolloutLog(Connection connection, String domain) {
     this.reader = connection.deserializer(RolloutEvent.class);
-    this.standing = new TopicTail(connection, Topics.ROLLOUTS, Isolation.AS_IT_STANDS, domain);
+    this.decisions = tail(connection, RolloutKind.DECISIONS, domain);
     try {
-      this.committed = new TopicTail(connection, Topics.ROLLOUTS, Isolation.COMMITTED, domain);
+      this.publications = tail(connection, RolloutKind.PUBLICATIONS, domain);
     } catch (RuntimeException e) {
-      standing.close();
+      decisions.close();
       throw e;
     }
   }
 
+  private static TopicTail tail(Connection connection, RolloutKind kind, String domain) {
+    return new TopicTail(connection, Topics.ROLLOUTS, kind.isolation(), domain);
+  }
+
   /** Reads on to the end that there is now. */
   public void readOn() {
-    standing.readOn(this::decision);
-    committed.readOn(this::publication);
+    decisions.readOn(this::decision);
+    publications.readOn(this::publication);
   }
 
   /**
@@ -73,7 +80,7 @@ public final class RolloutLog implements AutoCloseable {
    * @return false where it has not come when the time is up
    */
   boolean readUntil(String eventId, Duration patience) {
-    return standing.readUntil(
+    return decisions.readUntil(
         record -> {
           RolloutEvent event = decision(record);
           return event != null && event.getEventId().equals(eventId);
@@ -81,54 +88,48 @@ public final class RolloutLog implements AutoCloseable {
         patience);
   }
 
+  /** Takes a record as the reader of decisions; null where it is no event. */
   private RolloutEvent decision(ConsumerRecord<byte[], byte[]> record) {
-    RolloutEvent event = read(record, true);
-    if (event != null && event.getAction() == RolloutAction.PUBLISHED) {
+    Outcome outcome = read(RolloutKind.DECISIONS, decisions, record);
+    if (outcome instanceof Counts counts) {
+      add(record, counts.event());
+      return counts.event();
+    }
+    if (outcome instanceof OfTheOtherKind publication) {
       uncertain
           .computeIfAbsent(record.partition(), partition -> new HashMap<>())
-          .put(record.offset(), event);
-    } else if (event != null) {
-      add(record, event);
+          .put(record.offset(), publication.event());
+      return publication.event();
     }
-    return event;
-  }
-
-  private void publication(ConsumerRecord<byte[], byte[]> record) {
-    RolloutEvent event =
-        uncertain.getOrDefault(record.partition(), Collections.emptyMap()).remove(record.offset());
-    if (event == null) {
-      event = read(record, false);
-    }
-    if (event != null && event.getAction() == RolloutAction.PUBLISHED) {
-      add(record, event);
-    }
-  }
-
-  /** Null where it is no event, or one of a domain that does not belong there. */
-  private RolloutEvent read(ConsumerRecord<byte[], byte[]> record, boolean complain) {
-    String why;
-    try {
-      RolloutEvent event = reader.deserialize(Topics.ROLLOUTS, record.value());
-      if (event == null) {
-        why = "it has no value";
-      } else if (standing.partitionOf(event.getDomain()) != record.partition()) {
-        // There it would have no place among the domain's other events.
-        why =
-            "it is of domain %s, whose partition is %d: its key is not that domain, or its writer"
-                    .formatted(event.getDomain(), standing.partitionOf(event.getDomain()))
-                + " chooses partitions otherwise than Kafka's own";
-      } else {
-        return event;
-      }
-    } catch (UnreadableRecordException e) {
-      why = e.getMessage();
-    }
-    if (complain) {
-      unreadable.add(
-          "%s-%d at offset %d: %s"
-              .formatted(Topics.ROLLOUTS, record.partition(), record.offset(), why));
-    }
+    // Only this reader says so: the other one reads the same records.
+    unreadable.add(
+        "%s-%d at offset %d: %s"
+            .formatted(
+                Topics.ROLLOUTS,
+                record.partition(),
+                record.offset(),
+                ((LeftOut) outcome).reason()));
     return null;
+  }
+
+  /** Takes a record as the reader of publications. */
+  private void publication(ConsumerRecord<byte[], byte[]> record) {
+    RolloutEvent known =
+        uncertain.getOrDefault(record.partition(), Collections.emptyMap()).remove(record.offset());
+    if (known != null) {
+      add(record, known);
+    } else if (read(RolloutKind.PUBLICATIONS, publications, record) instanceof Counts counts) {
+      add(record, counts.event());
+    }
+  }
+
+  private Outcome read(RolloutKind kind, TopicTail topic, ConsumerRecord<byte[], byte[]> record) {
+    try {
+      return new RolloutReading(kind, topic.partitionCount())
+          .read(record.partition(), reader.deserialize(Topics.ROLLOUTS, record.value()));
+    } catch (UnreadableRecordException e) {
+      return RolloutReading.unreadable(e);
+    }
   }
 
   private void add(ConsumerRecord<byte[], byte[]> record, RolloutEvent event) {
@@ -161,7 +162,7 @@ public final class RolloutLog implements AutoCloseable {
 
   @Override
   public void close() {
-    standing.close();
-    committed.close();
+    decisions.close();
+    publications.close();
   }
 }

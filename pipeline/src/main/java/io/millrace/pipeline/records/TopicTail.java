@@ -22,20 +22,6 @@ import org.apache.kafka.common.errors.TimeoutException;
  * at a time.
  */
 public final class TopicTail implements AutoCloseable {
-  /** What it takes for a record. */
-  public enum Isolation {
-    /** Up to the first transaction that is still open, without what was aborted. */
-    COMMITTED("read_committed"),
-    /** Whatever lies there, also in a transaction that is open or was aborted. */
-    AS_IT_STANDS("read_uncommitted");
-
-    private final String level;
-
-    Isolation(String level) {
-      this.level = level;
-    }
-  }
-
   private static final Duration WAIT = Duration.ofMillis(200);
 
   /** How long a partition that has more to read may give nothing. */
@@ -50,14 +36,15 @@ public final class TopicTail implements AutoCloseable {
   /**
    * Connects; nothing is read yet.
    *
+   * @param isolation Kafka's isolation level, as {@code isolation.level}
    * @param domain whose partition to read; null for all partitions
    * @throws UsageException where there is no such topic
    * @throws IllegalStateException where Kafka does not answer
    */
-  public TopicTail(Connection connection, String name, Isolation isolation, String domain) {
+  public TopicTail(Connection connection, String name, String isolation, String domain) {
     this.name = name;
     this.bootstrapServers = connection.bootstrapServers();
-    this.consumer = CommittedTopic.consumer(connection, "earliest", isolation.level);
+    this.consumer = CommittedTopic.consumer(connection, "earliest", isolation);
     try {
       List<TopicPartition> all =
           consumer.partitionsFor(name).stream()
@@ -69,7 +56,10 @@ public final class TopicTail implements AutoCloseable {
                 .formatted(name, bootstrapServers));
       }
       partitionCount = all.size();
-      partitions = domain == null ? all : List.of(new TopicPartition(name, partitionOf(domain)));
+      partitions =
+          domain == null
+              ? all
+              : List.of(new TopicPartition(name, DomainPartition.of(domain, partitionCount)));
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
     } catch (KafkaException e) {
@@ -81,9 +71,9 @@ public final class TopicTail implements AutoCloseable {
     }
   }
 
-  /** Where a domain's records lie: what Kafka's own partitioner makes of the domain as a key. */
-  public int partitionOf(String domain) {
-    return DomainPartition.of(domain, partitionCount);
+  /** Number of partitions of the topic. */
+  public int partitionCount() {
+    return partitionCount;
   }
 
   /**

@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.kafka.Connection;
-import io.millrace.client.kafka.RolloutWriter;
+import io.millrace.client.rollout.RolloutWriter;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;

@@ -6,6 +6,7 @@ import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.VersionRef;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * The state of one domain's rollout: what its log amounts to.
@@ -55,6 +56,19 @@ public record Rollout(
   /** The version that answers what the candidate does not; empty where the log names none. */
   public Optional<VersionRef> stable() {
     return Optional.ofNullable(policy == RolloutPolicy.LATEST ? newest : decidedStable);
+  }
+
+  /**
+   * This state where the log names what was published. Where it names nothing, as in topics from
+   * before there were rollouts, the state with the newest version of the topic {@code adapters}:
+   * the one that serves under {@link RolloutPolicy#LATEST}, although no event says so.
+   *
+   * @param published finds the newest version in {@code adapters}, or null where there is none;
+   *     asked only where the log names nothing
+   */
+  public Rollout orNewest(Supplier<VersionRef> published) {
+    VersionRef found = newest == null ? published.get() : null;
+    return found == null ? this : publishedAs(found);
   }
 
   /** Whether it is one that people or evidence make, on top of a revision. */

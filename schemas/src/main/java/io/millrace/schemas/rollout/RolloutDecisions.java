@@ -170,13 +170,11 @@ public final class RolloutDecisions {
     return event(RolloutAction.HOLD, now.policy()).setVersion(now.candidate()).build();
   }
 
-  /**
-   * The version that serves by now; null where none does. Where nothing says what was published, as
-   * in topics from before there were rollouts, it is the newest one.
-   */
+  /** The version that serves by now; null where none does. */
   private VersionRef stable() {
-    boolean newest = now.policy() == RolloutPolicy.LATEST && !versions.isEmpty();
-    return now.stable().orElse(newest ? versions.lastEntry().getValue() : null);
+    return now.orNewest(() -> versions.isEmpty() ? null : versions.lastEntry().getValue())
+        .stable()
+        .orElse(null);
   }
 
   private RolloutEvent.Builder event(RolloutAction action, RolloutPolicy policy) {

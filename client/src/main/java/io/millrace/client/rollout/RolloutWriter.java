@@ -1,5 +1,7 @@
-package io.millrace.client.kafka;
+package io.millrace.client.rollout;
 
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.RegistryUnavailableException;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import java.nio.charset.StandardCharsets;

@@ -1,26 +1,38 @@
-package io.millrace.inference.http;
+package io.millrace.client.rollout;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
+import java.time.Instant;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeFormatterBuilder;
 import java.util.Locale;
 
-/** Rollouts as HTTP tells of them. */
-final class RolloutJson {
+/** Rollouts as JSON, the same over HTTP and on the command line. */
+public final class RolloutJson {
+  private static final DateTimeFormatter MILLIS =
+      new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
+
   private RolloutJson() {}
 
+  /** An instant as ISO-8601 in UTC, always with milliseconds. */
+  public static String time(Instant instant) {
+    return MILLIS.format(instant);
+  }
+
   /** A state, and the last decision that had an effect on it. */
-  static ObjectNode rollout(Rollout rollout) {
+  public static ObjectNode rollout(Rollout rollout) {
     ObjectNode json = state(rollout);
     json.set("decided", rollout.last() == null ? null : event(rollout.last()));
     return json;
   }
 
   private static ObjectNode state(Rollout rollout) {
-    ObjectNode json = Answer.object();
+    ObjectNode json = object();
     json.put("domain", rollout.domain());
     json.put("policy", RolloutDecisions.word(rollout.policy()));
     json.put("revision", rollout.revision());
@@ -33,19 +45,29 @@ final class RolloutJson {
     return json;
   }
 
-  /** An event in the log, and what came of it. */
-  static ObjectNode entry(RolloutHistory.Entry entry) {
-    ObjectNode json = event(entry.event());
-    json.put("time", Answer.time(entry.time()));
-    json.put("offset", entry.offset());
-    json.put("effect", entry.objection() == null && Rollout.isDecision(entry.event().getAction()));
-    json.put("objection", entry.objection());
+  /** An event in the log, what came of it, and the state after it. */
+  public static ObjectNode entryWithState(RolloutHistory.Entry entry) {
+    ObjectNode json = entry(entry);
     json.set("after", state(entry.after()));
     return json;
   }
 
+  /** An event in the log, what came of it, and the revision after it. */
+  public static ObjectNode entryWithRevision(RolloutHistory.Entry entry) {
+    return entry(entry).put("revision", entry.after().revision());
+  }
+
+  private static ObjectNode entry(RolloutHistory.Entry entry) {
+    ObjectNode json = event(entry.event());
+    json.put("time", time(entry.time()));
+    json.put("offset", entry.offset());
+    json.put("effect", entry.objection() == null && Rollout.isDecision(entry.event().getAction()));
+    json.put("objection", entry.objection());
+    return json;
+  }
+
   private static ObjectNode event(RolloutEvent event) {
-    ObjectNode json = Answer.object();
+    ObjectNode json = object();
     json.put("eventId", event.getEventId());
     json.put("action", event.getAction().name().toLowerCase(Locale.ROOT));
     json.put("basedOn", event.getBasedOn());
@@ -54,13 +76,17 @@ final class RolloutJson {
     json.put("share", event.getShare());
     json.put("author", event.getAuthor());
     json.put("reason", event.getReason());
-    json.put("createdAt", Answer.time(event.getCreatedAt()));
+    json.put("createdAt", time(event.getCreatedAt()));
     return json;
   }
 
   private static ObjectNode version(VersionRef version) {
     return version == null
         ? null
-        : Answer.object().put("version", version.getVersion()).put("sha256", version.getSha256());
+        : object().put("version", version.getVersion()).put("sha256", version.getSha256());
+  }
+
+  private static ObjectNode object() {
+    return JsonNodeFactory.instance.objectNode();
   }
 }
