@@ -7,6 +7,7 @@ import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.registry.SchemaRegistry;
 import io.millrace.schemas.registry.WireFormat;
 import java.io.IOException;
@@ -32,7 +33,25 @@ public final class AvroRecordDeserializer implements Deserializer<Object> {
               RolloutEvent.class)
           .collect(toMap(Class::getName, type -> type));
 
+  private final Map<String, Class<? extends SpecificRecord>> types;
   private SchemaRegistry registry;
+
+  /** Reads each record into its own class. */
+  public AvroRecordDeserializer() {
+    this(RECORDS);
+  }
+
+  private AvroRecordDeserializer(Map<String, Class<? extends SpecificRecord>> types) {
+    this.types = types;
+  }
+
+  /**
+   * Reads of each {@link AdapterVersion} its number and hash alone. Avro's schema resolution skips
+   * all other fields, the payload among them.
+   */
+  static AvroRecordDeserializer ofVersionRefs() {
+    return new AvroRecordDeserializer(Map.of(AdapterVersion.class.getName(), VersionRef.class));
+  }
 
   @Override
   public void configure(Map<String, ?> configuration, boolean isKey) {
@@ -55,7 +74,7 @@ public final class AvroRecordDeserializer implements Deserializer<Object> {
       if (writer == null) {
         throw new UnreadableRecordException("the schema registry knows no schema " + id);
       }
-      Class<? extends SpecificRecord> type = RECORDS.get(writer.getFullName());
+      Class<? extends SpecificRecord> type = types.get(writer.getFullName());
       if (type == null) {
         throw new UnreadableRecordException(
             "schema " + id + " describes a " + writer.getFullName() + ", no record of Millrace");

@@ -3,6 +3,8 @@ package io.millrace.client.kafka;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.registry.SchemaRegistry;
 import java.io.Serializable;
 import java.util.HashMap;
@@ -100,6 +102,25 @@ public final class Connection implements Serializable {
     Deserializer<Object> deserializer = create(VALUE_DESERIALIZER, Deserializer.class);
     deserializer.configure(registryConfiguration(), false);
     return new GuardedDeserializer<>(deserializer, type);
+  }
+
+  /**
+   * Reads the number and the hash of an {@link AdapterVersion}, with the exceptions of {@link
+   * #deserializer}. Millrace's own class skips the payload; another one has to read it.
+   *
+   * @throws UsageException where the class cannot be used
+   */
+  public Deserializer<VersionRef> versionRefDeserializer() {
+    if (settings.get(VALUE_DESERIALIZER).equals(AvroRecordDeserializer.class.getName())) {
+      Deserializer<Object> deserializer = AvroRecordDeserializer.ofVersionRefs();
+      deserializer.configure(registryConfiguration(), false);
+      return new GuardedDeserializer<>(deserializer, VersionRef.class);
+    }
+    Deserializer<AdapterVersion> whole = deserializer(AdapterVersion.class);
+    return (topic, bytes) -> {
+      AdapterVersion version = whole.deserialize(topic, bytes);
+      return version == null ? null : new VersionRef(version.getVersion(), version.getSha256());
+    };
   }
 
   private Map<String, Object> registryConfiguration() {

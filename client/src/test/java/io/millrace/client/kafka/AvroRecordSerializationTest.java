@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.millrace.client.settings.Settings;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.registry.SchemaRefusedException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -33,6 +34,19 @@ class AvroRecordSerializationTest {
     byte[] bytes = connection.serializer().serialize("there-and-back", record);
     Deserializer<?> deserializer = connection.deserializer(record.getClass());
     assertThat(deserializer.deserialize("there-and-back", bytes)).isEqualTo(record);
+  }
+
+  @Test
+  void aVersionsNumberAndHashComeWithoutItsPayload(RegistryProcess registry) {
+    Connection connection = registry.connection();
+    byte[] bytes = connection.serializer().serialize("refs", Records.VERSION);
+
+    assertThat(connection.versionRefDeserializer().deserialize("refs", bytes))
+        .isEqualTo(new VersionRef(Records.VERSION.getVersion(), Records.VERSION.getSha256()));
+    assertThat(connection.versionRefDeserializer().deserialize("refs", null)).isNull();
+    byte[] step = connection.serializer().serialize("mixed", Records.STEP);
+    assertThatThrownBy(() -> connection.versionRefDeserializer().deserialize("mixed", step))
+        .isInstanceOf(UnreadableRecordException.class);
   }
 
   @Test

@@ -2,13 +2,13 @@ package io.millrace.inference.serving;
 
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.StoredVersion;
+import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.schemas.signing.TrustedKeys;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.adapter.Classifier;
 import io.millrace.svft.adapter.Merge;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.model.BaseModel;
-import io.millrace.svft.tensor.Sha256;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import java.util.Optional;
@@ -79,10 +79,10 @@ public final class AdapterLoader {
 
   /** A version is its content: its name must be what its payload hashes to. */
   public static void requireHash(byte[] payload, String sha256) throws RefusedException {
-    String actual = Sha256.of(payload);
-    if (!actual.equals(sha256)) {
+    PayloadHash hash = PayloadHash.of(payload, sha256);
+    if (!hash.matches()) {
       throw new RefusedException(
-          "its payload hashes to " + actual + ", but it calls itself " + sha256);
+          "its payload hashes to " + hash.actual() + ", but it calls itself " + sha256);
     }
   }
 

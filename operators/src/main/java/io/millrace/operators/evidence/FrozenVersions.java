@@ -4,10 +4,10 @@ import ai.djl.Device;
 import io.millrace.operators.model.SharedModel;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.EvidenceExample;
+import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.adapter.Classifier;
 import io.millrace.svft.method.AdapterException;
-import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.training.Trainer;
 import java.io.IOException;
 import java.util.Iterator;
@@ -68,11 +68,11 @@ final class FrozenVersions implements AutoCloseable {
     }
     byte[] payload = new byte[version.getPayload().remaining()];
     version.getPayload().duplicate().get(payload);
-    String sha256 = Sha256.of(payload);
-    if (!sha256.equals(version.getSha256())) {
+    PayloadHash hash = PayloadHash.of(version);
+    if (!hash.matches()) {
       throw new AdapterException(
           "version %d is damaged: its payload's SHA-256 is %s, its id %s"
-              .formatted(version.getVersion(), sha256, version.getSha256()));
+              .formatted(version.getVersion(), hash.actual(), hash.id()));
     }
     if (model == null) {
       model =
@@ -83,7 +83,7 @@ final class FrozenVersions implements AutoCloseable {
               Trainer.factored(settings.method()));
     }
     Classifier made = new Classifier(model.base(), Adapter.fromPayload(payload));
-    classifiers.put(sha256, made);
+    classifiers.put(hash.id(), made);
     if (classifiers.size() > READY) {
       Iterator<Classifier> eldest = classifiers.values().iterator();
       eldest.next().close();

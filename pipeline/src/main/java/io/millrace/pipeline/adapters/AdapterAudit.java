@@ -2,10 +2,10 @@ package io.millrace.pipeline.adapters;
 
 import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
-import io.millrace.svft.tensor.Sha256;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -61,16 +61,16 @@ public final class AdapterAudit {
   }
 
   /** Takes the log's next record. */
-  public void add(LoggedVersion logged) {
+  public void add(LoggedVersion<AdapterVersion> logged) {
     if (logged.domain().isEmpty()) {
       strays.add(logged.place() + ": its key is no domain@version");
       return;
     }
     Seen seen = domains.computeIfAbsent(logged.domain(), name -> new Seen());
-    if (logged.content() instanceof LoggedVersion.Pruned) {
+    if (logged.content() instanceof LoggedVersion.Pruned<AdapterVersion>) {
       seen.pruned.add(logged.version());
       seen.versions.remove(logged.version());
-    } else if (logged.content() instanceof LoggedVersion.Unreadable broken) {
+    } else if (logged.content() instanceof LoggedVersion.Unreadable<AdapterVersion> broken) {
       seen.faults.add(
           "version %d, %s: unreadable: %s"
               .formatted(logged.version(), logged.place(), broken.why()));
@@ -79,7 +79,7 @@ public final class AdapterAudit {
     }
   }
 
-  private void add(Seen seen, LoggedVersion logged, AdapterVersion record) {
+  private void add(Seen seen, LoggedVersion<AdapterVersion> logged, AdapterVersion record) {
     long version = record.getVersion();
     String name = "version " + version + ": ";
     if (!record.getDomain().equals(logged.domain()) || version != logged.version()) {
@@ -104,9 +104,9 @@ public final class AdapterAudit {
     List<String> faults = new ArrayList<>();
     byte[] payload = new byte[record.getPayload().remaining()];
     record.getPayload().duplicate().get(payload);
-    String sha256 = Sha256.of(payload);
-    if (!sha256.equals(record.getSha256())) {
-      faults.add("its payload's SHA-256 is %s, its id %s".formatted(sha256, record.getSha256()));
+    PayloadHash hash = PayloadHash.of(record);
+    if (!hash.matches()) {
+      faults.add("its payload's SHA-256 is %s, its id %s".formatted(hash.actual(), hash.id()));
     }
     Adapter adapter;
     try {

@@ -6,6 +6,7 @@ import io.millrace.pipeline.records.AdapterLog;
 import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.pipeline.records.PublishedVersions;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.tensor.Sha256;
@@ -35,12 +36,12 @@ final class AdapterSource {
   }
 
   /** Reads the log, from a stack that is started for that where a directory was named. */
-  <T> T read(Settings settings, PrintWriter err, Function<AdapterLog, T> reader) {
+  <T> T read(Settings settings, PrintWriter err, Function<AdapterLog<AdapterVersion>, T> reader) {
     return records.read(
         settings,
         err,
         connection -> {
-          try (AdapterLog log = new AdapterLog(connection)) {
+          try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection)) {
             return reader.apply(log);
           }
         });
@@ -88,7 +89,8 @@ final class AdapterSource {
     }
   }
 
-  private static Version choose(AdapterLog log, PrintWriter err, String named, Long number) {
+  private static Version choose(
+      AdapterLog<AdapterVersion> log, PrintWriter err, String named, Long number) {
     PublishedVersions versions = PublishedVersions.of(log);
     warn(versions, err);
     if (named == null && versions.domains().size() > 1) {
@@ -107,7 +109,7 @@ final class AdapterSource {
                     new UsageException(
                         "%s has no version %d; it has %s"
                             .formatted(shown(domain), number, ranges(numbers))));
-    LoggedVersion logged = log.at(entry.partition(), entry.offset());
+    LoggedVersion<AdapterVersion> logged = log.at(entry.partition(), entry.offset());
     AdapterVersion record =
         logged
             .published()
@@ -119,14 +121,14 @@ final class AdapterSource {
     byte[] payload = new byte[record.getPayload().remaining()];
     record.getPayload().duplicate().get(payload);
     String name = shown(record.getDomain()) + "@" + record.getVersion();
-    String sha256 = Sha256.of(payload);
-    if (!sha256.equals(record.getSha256())) {
+    PayloadHash hash = PayloadHash.of(record);
+    if (!hash.matches()) {
       throw new IllegalStateException(
           "%s is damaged: its payload's SHA-256 is %s, its id %s"
-              .formatted(name, sha256, record.getSha256()));
+              .formatted(name, hash.actual(), hash.id()));
     }
     try {
-      return new Version(Adapter.fromPayload(payload), payload, sha256, Optional.of(record));
+      return new Version(Adapter.fromPayload(payload), payload, hash.id(), Optional.of(record));
     } catch (AdapterException e) {
       throw new IllegalStateException(name + " is damaged: " + e.getMessage(), e);
     }

@@ -2,57 +2,54 @@ package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.RegistryUnavailableException;
-import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.client.process.UsageException;
 import io.millrace.operators.evidence.PublishedAdapters;
-import io.millrace.pipeline.records.CommittedTopic;
+import io.millrace.pipeline.records.AdapterLog;
+import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.schemas.AdapterVersion;
-import io.millrace.schemas.Topics;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.serialization.Deserializer;
 
 /**
- * The versions on the topic {@code adapters}: each is looked up by reading its partition, from the
- * last one of its domain that was found on.
+ * Looks up published versions for the evidence operator, in the topic {@code adapters}. Each is
+ * looked up by reading its partition, from the last version of its domain that was found on.
  */
-public final class LoggedAdapters implements PublishedAdapters {
+final class LoggedAdapters implements PublishedAdapters {
   private static final long serialVersionUID = 1;
 
   private record Place(long version, long offset) {}
 
   private final Connection connection;
-  private transient Deserializer<AdapterVersion> reader;
   private transient Map<String, Place> found;
 
-  public LoggedAdapters(Connection connection) {
+  LoggedAdapters(Connection connection) {
     this.connection = connection;
   }
 
   @Override
   public Optional<AdapterVersion> find(String domain, long version) throws IOException {
-    if (reader == null) {
-      reader = connection.deserializer(AdapterVersion.class);
+    if (found == null) {
       found = new HashMap<>();
     }
     Place last = found.get(domain);
     long from = last != null && last.version() < version ? last.offset() : 0;
-    byte[] key = Topics.adapterKey(domain, version);
-    byte[] partitionBy = domain.getBytes(StandardCharsets.UTF_8);
     // A connection of its own each time: it is wanted once per candidate, and minutes apart.
-    try (CommittedTopic topic = new CommittedTopic(connection, Topics.ADAPTERS)) {
-      Optional<ConsumerRecord<byte[], byte[]>> record = topic.newest(key, partitionBy, from);
+    try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection)) {
+      Optional<LoggedVersion<AdapterVersion>> record = log.newest(domain, version, from);
       if (record.isEmpty() && from > 0) {
-        record = topic.newest(key, partitionBy, 0);
+        record = log.newest(domain, version, 0);
       }
-      record.ifPresent(there -> found.put(domain, new Place(version, there.offset())));
-      return record.map(there -> reader.deserialize(Topics.ADAPTERS, there.value()));
-    } catch (UnreadableRecordException e) {
-      throw new IOException("%s@%d: %s".formatted(domain, version, e.getMessage()), e);
+      if (record.isEmpty()) {
+        return Optional.empty();
+      }
+      LoggedVersion<AdapterVersion> there = record.get();
+      found.put(domain, new Place(version, there.offset()));
+      if (there.content() instanceof LoggedVersion.Unreadable<AdapterVersion> broken) {
+        throw new IOException("%s@%d: %s".formatted(domain, version, broken.why()));
+      }
+      return there.published();
     } catch (UsageException | IllegalStateException | RegistryUnavailableException e) {
       throw new IOException(e.getMessage(), e);
     }

@@ -5,6 +5,9 @@ import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.client.process.UsageException;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.VersionRef;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.serialization.Deserializer;
@@ -12,28 +15,50 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The topic {@code adapters}, read from its beginning, committed records only. It changes nothing
- * there. For one thread.
+ * Reads the topic {@code adapters}: committed records only. Everything outside serving that wants
+ * published versions reads them here. It changes nothing in the topic. For one thread.
+ *
+ * @param <T> what is read of a version
  */
-public final class AdapterLog implements AutoCloseable {
+public final class AdapterLog<T> implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterLog.class);
 
   private final CommittedTopic topic;
-  private final Deserializer<AdapterVersion> reader;
+  private final Deserializer<T> reader;
+
+  private AdapterLog(CommittedTopic topic, Deserializer<T> reader) {
+    this.topic = topic;
+    this.reader = reader;
+  }
 
   /**
-   * Connects.
+   * Connects, to read whole records.
    *
    * @throws UsageException where there is no such topic
    * @throws IllegalStateException where Kafka does not answer
    */
-  public AdapterLog(Connection connection) {
-    this.reader = connection.deserializer(AdapterVersion.class);
-    this.topic = new CommittedTopic(connection, Topics.ADAPTERS);
+  public static AdapterLog<AdapterVersion> open(Connection connection) {
+    Deserializer<AdapterVersion> reader = connection.deserializer(AdapterVersion.class);
+    return new AdapterLog<>(new CommittedTopic(connection, Topics.ADAPTERS), reader);
   }
 
-  /** Every record that is committed now: a partition's in their order, and so a domain's. */
-  public void forEach(Consumer<LoggedVersion> reader) {
+  /**
+   * Connects, to read numbers and hashes. Payloads are skipped.
+   *
+   * @param domain whose partition to read; null for all partitions
+   * @throws UsageException where there is no such topic
+   * @throws IllegalStateException where Kafka does not answer
+   */
+  static AdapterLog<VersionRef> openRefs(Connection connection, String domain) {
+    Deserializer<VersionRef> reader = connection.versionRefDeserializer();
+    CommittedTopic topic =
+        new CommittedTopic(
+            connection, Topics.ADAPTERS, domain, "; millrace topics makes what is missing");
+    return new AdapterLog<>(topic, reader);
+  }
+
+  /** Every record that is committed now, in the order of its partition, and so of its domain. */
+  public void forEach(Consumer<LoggedVersion<T>> reader) {
     topic.forEach(record -> reader.accept(read(record)));
   }
 
@@ -42,7 +67,7 @@ public final class AdapterLog implements AutoCloseable {
    *
    * @throws IllegalStateException where it has been compacted away since
    */
-  public LoggedVersion at(int partition, long offset) {
+  public LoggedVersion<T> at(int partition, long offset) {
     return topic
         .at(partition, offset)
         .map(this::read)
@@ -53,7 +78,19 @@ public final class AdapterLog implements AutoCloseable {
                         .formatted(offset, partition)));
   }
 
-  private LoggedVersion read(ConsumerRecord<byte[], byte[]> record) {
+  /**
+   * The last record of a version that is committed now.
+   *
+   * @param from the offset to begin at; one that is not there any more, or not yet, is the nearest
+   * @return empty where there is none, and where the version was deleted
+   */
+  public Optional<LoggedVersion<T>> newest(String domain, long version, long from) {
+    return topic
+        .newest(Topics.adapterKey(domain, version), domain.getBytes(StandardCharsets.UTF_8), from)
+        .map(this::read);
+  }
+
+  private LoggedVersion<T> read(ConsumerRecord<byte[], byte[]> record) {
     String domain = "";
     long version = 0;
     if (record.key() != null) {
@@ -61,22 +98,22 @@ public final class AdapterLog implements AutoCloseable {
         version = Topics.versionOfAdapterKey(record.key());
         domain = Topics.domainOfAdapterKey(record.key());
       } catch (IllegalArgumentException e) {
-        // None of ours: whoever reads the record says so.
+        // The caller sees the empty domain, and says so where it matters.
         LOG.debug("A key of the topic {} is no domain@version", Topics.ADAPTERS, e);
       }
     }
-    return new LoggedVersion(
+    return new LoggedVersion<>(
         record.partition(), record.offset(), domain, version, content(record.value()));
   }
 
-  private LoggedVersion.Content content(byte[] value) {
+  private LoggedVersion.Content<T> content(byte[] value) {
     if (value == null) {
-      return new LoggedVersion.Pruned();
+      return new LoggedVersion.Pruned<>();
     }
     try {
-      return new LoggedVersion.Published(reader.deserialize(Topics.ADAPTERS, value));
+      return new LoggedVersion.Published<>(reader.deserialize(Topics.ADAPTERS, value));
     } catch (UnreadableRecordException e) {
-      return new LoggedVersion.Unreadable(e.getMessage());
+      return new LoggedVersion.Unreadable<>(e.getMessage());
     }
   }
 

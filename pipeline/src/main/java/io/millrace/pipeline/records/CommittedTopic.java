@@ -18,6 +18,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
@@ -36,9 +37,13 @@ public final class CommittedTopic implements AutoCloseable {
 
   private static final Duration WAIT = Duration.ofMillis(200);
 
+  /** How long partitions that have more to read may give nothing. */
+  private static final Duration STALLED_AFTER = Duration.ofSeconds(15);
+
   private final String name;
   private final String bootstrapServers;
   private final KafkaConsumer<byte[], byte[]> consumer;
+  private final int partitionCount;
   private final List<TopicPartition> partitions;
 
   /**
@@ -48,17 +53,35 @@ public final class CommittedTopic implements AutoCloseable {
    * @throws IllegalStateException where Kafka does not answer
    */
   public CommittedTopic(Connection connection, String name) {
+    this(connection, name, null, "");
+  }
+
+  /**
+   * Connects, to read the partition of one domain; for a topic that is partitioned by domain.
+   *
+   * @param domain null for all partitions
+   * @param advice what the message adds where there is no such topic
+   * @throws UsageException where there is no such topic
+   * @throws IllegalStateException where Kafka does not answer
+   */
+  CommittedTopic(Connection connection, String name, String domain, String advice) {
     this.name = name;
     this.bootstrapServers = connection.bootstrapServers();
     this.consumer = consumer(connection, "earliest");
     try {
-      partitions =
+      List<TopicPartition> all =
           consumer.partitionsFor(name).stream()
               .map(partition -> new TopicPartition(name, partition.partition()))
               .toList();
-      if (partitions.isEmpty()) {
-        throw new UsageException("there is no topic %s at %s".formatted(name, bootstrapServers));
+      if (all.isEmpty()) {
+        throw new UsageException(
+            "there is no topic %s at %s%s".formatted(name, bootstrapServers, advice));
       }
+      partitionCount = all.size();
+      partitions =
+          domain == null
+              ? all
+              : List.of(new TopicPartition(name, DomainPartition.of(domain, partitionCount)));
     } catch (KafkaException e) {
       consumer.close();
       throw failed(e);
@@ -118,21 +141,45 @@ public final class CommittedTopic implements AutoCloseable {
     try {
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
-      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-      Set<TopicPartition> open = new HashSet<>(partitions);
-      while (true) {
-        open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
-        if (open.isEmpty()) {
-          return false;
-        }
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
-          if (wanted.test(record)) {
-            return true;
-          }
-        }
-      }
+      return readToEnd(consumer, partitions, wanted);
     } catch (KafkaException e) {
       throw failed(e);
+    }
+  }
+
+  /**
+   * Reads on to the end that there is now, a partition's records in their order.
+   *
+   * @param wanted called for each record; true ends the reading
+   * @return whether it was ended so
+   * @throws TimeoutException where nothing comes although there is more
+   */
+  static boolean readToEnd(
+      KafkaConsumer<byte[], byte[]> consumer,
+      List<TopicPartition> partitions,
+      Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
+    Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+    Set<TopicPartition> open = new HashSet<>(partitions);
+    long reached = -1;
+    long reachedAt = System.nanoTime();
+    while (true) {
+      open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
+      if (open.isEmpty()) {
+        return false;
+      }
+      // A poll may give nothing and still get past what was aborted.
+      long now = partitions.stream().mapToLong(consumer::position).sum();
+      if (now > reached) {
+        reached = now;
+        reachedAt = System.nanoTime();
+      } else if (System.nanoTime() - reachedAt > STALLED_AFTER.toNanos()) {
+        throw new TimeoutException("nothing came for " + STALLED_AFTER.toSeconds() + " s");
+      }
+      for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
+        if (wanted.test(record)) {
+          return true;
+        }
+      }
     }
   }
 
@@ -166,7 +213,7 @@ public final class CommittedTopic implements AutoCloseable {
       byte[] key, byte[] partitionBy, long from) {
     try {
       TopicPartition only =
-          new TopicPartition(name, DomainPartition.of(partitionBy, partitions.size()));
+          new TopicPartition(name, DomainPartition.of(partitionBy, partitionCount));
       consumer.assign(List.of(only));
       long end = consumer.endOffsets(List.of(only)).get(only);
       long beginning = consumer.beginningOffsets(List.of(only)).get(only);

@@ -1,70 +1,53 @@
 package io.millrace.pipeline.records;
 
 import io.millrace.client.kafka.Connection;
-import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.client.process.UsageException;
-import io.millrace.schemas.AdapterVersion;
-import io.millrace.schemas.Topics;
 import io.millrace.schemas.VersionRef;
 import java.util.Collections;
 import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.serialization.Deserializer;
 
-/** The versions in the topic {@code adapters} that are committed and not pruned. */
+/**
+ * Number and hash of the versions in the topic {@code adapters} that are committed and not pruned.
+ */
 public final class KnownVersions {
   private final NavigableMap<String, NavigableMap<Long, VersionRef>> domains = new TreeMap<>();
-  private final Deserializer<AdapterVersion> reader;
 
-  private KnownVersions(Deserializer<AdapterVersion> reader) {
-    this.reader = reader;
-  }
+  private KnownVersions() {}
 
   /**
    * Reads the topic.
    *
-   * @param domain whose partition to read; null for all of them
+   * @param domain whose versions to read; null for those of all domains
    * @throws UsageException where there is no such topic
    * @throws IllegalStateException where Kafka does not answer
    */
   public static KnownVersions read(Connection connection, String domain) {
-    KnownVersions versions = new KnownVersions(connection.deserializer(AdapterVersion.class));
-    try (TopicTail topic = new TopicTail(connection, Topics.ADAPTERS, "read_committed", domain)) {
-      topic.readOn(record -> versions.add(record, domain));
+    KnownVersions versions = new KnownVersions();
+    try (AdapterLog<VersionRef> log = AdapterLog.openRefs(connection, domain)) {
+      log.forEach(
+          logged -> {
+            if (!logged.domain().isEmpty() && (domain == null || domain.equals(logged.domain()))) {
+              versions.add(logged);
+            }
+          });
     }
     return versions;
   }
 
-  private void add(ConsumerRecord<byte[], byte[]> record, String only) {
-    String domain;
-    long version;
-    try {
-      if (record.key() == null) {
-        return;
-      }
-      domain = Topics.domainOfAdapterKey(record.key());
-      version = Topics.versionOfAdapterKey(record.key());
-    } catch (IllegalArgumentException e) {
-      return;
-    }
-    if (only != null && !only.equals(domain)) {
-      return;
-    }
-    if (record.value() == null) {
-      domains.getOrDefault(domain, Collections.emptyNavigableMap()).remove(version);
-      return;
-    }
-    try {
-      String sha256 = reader.deserialize(Topics.ADAPTERS, record.value()).getSha256();
+  /** Pruned and unreadable versions count alike: no serving process can load either. */
+  private void add(LoggedVersion<VersionRef> logged) {
+    if (logged.published().isEmpty()) {
       domains
-          .computeIfAbsent(domain, name -> new TreeMap<>())
-          .put(version, new VersionRef(version, sha256));
-    } catch (UnreadableRecordException e) {
-      // No serving process can load it either.
-      domains.getOrDefault(domain, Collections.emptyNavigableMap()).remove(version);
+          .getOrDefault(logged.domain(), Collections.emptyNavigableMap())
+          .remove(logged.version());
+      return;
     }
+    String sha256 = logged.published().get().getSha256();
+    domains
+        .computeIfAbsent(logged.domain(), name -> new TreeMap<>())
+        .put(logged.version(), new VersionRef(logged.version(), sha256));
   }
 
   /** Domains that had a version, by name. */

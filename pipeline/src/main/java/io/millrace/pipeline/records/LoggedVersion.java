@@ -1,36 +1,36 @@
 package io.millrace.pipeline.records;
 
-import io.millrace.schemas.AdapterVersion;
 import java.util.Optional;
 
 /**
- * One record of the topic {@code adapters}, as it lies there.
+ * One record of the topic {@code adapters}, with its place there.
  *
- * @param domain of its key; empty where the key is none of ours
- * @param version of its key; 0 where the key is none of ours
- * @param content what it says
+ * @param <T> what was read of a version: the whole record, or its number and hash
+ * @param domain of its key; empty where the key is no {@code domain@version}
+ * @param version of its key; 0 where the key is no {@code domain@version}
+ * @param content of its value
  */
-public record LoggedVersion(
-    int partition, long offset, String domain, long version, Content content) {
+public record LoggedVersion<T>(
+    int partition, long offset, String domain, long version, Content<T> content) {
 
-  /** What a record says. */
-  public sealed interface Content {}
+  /** The value of a record. */
+  public sealed interface Content<T> {}
 
   /** A version. */
-  public record Published(AdapterVersion version) implements Content {}
+  public record Published<T>(T version) implements Content<T> {}
 
-  /** That the key's version is gone: a tombstone. */
-  public record Pruned() implements Content {}
+  /** No value: the version of the key is deleted. */
+  public record Pruned<T>() implements Content<T> {}
 
-  /** Nothing that can be read. */
-  public record Unreadable(String why) implements Content {}
+  /** A value that cannot be read. */
+  public record Unreadable<T>(String why) implements Content<T> {}
 
-  /** The version, where it is one. */
-  public Optional<AdapterVersion> published() {
-    return content instanceof Published found ? Optional.of(found.version()) : Optional.empty();
+  /** The version, where the record holds one. */
+  public Optional<T> published() {
+    return content instanceof Published<T> found ? Optional.of(found.version()) : Optional.empty();
   }
 
-  /** Where it lies, for people: {@code adapters-0 at offset 17}. */
+  /** The place, for people: {@code adapters-0 at offset 17}. */
   public String place() {
     return "adapters-" + partition + " at offset " + offset;
   }

@@ -27,21 +27,21 @@ public final class PublishedVersions {
   private PublishedVersions() {}
 
   /** Reads the whole log. */
-  public static PublishedVersions of(AdapterLog log) {
+  public static PublishedVersions of(AdapterLog<AdapterVersion> log) {
     PublishedVersions versions = new PublishedVersions();
     log.forEach(versions::add);
     return versions;
   }
 
-  private void add(LoggedVersion logged) {
-    if (logged.content() instanceof LoggedVersion.Published published) {
+  private void add(LoggedVersion<AdapterVersion> logged) {
+    if (logged.content() instanceof LoggedVersion.Published<AdapterVersion> published) {
       AdapterVersion record = published.version();
       int bytes = record.getPayload().remaining();
       record.setPayload(ByteBuffer.allocate(0));
       domains
           .computeIfAbsent(record.getDomain(), domain -> new TreeMap<>())
           .put(record.getVersion(), new Entry(logged.partition(), logged.offset(), record, bytes));
-    } else if (logged.content() instanceof LoggedVersion.Unreadable broken) {
+    } else if (logged.content() instanceof LoggedVersion.Unreadable<AdapterVersion> broken) {
       unreadable.add(logged.place() + ": " + broken.why());
     } else if (domains.containsKey(logged.domain())) {
       domains.get(logged.domain()).remove(logged.version());

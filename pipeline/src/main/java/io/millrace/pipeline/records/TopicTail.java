@@ -4,17 +4,13 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.DomainPartition;
 import io.millrace.client.process.UsageException;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.TimeoutException;
 
 /**
  * A topic that is keyed by domain, or one domain's partition of it, read from its beginning and
@@ -23,9 +19,6 @@ import org.apache.kafka.common.errors.TimeoutException;
  */
 public final class TopicTail implements AutoCloseable {
   private static final Duration WAIT = Duration.ofMillis(200);
-
-  /** How long a partition that has more to read may give nothing. */
-  private static final Duration PATIENCE = Duration.ofSeconds(15);
 
   private final String name;
   private final String bootstrapServers;
@@ -83,25 +76,13 @@ public final class TopicTail implements AutoCloseable {
    */
   public void readOn(Consumer<ConsumerRecord<byte[], byte[]>> reader) {
     try {
-      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-      Set<TopicPartition> open = new HashSet<>(partitions);
-      long reached = -1;
-      long reachedAt = System.nanoTime();
-      while (true) {
-        open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
-        if (open.isEmpty()) {
-          return;
-        }
-        // A poll may give nothing and still get past what was aborted.
-        long now = partitions.stream().mapToLong(consumer::position).sum();
-        if (now > reached) {
-          reached = now;
-          reachedAt = System.nanoTime();
-        } else if (System.nanoTime() - reachedAt > PATIENCE.toNanos()) {
-          throw new TimeoutException("nothing came for " + PATIENCE.toSeconds() + " s");
-        }
-        consumer.poll(WAIT).forEach(reader);
-      }
+      CommittedTopic.readToEnd(
+          consumer,
+          partitions,
+          record -> {
+            reader.accept(record);
+            return false;
+          });
     } catch (KafkaException e) {
       throw failed(e);
     }

@@ -4,6 +4,7 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Manifest;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.signing.PayloadHash;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -20,9 +21,9 @@ public final class DomainHistory {
    * A version, without its payload.
    *
    * @param record as it was published, the payload left out
-   * @param payloadSha256 of the payload that the record held
+   * @param payload hash of the payload that the record held
    */
-  record Version(AdapterVersion record, String payloadSha256) {
+  record Version(AdapterVersion record, PayloadHash payload) {
     long number() {
       return record.getVersion();
     }

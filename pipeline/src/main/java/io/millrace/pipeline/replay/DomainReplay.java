@@ -9,6 +9,7 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.training.NonFiniteStepException;
 import io.millrace.svft.training.TrainingEnvironment;
@@ -101,15 +102,16 @@ public final class DomainReplay {
   /** A payload that was changed after it was published is not what its id names. */
   private void checkPayload(DomainHistory.Version version) {
     AdapterVersion record = version.record();
-    if (!version.payloadSha256().equals(record.getSha256())) {
+    PayloadHash payload = version.payload();
+    if (!payload.matches()) {
       differences.add(
           new Difference(
               record.getDomain(),
               record.getSteps(),
               record.getVersion(),
               "the stored payload is not what was published",
-              record.getSha256(),
-              version.payloadSha256(),
+              payload.id(),
+              payload.actual(),
               List.of("the recorded SHA-256 is the version's id, the other that of the payload")));
     }
   }

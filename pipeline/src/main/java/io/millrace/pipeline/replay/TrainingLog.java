@@ -9,7 +9,7 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
-import io.millrace.svft.tensor.Sha256;
+import io.millrace.schemas.signing.PayloadHash;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.SortedMap;
@@ -57,7 +57,7 @@ public final class TrainingLog {
   }
 
   private void readVersions() {
-    try (AdapterLog log = new AdapterLog(connection)) {
+    try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection)) {
       log.forEach(
           logged -> {
             if (!logged.domain().isEmpty() && wanted.test(logged.domain())) {
@@ -67,8 +67,8 @@ public final class TrainingLog {
     }
   }
 
-  private void add(LoggedVersion logged) {
-    if (logged.content() instanceof LoggedVersion.Unreadable broken) {
+  private void add(LoggedVersion<AdapterVersion> logged) {
+    if (logged.content() instanceof LoggedVersion.Unreadable<AdapterVersion> broken) {
       throw new IllegalStateException(
           "%s: version %d of %s cannot be read: %s"
               .formatted(logged.place(), logged.version(), logged.domain(), broken.why()));
@@ -79,10 +79,9 @@ public final class TrainingLog {
       return;
     }
     AdapterVersion record = logged.published().get();
-    byte[] payload = new byte[record.getPayload().remaining()];
-    record.getPayload().duplicate().get(payload);
+    PayloadHash hash = PayloadHash.of(record);
     record.setPayload(ByteBuffer.allocate(0));
-    history.add(new DomainHistory.Version(record, Sha256.of(payload)));
+    history.add(new DomainHistory.Version(record, hash));
   }
 
   private void readSteps() {

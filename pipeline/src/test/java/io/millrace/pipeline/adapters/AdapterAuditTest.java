@@ -156,9 +156,9 @@ class AdapterAuditTest {
 
   @Test
   void aRecordUnderAnothersKeyAndOneThatIsUnreadableAreFound() {
-    audit.add(logged("d", 7, new LoggedVersion.Published(chain.get(0))));
-    audit.add(logged("d", 8, new LoggedVersion.Unreadable("no such schema")));
-    audit.add(logged("", 0, new LoggedVersion.Unreadable("no such schema")));
+    audit.add(logged("d", 7, new LoggedVersion.Published<>(chain.get(0))));
+    audit.add(logged("d", 8, new LoggedVersion.Unreadable<>("no such schema")));
+    audit.add(logged("", 0, new LoggedVersion.Unreadable<>("no such schema")));
 
     assertThat(faults())
         .containsExactly(
@@ -178,15 +178,16 @@ class AdapterAuditTest {
 
   private void add(AdapterVersion version) {
     audit.add(
-        logged(version.getDomain(), version.getVersion(), new LoggedVersion.Published(version)));
+        logged(version.getDomain(), version.getVersion(), new LoggedVersion.Published<>(version)));
   }
 
   private void prune(long version) {
-    audit.add(logged("d", version, new LoggedVersion.Pruned()));
+    audit.add(logged("d", version, new LoggedVersion.Pruned<>()));
   }
 
-  private LoggedVersion logged(String domain, long version, LoggedVersion.Content content) {
-    return new LoggedVersion(0, offset++, domain, version, content);
+  private LoggedVersion<AdapterVersion> logged(
+      String domain, long version, LoggedVersion.Content<AdapterVersion> content) {
+    return new LoggedVersion<>(0, offset++, domain, version, content);
   }
 
   private List<String> faults() {

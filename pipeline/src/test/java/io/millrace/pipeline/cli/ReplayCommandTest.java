@@ -346,10 +346,10 @@ class ReplayCommandTest {
 
   private static Map<Long, AdapterVersion> versions(String domain) {
     Map<Long, AdapterVersion> versions = new HashMap<>();
-    try (AdapterLog log = new AdapterLog(connection)) {
+    try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection)) {
       log.forEach(
           logged -> {
-            if (logged.content() instanceof LoggedVersion.Published published
+            if (logged.content() instanceof LoggedVersion.Published<AdapterVersion> published
                 && logged.domain().equals(domain)) {
               versions.put(logged.version(), published.version());
             }
