@@ -3,7 +3,7 @@ package io.millrace.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.settings.SettingsOptions;
-import io.millrace.pipeline.cli.Main;
+import io.millrace.pipeline.cli.MillraceCommand;
 import io.millrace.pipeline.embedded.EmbeddedKafka;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -82,7 +82,7 @@ class ComposeFileTest {
   void theCommandsTakeTheirOptionsAndSettings() {
     for (String service : List.of("topics", "submit")) {
       CommandLine.ParseResult parsed =
-          new CommandLine(new Main())
+          new CommandLine(new MillraceCommand())
               .parseArgs(compose.list(service, "command").toArray(String[]::new));
       CommandLine command = parsed.subcommand().commandSpec().commandLine();
       SettingsOptions options = (SettingsOptions) command.getMixins().get("options");

@@ -10,8 +10,10 @@ import io.millrace.client.rollout.RolloutReading.OfTheOtherKind;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
 import java.time.Instant;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class RolloutReadingTest {
   private static final int PARTITIONS = 4;
   private static final int OWN = DomainPartition.of("news", PARTITIONS);

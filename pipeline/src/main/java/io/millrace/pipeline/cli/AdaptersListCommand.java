@@ -1,7 +1,5 @@
 package io.millrace.pipeline.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
@@ -55,7 +53,7 @@ final class AdaptersListCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   @Override
-  public Integer call() throws JsonProcessingException {
+  public Integer call() {
     Settings settings = options.load();
     PrintWriter out = spec.commandLine().getOut();
     PrintWriter err = spec.commandLine().getErr();
@@ -78,16 +76,15 @@ final class AdaptersListCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static String json(List<PublishedVersions.Entry> entries) throws JsonProcessingException {
-    ObjectMapper mapper = new ObjectMapper();
-    ArrayNode all = mapper.createArrayNode();
+  private static String json(List<PublishedVersions.Entry> entries) {
+    ArrayNode all = Json.array();
     for (PublishedVersions.Entry entry : entries) {
       AdapterVersion record = entry.record();
       ObjectNode each = AdaptersShowCommand.json(record);
       each.put("bytes", entry.bytes());
       all.add(each);
     }
-    return mapper.writerWithDefaultPrettyPrinter().writeValueAsString(all);
+    return Json.text(all);
   }
 
   private static List<String> table(List<PublishedVersions.Entry> entries) {

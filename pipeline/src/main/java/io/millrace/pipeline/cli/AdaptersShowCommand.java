@@ -1,8 +1,6 @@
 package io.millrace.pipeline.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
@@ -30,8 +28,6 @@ import picocli.CommandLine.Spec;
 /** Says everything about one version. */
 @Command(name = "show", description = "Show one version: what it is, its labels and its tensors.")
 final class AdaptersShowCommand implements Callable<Integer> {
-  private static final ObjectMapper JSON = new ObjectMapper();
-
   private static final int NAME_WIDTH = 20;
 
   @Option(
@@ -59,7 +55,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   @Override
-  public Integer call() throws JsonProcessingException {
+  public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     AdapterSource.Version chosen =
         source.choose(options.load(), spec.commandLine().getErr(), payload, domain, version);
@@ -67,7 +63,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
         chosen.record().map(AdaptersShowCommand::json).orElseGet(() -> json(chosen));
     Adapter adapter = chosen.adapter();
     fields.put("methodSettings", adapter.method().spec());
-    fields.set("encoder", JSON.valueToTree(adapter.config()));
+    fields.set("encoder", Json.tree(adapter.config()));
     fields.put("bytes", chosen.payload().length);
     Safetensors file = Safetensors.parse(ByteBuffer.wrap(chosen.payload()));
     ObjectNode tensors = fields.putObject("tensors");
@@ -75,7 +71,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
       tensors.put(name, file.dtype(name) + " " + Arrays.toString(file.shape(name)));
     }
     if (json) {
-      out.println(JSON.writerWithDefaultPrettyPrinter().writeValueAsString(fields));
+      out.println(Json.text(fields));
     } else {
       print(fields, "", NAME_WIDTH, out);
     }
@@ -85,7 +81,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
 
   /** What a record says beside its payload. */
   static ObjectNode json(AdapterVersion record) {
-    ObjectNode fields = JSON.createObjectNode();
+    ObjectNode fields = Json.object();
     fields.put("domain", record.getDomain());
     fields.put("version", record.getVersion());
     fields.put("sha256", record.getSha256());
@@ -111,7 +107,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
   }
 
   private static ObjectNode json(Manifest manifest) {
-    ObjectNode fields = JSON.createObjectNode();
+    ObjectNode fields = Json.object();
     fields.put("stateSha256", manifest.getStateSha256());
     fields.put("tokenizerSha256", manifest.getTokenizerSha256());
     fields.put("positionsSha256", manifest.getPositionsSha256());
@@ -120,8 +116,8 @@ final class AdaptersShowCommand implements Callable<Integer> {
     for (TrainingRun run : manifest.getRuns()) {
       ObjectNode each = runs.addObject();
       each.put("firstStep", run.getFirstStep());
-      each.set("settings", JSON.valueToTree(new TreeMap<>(run.getSettings())));
-      each.set("environment", JSON.valueToTree(new TreeMap<>(run.getEnvironment())));
+      each.set("settings", Json.tree(new TreeMap<>(run.getSettings())));
+      each.set("environment", Json.tree(new TreeMap<>(run.getEnvironment())));
     }
     return fields;
   }
@@ -130,7 +126,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
   private static ObjectNode json(AdapterSource.Version version) {
     Adapter adapter = version.adapter();
     AdapterMethod method = adapter.method();
-    ObjectNode fields = JSON.createObjectNode();
+    ObjectNode fields = Json.object();
     fields.put("domain", adapter.domain());
     fields.put("version", adapter.version());
     fields.put("sha256", version.sha256());

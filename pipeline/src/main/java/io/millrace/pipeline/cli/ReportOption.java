@@ -1,6 +1,5 @@
 package io.millrace.pipeline.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.process.UsageException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -36,7 +35,7 @@ final class ReportOption {
       return;
     }
     try {
-      new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(file.toFile(), report);
+      Json.write(file, report);
     } catch (IOException e) {
       throw new IllegalStateException("cannot write " + file + ": " + e.getMessage(), e);
     }

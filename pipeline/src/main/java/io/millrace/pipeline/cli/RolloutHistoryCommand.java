@@ -1,7 +1,5 @@
 package io.millrace.pipeline.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
@@ -73,7 +71,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   @Override
-  public Integer call() throws JsonProcessingException {
+  public Integer call() {
     Settings settings = options.load();
     Instant time = at == null ? null : instant(at);
     if (limit != null && limit < 1) {
@@ -86,9 +84,10 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     if (time != null) {
       requirePast(time, history);
-      out.println(json ? pretty(jsonAt(history, time)) : String.join("\n", textAt(history, time)));
+      out.println(
+          json ? Json.text(jsonAt(history, time)) : String.join("\n", textAt(history, time)));
     } else {
-      out.println(json ? pretty(json(history)) : String.join("\n", table(history)));
+      out.println(json ? Json.text(json(history)) : String.join("\n", table(history)));
     }
     out.flush();
     return 0;
@@ -181,7 +180,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
   }
 
   private ArrayNode json(RolloutHistory history) {
-    ArrayNode all = new ObjectMapper().createArrayNode();
+    ArrayNode all = Json.array();
     chosen(history).forEach(entry -> all.add(RolloutJson.entryWithRevision(entry)));
     return all;
   }
@@ -236,9 +235,5 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     return version == null
         ? "-"
         : "%d, sha256 %s".formatted(version.getVersion(), version.getSha256());
-  }
-
-  private static String pretty(Object json) throws JsonProcessingException {
-    return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json);
   }
 }

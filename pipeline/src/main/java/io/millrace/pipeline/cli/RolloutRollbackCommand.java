@@ -17,13 +17,17 @@ import picocli.CommandLine.Option;
     })
 final class RolloutRollbackCommand extends RolloutDecisionCommand {
   @Option(
-      names = "--to",
+      names = "--version",
       paramLabel = "N",
       description = "To this version, and without a candidate.")
   private Long version;
 
+  /** The option's name in earlier releases. */
+  @Option(names = "--to", paramLabel = "N", hidden = true)
+  private Long to;
+
   @Override
   RolloutEvent decision(RolloutDecisions decisions) throws RolloutRefusedException {
-    return decisions.rollback(version);
+    return decisions.rollback(version == null ? to : version);
   }
 }

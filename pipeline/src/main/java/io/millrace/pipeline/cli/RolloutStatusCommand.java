@@ -1,7 +1,5 @@
 package io.millrace.pipeline.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
@@ -62,14 +60,14 @@ final class RolloutStatusCommand implements Callable<Integer> {
   private record Row(Rollout rollout, RolloutHistory.Entry changed) {}
 
   @Override
-  public Integer call() throws JsonProcessingException {
+  public Integer call() {
     Settings settings = options.load();
     List<Row> rows = source.read(settings, spec.commandLine().getErr(), this::read);
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
-      ArrayNode all = new ObjectMapper().createArrayNode();
+      ArrayNode all = Json.array();
       rows.forEach(row -> all.add(json(row)));
-      out.println(new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(all));
+      out.println(Json.text(all));
     } else if (rows.isEmpty()) {
       out.println("Nothing was published yet");
     } else {

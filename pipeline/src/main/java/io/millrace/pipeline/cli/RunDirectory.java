@@ -1,7 +1,6 @@
 package io.millrace.pipeline.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.process.UsageException;
 import io.millrace.pipeline.embedded.EmbeddedStack;
@@ -25,7 +24,6 @@ import java.util.stream.Stream;
  */
 final class RunDirectory {
   private static final String DESCRIPTION = "run.json";
-  private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Path path;
   private final ObjectNode description;
@@ -45,7 +43,7 @@ final class RunDirectory {
    * @throws UsageException where it holds something that is no run, or is in use
    */
   static RunDirectory open(Path path, String input, Map<String, String> settings) {
-    ObjectNode description = JSON.createObjectNode();
+    ObjectNode description = Json.object();
     description.put("input", input);
     // A hash, since settings may hold secrets.
     String asText = new TreeMap<>(settings).toString();
@@ -55,14 +53,14 @@ final class RunDirectory {
 
   /** As {@link #open(Path, String, Map)}, for a run that never goes on with another. */
   static RunDirectory startAnew(Path path) {
-    return open(path, JSON.createObjectNode(), false);
+    return open(path, Json.object(), false);
   }
 
   private static RunDirectory open(Path path, ObjectNode description, boolean mayResume) {
     try {
       boolean resumed = false;
       if (Files.exists(path.resolve(DESCRIPTION))) {
-        JsonNode before = JSON.readTree(path.resolve(DESCRIPTION).toFile());
+        JsonNode before = Json.read(path.resolve(DESCRIPTION));
         description.put("finished", false);
         resumed = mayResume && before.equals(description);
       } else if (!isEmpty(path)) {
@@ -111,7 +109,7 @@ final class RunDirectory {
   private void write(boolean finished) throws IOException {
     description.put("finished", finished);
     Path partial = path.resolve(DESCRIPTION + ".partial");
-    JSON.writerWithDefaultPrettyPrinter().writeValue(partial.toFile(), description);
+    Json.write(partial, description);
     Files.move(
         partial,
         path.resolve(DESCRIPTION),

@@ -98,7 +98,7 @@ public final class MethodProcess implements AutoCloseable {
         options.add(option);
       }
     }
-    // Main sets it where nobody else did.
+    // MillraceCommand sets it unless it was set before.
     String logs = System.getProperty("millrace.logs");
     if (logs != null) {
       options.add("-Dmillrace.logs=" + logs);

@@ -93,8 +93,8 @@ public final class Demo {
       Settings connected = stack.connect(settings);
       Connection connection = new Connection(connected);
       try (EmbeddedFlink flink = EmbeddedFlink.start(data.resolve("flink"), 0, 1);
-          ServingProcess serving =
-              ServingProcess.start(
+          ServeSubprocess serving =
+              ServeSubprocess.start(
                   serve, data.resolve("serve"), JobSettings.modelStore(settings), connection)) {
         FlinkJob job =
             FlinkJob.submit(
@@ -114,7 +114,7 @@ public final class Demo {
     }
   }
 
-  private Optional<DemoResult> live(Connection connection, FlinkJob job, ServingProcess serving)
+  private Optional<DemoResult> live(Connection connection, FlinkJob job, ServeSubprocess serving)
       throws InterruptedException, IOException {
     List<LabeledExample> stream = new ArrayList<>(definitions);
     stream.addAll(usages);

@@ -242,7 +242,7 @@ class CompareCommandTest {
   }
 
   private ChildJvm child(String... arguments) throws IOException {
-    return new ChildJvm(directory.resolve("logs"), Main.class.getName(), arguments);
+    return new ChildJvm(directory.resolve("logs"), MillraceCommand.class.getName(), arguments);
   }
 
   /** The process of the method that is being trained; the test's own timeout bounds the wait. */

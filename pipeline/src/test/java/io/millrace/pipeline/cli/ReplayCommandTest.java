@@ -97,7 +97,7 @@ class ReplayCommandTest {
   private static ChildJvm train(Path file, Path data) throws IOException {
     return new ChildJvm(
         root.resolve("logs"),
-        Main.class.getName(),
+        MillraceCommand.class.getName(),
         Stream.concat(
                 Stream.of("train", "--input", file.toString(), "--data", data.toString()),
                 Stream.of(

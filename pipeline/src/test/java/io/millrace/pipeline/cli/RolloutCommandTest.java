@@ -257,7 +257,7 @@ class RolloutCommandTest {
             stable = version;
             candidate = 0;
             policy = policy.equals("latest") ? "manual" : policy;
-            return by("rollback", "--to", "" + version);
+            return by("rollback", "--version", "" + version);
           case 5:
             if (policy.equals("pinned") && version == stable) {
               continue;

@@ -19,7 +19,7 @@ record Said(int exitCode, List<String> out, List<String> err) {
     System.setOut(new PrintStream(toOut, true, StandardCharsets.UTF_8));
     System.setErr(new PrintStream(toErr, true, StandardCharsets.UTF_8));
     try {
-      int exitCode = CommandLines.run(new Main(), arguments);
+      int exitCode = CommandLines.run(new MillraceCommand(), arguments);
       return new Said(exitCode, lines(toOut), lines(toErr));
     } finally {
       System.setOut(out);

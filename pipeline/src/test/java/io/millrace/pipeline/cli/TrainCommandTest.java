@@ -240,6 +240,6 @@ class TrainCommandTest {
   }
 
   private ChildJvm child(String... arguments) throws IOException {
-    return new ChildJvm(directory.resolve("logs"), Main.class.getName(), arguments);
+    return new ChildJvm(directory.resolve("logs"), MillraceCommand.class.getName(), arguments);
   }
 }

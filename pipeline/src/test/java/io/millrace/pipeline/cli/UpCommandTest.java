@@ -105,7 +105,7 @@ class UpCommandTest {
   }
 
   private ChildJvm start(String... arguments) throws IOException {
-    return new ChildJvm(directory.resolve("logs"), Main.class.getName(), arguments);
+    return new ChildJvm(directory.resolve("logs"), MillraceCommand.class.getName(), arguments);
   }
 
   private static String line() {

@@ -8,7 +8,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.CommandLines;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
-import io.millrace.pipeline.cli.Main;
+import io.millrace.pipeline.cli.MillraceCommand;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.report.DomainRecord;
 import io.millrace.pipeline.report.RunRecord;
@@ -63,8 +63,8 @@ class ServedLogitsTest {
         EmbeddedStack.start(directory.resolve("run"), EmbeddedStack.Ports.FREE, settings)) {
       Connection connection = new Connection(stack.connect(settings));
       StepResult trainers = trainersOwn(stream, lastStep(connection));
-      try (ServingProcess serving =
-          ServingProcess.start(
+      try (ServeSubprocess serving =
+          ServeSubprocess.start(
               DemoTest.serve(), directory.resolve("serve"), models(), connection)) {
         awaitReady(serving.address());
         for (int i = 0; i < ASKED; i++) {
@@ -93,7 +93,7 @@ class ServedLogitsTest {
     }
     Path file = Files.write(directory.resolve("stream.jsonl"), lines);
     return CommandLines.run(
-        new Main(),
+        new MillraceCommand(),
         "train",
         "--input",
         file.toString(),

@@ -3,8 +3,10 @@ package io.millrace.schemas.signing;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("unit")
 class PayloadHashTest {
   /** The digest of "abc" in FIPS 180-4. */
   private static final String ABC =

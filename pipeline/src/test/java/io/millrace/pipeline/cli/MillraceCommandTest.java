@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Tag("integration")
 @Timeout(60)
-class MainTest {
+class MillraceCommandTest {
   @TempDir private Path directory;
 
   @Test
@@ -52,7 +52,7 @@ class MainTest {
 
   private List<String> run(int exitCode, String... arguments) throws Exception {
     try (ChildJvm child =
-        new ChildJvm(directory.resolve("logs"), Main.class.getName(), arguments)) {
+        new ChildJvm(directory.resolve("logs"), MillraceCommand.class.getName(), arguments)) {
       List<String> said = child.awaitEnd();
       assertThat(child.exitCode()).as("%s", said).isEqualTo(exitCode);
       return said;

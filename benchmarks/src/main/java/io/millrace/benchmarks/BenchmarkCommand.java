@@ -44,7 +44,7 @@ import picocli.CommandLine.Unmatched;
       ServingCommand.class,
       LabelToLiveCommand.class
     })
-public final class Main implements Callable<Integer> {
+public final class BenchmarkCommand implements Callable<Integer> {
   @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")
   private boolean help;
 
@@ -53,7 +53,7 @@ public final class Main implements Callable<Integer> {
   @Unmatched private List<String> jmh = new ArrayList<>();
 
   public static void main(String[] args) {
-    System.exit(CommandLines.run(new Main(), args));
+    System.exit(CommandLines.run(new BenchmarkCommand(), args));
   }
 
   /** Without a command: JMH. */

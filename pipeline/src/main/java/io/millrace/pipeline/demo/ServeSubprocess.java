@@ -17,7 +17,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** {@code millrace serve} as a child process, on a free port; it ends with this process. */
-final class ServingProcess implements AutoCloseable {
+final class ServeSubprocess implements AutoCloseable {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(120);
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -25,7 +25,7 @@ final class ServingProcess implements AutoCloseable {
   private final URI address;
   private final HttpClient http = HttpClient.newHttpClient();
 
-  private ServingProcess(Process process, URI address) {
+  private ServeSubprocess(Process process, URI address) {
     this.process = process;
     this.address = address;
   }
@@ -37,7 +37,7 @@ final class ServingProcess implements AutoCloseable {
    * @param data for its store and logs
    * @throws IllegalStateException where it does not start
    */
-  static ServingProcess start(
+  static ServeSubprocess start(
       List<String> command, Path data, String modelStore, Connection connection) {
     Path portFile = data.resolve("port");
     Path output = data.resolve("output.log");
@@ -62,7 +62,7 @@ final class ServingProcess implements AutoCloseable {
           new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(output.toFile());
       builder.environment().put("MILLRACE_END_WITH_PARENT", "1");
       Process process = builder.start();
-      return new ServingProcess(process, URI.create(address(process, portFile, output)));
+      return new ServeSubprocess(process, URI.create(address(process, portFile, output)));
     } catch (IOException e) {
       throw new UncheckedIOException("cannot start the serving process", e);
     }

@@ -28,7 +28,7 @@ import picocli.CommandLine.Spec;
       RolloutCommand.class,
       ReplayCommand.class
     })
-public final class Main implements Runnable {
+public final class MillraceCommand implements Runnable {
   /** System property with the directory of the logs; {@code bin/millrace} sets it. */
   private static final String LOGS = "millrace.logs";
 
@@ -42,7 +42,7 @@ public final class Main implements Runnable {
     System.setProperty(CommandLines.LOG_FILE, log.toString());
     BrokerFailure.announceTo(
         line -> System.err.println("millrace: " + line + " (details in " + log + ")"));
-    System.exit(CommandLines.run(new Main(), args));
+    System.exit(CommandLines.run(new MillraceCommand(), args));
   }
 
   /** Without a command: says which there are. */
