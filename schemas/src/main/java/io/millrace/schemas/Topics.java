@@ -2,7 +2,7 @@ package io.millrace.schemas;
 
 import java.nio.charset.StandardCharsets;
 
-/** Names of the topics and of what stands beside their records: keys and headers. */
+/** Names of the topics, and the keys and headers of their records. */
 public final class Topics {
   /** {@link LabeledExample}, keyed by domain. */
   public static final String LABELED_EXAMPLES = "labeled-examples";
@@ -16,7 +16,7 @@ public final class Topics {
   /** {@link TrainingSnapshot}, keyed by {@link #adapterKey}, partitioned by domain. */
   public static final String TRAINING_SNAPSHOTS = "training-snapshots";
 
-  /** {@link RolloutEvent}, keyed by domain; kept for good. */
+  /** {@link RolloutEvent}, keyed by domain; kept without limit. */
   public static final String ROLLOUTS = "rollouts";
 
   /** Original bytes, with the {@code DEAD_LETTER_*} headers. */

@@ -6,12 +6,12 @@ import java.time.Duration;
 import java.util.TreeMap;
 
 /**
- * What the adapt operator is told.
+ * Settings of the adapt operator.
  *
- * @param training what a step depends on
+ * @param training settings of a training step
  * @param batchSize examples in a full batch
- * @param batchTimeout a batch that has waited this long when the stream pauses is closed as it is;
- *     zero waits without limit
+ * @param batchTimeout after which a batch that is not full closes, see {@link PendingBatches}; zero
+ *     for never
  * @param publishEverySteps steps from one version to the next
  * @param snapshotEveryVersions versions from one snapshot of the whole state to the next; 0 for
  *     none
@@ -20,7 +20,7 @@ import java.util.TreeMap;
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
  * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
- * @param threads threads that share a step's work
+ * @param threads number of threads that share a step's work
  * @param signingKey path of the Ed25519 private key that signs versions; empty for none
  */
 public record AdaptSettings(

@@ -19,15 +19,18 @@ import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
  * letters out, all in one stream, so that one sink commits them together.
  *
  * <p>Every exchange is keyed: by domain on the way in, by {@link OutgoingRecord#getRoute()} on the
- * way out. So a domain's records keep their order at any parallelism, and after rescaling too,
- * where an edge that only happened to be one to one would not.
+ * way out. So a domain's records keep their order at any parallelism and after rescaling. A forward
+ * edge would not do: Flink turns it into a rebalance when parallelisms differ.
  *
- * @param outgoing all that is to be written
+ * @param outgoing all records to write
  * @param evidence the examples that can be trained on, and the steps, for {@link Evidence}
  */
 public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<EvidenceInput> evidence) {
 
   /**
+   * Adds the operators behind a source.
+   *
+   * @param received as the source read them; examples that it could not read carry an error
    * @param slots where the training operator runs, if it must not share slots with the rest: task
    *     managers with a GPU, say
    */

@@ -16,7 +16,7 @@ import java.util.List;
 public final class BatchIdentity {
   private BatchIdentity() {}
 
-  /** The examples' positions in order, neighbours in a partition joined into one run. */
+  /** The examples' positions in order; successive offsets of a partition form one run. */
   static List<OffsetRun> runs(List<ReceivedExample> batch) {
     List<OffsetRun> runs = new ArrayList<>();
     for (ReceivedExample example : batch) {

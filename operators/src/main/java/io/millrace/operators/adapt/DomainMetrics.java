@@ -9,9 +9,9 @@ import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.MetricGroup;
 
 /**
- * What a domain's training looks like from outside, under {@code domain.<name>} in Flink's metrics:
- * {@code examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss},
- * {@code stepMillis}, {@code version}. They start anew with the process.
+ * Metrics of a domain's training, under {@code domain.<name>} in Flink's metric system: {@code
+ * examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss}, {@code
+ * stepMillis}, {@code version}. They start again with the process.
  */
 final class DomainMetrics {
   /** Examples in the accuracy window. */

@@ -13,7 +13,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Between the state a step computes with and the Avro record that keyed state holds. */
+/** Conversions between the state that a step computes with and the Avro record in keyed state. */
 public final class DomainStates {
   private DomainStates() {}
 
@@ -75,7 +75,7 @@ public final class DomainStates {
     }
   }
 
-  /** Puts a training state into a record; what the record holds besides stays. */
+  /** Writes a training state into a record; the record's other fields stay as they are. */
   public static void write(TrainingState state, DomainState record) {
     record.setMethod(state.method().spec());
     record.setLabels(state.labels());
@@ -96,7 +96,7 @@ public final class DomainStates {
     return ByteBuffer.wrap(Floats.toBytes(values));
   }
 
-  /** Bytes of a state's numbers. */
+  /** Size in bytes of a state's numbers: positions, scores, values, moments and head. */
   public static long bytes(DomainState record) {
     return Stream.of(
             record.getPositions(),
@@ -111,7 +111,7 @@ public final class DomainStates {
         .sum();
   }
 
-  /** Per partition the last offset, with one more example; in the order of partitions. */
+  /** The last offset of each partition after one more example, in the order of partitions. */
   static List<StreamPosition> advance(List<StreamPosition> positions, int partition, long offset) {
     List<StreamPosition> advanced = new ArrayList<>(positions);
     advanced.removeIf(p -> p.getPartition() == partition);

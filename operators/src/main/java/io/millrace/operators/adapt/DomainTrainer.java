@@ -37,8 +37,8 @@ public final class DomainTrainer implements AutoCloseable {
 
   /**
    * @param base stays open; holds the method's weights as {@link Trainer#factored} says
-   * @param recorded {@code training} and what else decided the batches, by the settings' keys
-   * @param threads threads that share a step's work
+   * @param recorded {@code training} and the settings that decide batches, by their keys
+   * @param threads number of threads that share a step's work
    */
   public DomainTrainer(
       BaseModel base, TrainingSettings training, Map<String, String> recorded, int threads) {

@@ -5,12 +5,12 @@ import org.apache.flink.runtime.metrics.TimerGauge;
 import org.apache.flink.runtime.metrics.groups.InternalOperatorMetricGroup;
 
 /**
- * How long a subtask has waited for a record, in milliseconds of its timer service's clock. Only
- * time in which it could have received one counts: not a training step, not back-pressure, and not
- * what passed before the task ran.
+ * Measures how long a subtask has waited for a record, in milliseconds of its timer service's
+ * clock. Only time in which the subtask could have received a record counts: not the time of a
+ * training step, not back-pressure, and not the time before the task ran.
  *
- * <p>While an output is full, Flink reads no input but goes on firing timers. Nothing public tells
- * a function so; what Flink reports as back-pressured time does.
+ * <p>While an output is full, Flink reads no input but continues to fire timers. No public
+ * interface shows this to a function; Flink's metric of back-pressured time does.
  */
 final class StreamPause {
   private final TimerGauge backPressure;
@@ -25,21 +25,22 @@ final class StreamPause {
             .getSoftBackPressuredTimePerSecond();
   }
 
-  /** A record was received and dealt with: the subtask waits for the next one. */
+  /** A record has been received and processed: the subtask waits for the next one. */
   void restart(long now) {
     started = true;
     since = now;
     backPressuredBefore = backPressure.getAccumulatedCount();
   }
 
-  /** Takes out the time of a step that a timer began. */
+  /** Excludes the time of a training step that a timer started. */
   void exclude(long millis) {
     since += millis;
   }
 
   /**
-   * How long the pause lasts. In a task that has not received anything since it started or was
-   * restored, the first call begins it: when its first timer fires, records can arrive.
+   * How long the pause has lasted. In a task that has received nothing since it started or was
+   * restored, the first call starts the measurement: once its first timer fires, the task runs and
+   * records can arrive.
    */
   long millis(long now) {
     if (!started) {

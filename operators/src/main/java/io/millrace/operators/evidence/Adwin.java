@@ -12,22 +12,22 @@ import java.util.Optional;
  * Gavaldà, Learning from Time-Changing Data with Adaptive Windowing, 2007).
  *
  * <p>The window is an exponential histogram (their section 4): buckets of 1, 2, 4, ... examples, at
- * most {@value #BUCKETS_PER_SIZE} of a size, so it takes memory in the logarithm of its length. Of
- * 0 and 1 the sum says the variance, too; so all that it keeps are whole numbers.
+ * most {@value #BUCKETS_PER_SIZE} of a size, so its memory grows with the logarithm of its length.
+ * For values 0 and 1 the sum determines the variance, so a bucket needs whole numbers only.
  *
- * <p>A cut drops everything before the place where the difference stands out most, so that one
- * change is told once.
+ * <p>A cut drops everything before the place where the difference is most significant, so that one
+ * change is reported once.
  */
-public final class Adwin implements DriftDetector {
-  public static final String NAME = "adwin";
+final class Adwin implements DriftDetector {
+  static final String NAME = "adwin";
 
-  /** Confidence of a cut, as the field has it by default. */
-  public static final double DELTA = 0.002;
+  /** Confidence parameter of a cut, with its usual default. */
+  static final double DELTA = 0.002;
 
-  /** The window is looked through once in so many examples. */
+  /** Examples from one search for a cut to the next. */
   static final int CHECK_EVERY = 32;
 
-  /** Neither part of a cut window is shorter. */
+  /** Fewest examples in either part of a cut window. */
   static final int SHORTEST_PART = 5;
 
   static final int BUCKETS_PER_SIZE = 5;
@@ -39,14 +39,14 @@ public final class Adwin implements DriftDetector {
   /**
    * @param state what {@link #state} gave, or null for an empty window
    */
-  public Adwin(double delta, AdwinState state) {
+  Adwin(double delta, AdwinState state) {
     this.delta = delta;
     this.examples = state == null ? 0 : state.getExamples();
     this.buckets = new ArrayList<>(state == null ? List.of() : state.getBuckets());
   }
 
-  /** All that it knows. */
-  public AdwinState state() {
+  /** The detector's whole state. */
+  AdwinState state() {
     return new AdwinState(examples, List.copyOf(buckets));
   }
 
@@ -75,7 +75,7 @@ public final class Adwin implements DriftDetector {
     return last;
   }
 
-  /** Joins the two oldest of a size wherever there are too many; newest buckets stand last. */
+  /** Merges the two oldest buckets of each size that has too many; the newest buckets are last. */
   private void compress() {
     int end = buckets.size();
     while (end > 0) {
@@ -94,7 +94,7 @@ public final class Adwin implements DriftDetector {
     }
   }
 
-  /** Cuts the window once, if there is reason to. */
+  /** Cuts the window once, at the most significant place, if any place is significant. */
   private Optional<Change> cut() {
     long n = 0;
     long errors = 0;
@@ -122,7 +122,7 @@ public final class Adwin implements DriftDetector {
       }
       double before = (double) errors0 / n0;
       double after = (double) (errors - errors0) / n1;
-      // Their equation 3.1, with 1/m the sum of the two parts' reciprocals.
+      // Equation 3.1 of the paper, with 1/m the sum of the two parts' reciprocals.
       double inverse = 1.0 / n0 + 1.0 / n1;
       double chance =
           Math.sqrt(2 * inverse * variance * confidence) + 2.0 / 3 * inverse * confidence;

@@ -36,7 +36,7 @@ final class ComparedVersions {
    * A version with its payload; empty where the topic does not hold it now.
    *
    * @throws AdapterException where the topic holds another version of that number
-   * @throws IOException where it cannot be told now; to ask again later can help
+   * @throws IOException where the look-up fails now; a later one may succeed
    */
   Optional<AdapterVersion> find(String domain, VersionRef ref) throws Exception {
     AdapterVersion kept = versions.get(ref.getSha256());

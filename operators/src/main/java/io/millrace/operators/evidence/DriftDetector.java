@@ -2,30 +2,30 @@ package io.millrace.operators.evidence;
 
 import java.util.Optional;
 
-/** Tells when the rate of errors in a stream has changed. For one thread. */
-public sealed interface DriftDetector permits Adwin, PageHinkley {
-  /** Its name, as settings and notes give it. */
+/** Detects changes in the error rate of a stream. For one thread. */
+sealed interface DriftDetector permits Adwin, PageHinkley {
+  /** The detector's name in settings and notes. */
   String name();
 
   /**
-   * Takes the next example in.
+   * Processes the next example.
    *
    * @param error whether the answer was wrong
-   * @return what has changed, where this example shows it
+   * @return the change, where this example reveals one
    */
   Optional<Change> add(boolean error);
 
   /**
-   * A change in the rate of errors.
+   * A change of the error rate.
    *
-   * @param before share of errors before it, from 0 to 1
-   * @param after share of errors since
-   * @param examplesBefore examples that the first is from
-   * @param examplesAfter examples that the second is from
+   * @param before error rate before the change, from 0 to 1
+   * @param after error rate since
+   * @param examplesBefore number of examples behind {@code before}
+   * @param examplesAfter number of examples behind {@code after}
    */
   record Change(double before, double after, long examplesBefore, long examplesAfter) {
-    /** Whether there are more errors than before. */
-    public boolean worse() {
+    /** Whether the error rate rose. */
+    boolean worse() {
       return after > before;
     }
   }

@@ -13,18 +13,18 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * Watches one domain's training for a fall of its accuracy, example by example, each predicted
- * before it is trained on. Where it rises, as it does while a domain is new, nothing is said.
+ * Watches the prequential accuracy of one domain's training (each example predicted before it is
+ * trained on) for a fall. A rise, as it is usual while a domain is new, gives no note.
  */
-public final class DriftWatch {
+final class DriftWatch {
   private final DriftState state;
   private final List<DriftDetector> detectors = new ArrayList<>();
 
   /**
-   * @param state as {@link #state} gave it; null for a beginning
+   * @param state as {@link #state} gave it; null for a new domain
    * @param names of the detectors to run: those of {@link Adwin} and {@link PageHinkley}
    */
-  public DriftWatch(DriftState state, Set<String> names) {
+  DriftWatch(DriftState state, Set<String> names) {
     this.state = state == null ? new DriftState(0L, null, null) : state;
     if (names.contains(Adwin.NAME)) {
       detectors.add(new Adwin(Adwin.DELTA, this.state.getAdwin()));
@@ -35,16 +35,16 @@ public final class DriftWatch {
   }
 
   /**
-   * Takes a step in. One that it has seen already is left out.
+   * Processes a step. A step that was processed before is ignored.
    *
    * @return a note for each detector that found a fall
    */
-  public List<RolloutEvent> add(TrainingStep step) {
+  List<RolloutEvent> add(TrainingStep step) {
     if (step.getStep() <= state.getStep()) {
       return List.of();
     }
     state.setStep(step.getStep());
-    // By detector, the last: one note a step is enough.
+    // The last fall of each detector: one note a step is enough.
     Map<String, Change> falls = new TreeMap<>();
     for (DriftDetector detector : detectors) {
       for (boolean correct : step.getCorrect()) {
@@ -59,8 +59,8 @@ public final class DriftWatch {
     return notes;
   }
 
-  /** All that it knows. */
-  public DriftState state() {
+  /** The state of all detectors. */
+  DriftState state() {
     DriftState now = new DriftState(state.getStep(), null, null);
     for (DriftDetector detector : detectors) {
       if (detector instanceof Adwin adwin) {
@@ -72,7 +72,7 @@ public final class DriftWatch {
     return now;
   }
 
-  /** The same step gives the same note, so that one written twice can be told. */
+  /** The same step gives the same event id, so that a reader recognizes a note written twice. */
   private static RolloutEvent note(TrainingStep step, String detector, Change change) {
     return RolloutEvent.newBuilder()
         .setEventId("%s step %d %s".formatted(step.getDomain(), step.getStep(), detector))

@@ -17,19 +17,21 @@ import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.util.OutputTag;
 
 /**
- * The part of the job that decides on candidates and notes where a stream has changed: what comes
- * out goes to the topic rollouts. See {@link EvidenceFunction}.
+ * The part of the job that decides on candidates and notes where a stream has changed. Its output
+ * goes to the topic {@code rollouts}. See {@link EvidenceFunction}.
  */
 public final class Evidence {
   private static final TypeInformation<EvidenceInput> TYPE =
       new AvroTypeInfo<>(EvidenceInput.class);
 
-  /** What other operators have for it, beside their own output; nobody need take it. */
+  /** Side output of the operators that feed evidence. A job without evidence ignores it. */
   public static final OutputTag<EvidenceInput> INPUT = new OutputTag<>("evidence", TYPE);
 
   private Evidence() {}
 
   /**
+   * Adds the operators.
+   *
    * @param seen what {@link Adaptation#evidence} gives
    * @param log the topic rollouts: decisions as they stand, publications once they are committed
    * @param slots where the operator runs, if training must not share slots with the rest
@@ -55,6 +57,7 @@ public final class Evidence {
     return evidence;
   }
 
+  /** An example that can be trained on, as input of evidence. */
   public static EvidenceInput input(ReceivedExample received) {
     LabeledExample example = received.getExample();
     return new EvidenceInput(
@@ -63,6 +66,7 @@ public final class Evidence {
             received.getPartition(), received.getOffset(), example.getText(), example.getLabel()));
   }
 
+  /** A step, as input of evidence. */
   public static EvidenceInput input(TrainingStep step) {
     return new EvidenceInput(step.getDomain(), step);
   }

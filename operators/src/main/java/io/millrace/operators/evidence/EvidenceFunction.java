@@ -68,15 +68,15 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
   static final int BATCH = 16;
 
   /**
-   * The longest that an example waits for others, and how long the log has to be quiet before
-   * something is decided: who reads a long log from its beginning decides nothing about its past.
+   * The longest time that an example waits for others, and the time without an event in the log
+   * before a decision: a reader that catches up with a long log must not decide on its past.
    */
   static final long WAIT_MILLIS = 250;
 
-  /** A candidate is compared on the examples that passed while it was on its way, up to these. */
+  /** Most examples kept: those that arrived before a candidate was known, to compare it on. */
   static final int KEPT = 512;
 
-  /** A version that was published may take a moment to be seen; one that was pruned never is. */
+  /** A version just published may become visible late; one that was pruned never does. */
   static final long PATIENCE_MILLIS = 30_000;
 
   static final long RETRY_MILLIS = 1_000;
@@ -173,12 +173,12 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
   }
 
   /**
-   * @param comparison null where nothing is to be compared any more
+   * @param comparison null where there is nothing to compare any more
    */
   private void begin(Comparison comparison, EvidenceState state) throws Exception {
     state.setComparison(comparison);
-    // Of a candidate nothing was known when the kept examples passed. What promoted a version must
-    // not also say that it was right to.
+    // A candidate may be compared on the examples kept: no decision about it used them. A promotion
+    // must not be confirmed by the examples that it was based on.
     boolean onKept = comparison != null && comparison.getKind() == ComparisonKind.CANARY;
     state.setCompared(onKept ? state.getFirstExample() : state.getNextExample());
     versions.keepOnly(comparison);
@@ -204,7 +204,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
         setTimer(state, WAIT_MILLIS, context);
       }
     }
-    forget(state);
+    dropUnneeded(state);
     evidence.update(state);
   }
 
@@ -220,11 +220,11 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       compare(state, context);
     }
     decide(state, context, out);
-    forget(state);
+    dropUnneeded(state);
     evidence.update(state);
   }
 
-  /** Has both versions answer the next few examples, where they can be had. */
+  /** Compares both versions on the next examples, where the topic holds both. */
   private void compare(EvidenceState state, Context context) throws Exception {
     Comparison comparison = state.getComparison();
     String domain = context.getCurrentKey();
@@ -277,12 +277,12 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
             BATCH, example -> !trainedOn(tried, example) && !trainedOn(against, example), state);
     List<EvidenceExample> batch = next.examples();
     if (!batch.isEmpty()) {
-      count(state.getComparison(), frozen.right(tried, batch), frozen.right(against, batch));
+      count(state.getComparison(), frozen.correct(tried, batch), frozen.correct(against, batch));
     }
     state.setCompared(next.end());
   }
 
-  /** Looks after every example: the test allows it, and an answer is not to wait. */
+  /** Evaluates the test after every example, which it allows, and stops at the first result. */
   private void count(Comparison comparison, boolean[] tried, boolean[] against) {
     for (int i = 0; i < tried.length && rules.open(comparison); i++) {
       comparison.setExamples(comparison.getExamples() + 1);
@@ -294,7 +294,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     }
   }
 
-  /** Whether a version's training was past an example; it may then have seen it. */
+  /** Whether a version's training had reached an example's offset and so may have used it. */
   private static boolean trainedOn(AdapterVersion version, EvidenceExample example) {
     return version.getTrainedThrough().stream()
         .anyMatch(
@@ -308,7 +308,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     metrics.show(domain, state.getComparison());
     Rollout now = EvidenceStates.read(domain, state.getRollout());
     if (state.getDecidedOn() == now.revision()) {
-      // The log has yet to say what came of it.
+      // The log does not show yet whether the decision had an effect.
       return;
     }
     Optional<RolloutEvent> decision = rules.decision(now, state.getComparison());
@@ -324,8 +324,8 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     }
   }
 
-  /** Drops examples that no comparison, of now or to come, needs. */
-  private void forget(EvidenceState state) throws Exception {
+  /** Drops the examples that neither this comparison nor a later one needs. */
+  private void dropUnneeded(EvidenceState state) throws Exception {
     long from = state.getNextExample() - KEPT;
     if (state.getRollout().getPolicy() != RolloutPolicy.CANARY) {
       from =

@@ -7,9 +7,9 @@ import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.MetricGroup;
 
 /**
- * How a domain's comparison stands, under {@code domain.<name>} in Flink's metrics: {@code
- * evidenceWins}, {@code evidenceLosses}, {@code evidenceExamples}. Zero while nothing is compared;
- * after a restart from the first examples on.
+ * The counts of a domain's comparison, under {@code domain.<name>} in Flink's metric system: {@code
+ * evidenceWins}, {@code evidenceLosses}, {@code evidenceExamples}. They are zero while nothing is
+ * compared, and appear after a restart with the first examples.
  */
 final class EvidenceMetrics {
   private static final class Domain {

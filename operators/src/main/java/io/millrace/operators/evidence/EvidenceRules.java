@@ -16,30 +16,30 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
- * What evidence does in a rollout: which versions are to be compared, and what follows from the
- * counts. It acts under the policies canary and manual alone.
+ * The rules of evidence: which versions of a rollout to compare, and which decision follows from
+ * the counts. Evidence acts under the policies canary and manual only.
  *
  * @param test what decides between two versions
  * @param watch examples for which a version that was promoted is compared with the one it replaced;
  *     0 for none
- * @param share the candidates' part of the requests, where the rollout says none
+ * @param share of the requests that a candidate answers, where the rollout names none
  */
 public record EvidenceRules(PairedTest test, long watch, double share) implements Serializable {
   /** Author of what evidence decides. */
-  public static final String AUTHOR = "evidence";
+  static final String AUTHOR = "evidence";
 
   /** Whether evidence may decide under this policy. */
-  public static boolean acts(RolloutPolicy policy) {
+  static boolean acts(RolloutPolicy policy) {
     return policy == RolloutPolicy.CANARY || policy == RolloutPolicy.MANUAL;
   }
 
   /**
-   * What is to be compared now.
+   * The comparison that is due.
    *
-   * @param running what was so before; null for nothing
-   * @return {@code running} where that goes on; empty where there is nothing to compare
+   * @param running the comparison so far; null for none
+   * @return {@code running} where it continues; empty where there is nothing to compare
    */
-  public Optional<Comparison> comparison(Rollout now, Comparison running) {
+  Optional<Comparison> comparison(Rollout now, Comparison running) {
     Optional<Comparison> due = due(now);
     boolean goesOn =
         due.isPresent()
@@ -70,8 +70,8 @@ public record EvidenceRules(PairedTest test, long watch, double share) implement
     return new Comparison(kind, tried, against, 0L, 0L, 0L, null);
   }
 
-  /** Whether more examples can say more. */
-  public boolean open(Comparison comparison) {
+  /** Whether more examples may still change the result. */
+  boolean open(Comparison comparison) {
     return comparison != null
         && comparison.getFlaw() == null
         && verdict(comparison) == Verdict.OPEN;
@@ -82,16 +82,16 @@ public record EvidenceRules(PairedTest test, long watch, double share) implement
     if (c.getKind() == ComparisonKind.CANARY || verdict == Verdict.WORSE) {
       return verdict;
     }
-    // A watch looks for one thing only, to its end.
+    // A watch asks only whether the version is worse, for its whole length.
     return c.getExamples() >= watch ? Verdict.INCONCLUSIVE : Verdict.OPEN;
   }
 
   /**
-   * What evidence decides in this state of things; empty for nothing.
+   * The decision that evidence makes in this state; empty for none.
    *
    * @param comparison as {@link #comparison} gave it, with its counts; null for none
    */
-  public Optional<RolloutEvent> decision(Rollout now, Comparison comparison) {
+  Optional<RolloutEvent> decision(Rollout now, Comparison comparison) {
     if (!acts(now.policy()) || open(comparison)) {
       return Optional.empty();
     }
@@ -106,7 +106,7 @@ public record EvidenceRules(PairedTest test, long watch, double share) implement
       }
       return now.policy() == RolloutPolicy.CANARY ? nextCandidate(now) : Optional.empty();
     } catch (RolloutRefusedException e) {
-      // What cannot be decided is not; the log's next event may change that.
+      // The state does not allow the decision. The next event of the log may change that.
       return Optional.empty();
     }
   }
@@ -178,7 +178,7 @@ public record EvidenceRules(PairedTest test, long watch, double share) implement
             besides);
   }
 
-  /** Its versions are those that the state names: of no other does evidence decide. */
+  /** Decisions among the versions that the state names; evidence decides on no others. */
   private static RolloutDecisions by(Rollout now, String reason) {
     NavigableMap<Long, VersionRef> versions = new TreeMap<>();
     Stream.of(now.decidedStable(), now.previous(), now.candidate(), now.newest())

@@ -2,15 +2,16 @@ package io.millrace.operators.evidence;
 
 import io.millrace.svft.method.AdapterMethod;
 import java.io.Serializable;
+import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * What the evidence operator is told.
+ * Settings of the evidence operator.
  *
- * @param rules what is compared, and what decides
- * @param detectors names of the drift detectors that run
- * @param method what is trained beside the head: which of the base model's weights are loaded, and
- *     how, so that the model is the one that training has in memory
+ * @param rules which versions are compared, and which decision follows
+ * @param detectors names of the drift detectors to run, out of {@link #DETECTORS}
+ * @param method the adapter method of training. It decides how the base model's weights are loaded,
+ *     so that evidence and training share one model in memory
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
  * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
@@ -22,4 +23,7 @@ public record EvidenceSettings(
     String modelStore,
     String modelName,
     String device)
-    implements Serializable {}
+    implements Serializable {
+  /** Names of all drift detectors. */
+  public static final Set<String> DETECTORS = Set.of(Adwin.NAME, PageHinkley.NAME);
+}

@@ -4,16 +4,16 @@ import io.millrace.schemas.EvidenceState;
 import io.millrace.schemas.RolloutState;
 import io.millrace.schemas.rollout.Rollout;
 
-/** Between a rollout and the Avro record that keyed state holds. */
+/** Conversions between a rollout and the Avro record in keyed state. */
 final class EvidenceStates {
   private EvidenceStates() {}
 
-  /** The state of a domain of which nothing is known. */
+  /** The state of a domain before any event. */
   static EvidenceState initial(String domain) {
     return EvidenceState.newBuilder().setRollout(write(Rollout.initial(domain))).build();
   }
 
-  /** The last decision is left out: evidence goes by the state alone. */
+  /** The rollout without its last decision, which evidence does not use. */
   static Rollout read(String domain, RolloutState state) {
     return new Rollout(
         domain,

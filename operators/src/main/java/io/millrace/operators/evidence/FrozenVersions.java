@@ -16,11 +16,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Published versions, as they are, answering examples. The base model is loaded with the first of
- * them: it is the one that training has in memory, if both run in one process. For one thread.
+ * Classifies examples with published versions, without training them. The base model is loaded with
+ * the first version; in one process, training and evidence share it. For one thread.
  */
 final class FrozenVersions implements AutoCloseable {
-  /** Classifiers ready at once; one more costs a copy of its adapter. */
+  /** Most classifiers in memory. Each holds a copy of its adapter. */
   private static final int READY = 32;
 
   private final EvidenceSettings settings;
@@ -34,23 +34,24 @@ final class FrozenVersions implements AutoCloseable {
   }
 
   /**
-   * Whether a version answers each example with its label.
+   * Whether a version classifies each example correctly.
    *
-   * @throws AdapterException where it cannot be used with the base model here, or is damaged
+   * @return one value per example, in their order
+   * @throws AdapterException where the version does not fit the base model, or is damaged
    */
-  boolean[] right(AdapterVersion version, List<EvidenceExample> examples) throws IOException {
+  boolean[] correct(AdapterVersion version, List<EvidenceExample> examples) throws IOException {
     Classifier classifier = classifier(version);
     List<String> labels = classifier.adapter().labels();
     float[][] logits = classifier.logits(examples.stream().map(EvidenceExample::getText).toList());
-    boolean[] right = new boolean[logits.length];
-    for (int i = 0; i < right.length; i++) {
+    boolean[] correct = new boolean[logits.length];
+    for (int i = 0; i < correct.length; i++) {
       int answer = largest(logits[i]);
-      right[i] = answer >= 0 && labels.get(answer).equals(examples.get(i).getLabel());
+      correct[i] = answer >= 0 && labels.get(answer).equals(examples.get(i).getLabel());
     }
-    return right;
+    return correct;
   }
 
-  /** The first of the largest; -1 of none. */
+  /** Index of the largest score, the first one of several; -1 where there is no score. */
   private static int largest(float[] scores) {
     int largest = scores.length - 1;
     for (int i = scores.length - 2; i >= 0; i--) {

@@ -1,21 +1,21 @@
 package io.millrace.operators.evidence;
 
 /**
- * How strongly examples speak against "the candidate's accuracy is lower than the other's by the
- * margin or more", where the margin is above 0.
+ * Evidence of a sequence of examples against the hypothesis "the candidate's accuracy is lower than
+ * the other's by the margin or more", where the margin is above 0.
  *
  * <p>An example gives d = 1 where only the candidate is right, -1 where only the other is, else 0.
- * While the statement is true, d + margin is not positive in expectation, whatever came before; so
- * who bets the share lambda of what they have on it, 1 + lambda (d + margin) for 1, plays at best a
- * fair game. The evidence is what the mean over bets from 0 to the largest that cannot lose all has
- * become, and Ville's inequality bounds its error as {@link MixtureEvidence}'s (Waudby-Smith and
- * Ramdas, 2024). With margin 0 the two would be the same: lambda is then 2 theta - 1.
+ * Under the hypothesis, d + margin has an expectation of at most 0, given all examples before. So a
+ * bet that multiplies its capital by 1 + lambda (d + margin) with each example is at most fair. The
+ * evidence is the mean capital over bets lambda from 0 to the largest one that cannot lose
+ * everything, and Ville's inequality bounds its error as for {@link MixtureEvidence} (Waudby-Smith
+ * and Ramdas, 2024). With margin 0 the two would be the same, with lambda = 2 theta - 1.
  *
- * <p>Examples on which both are right, or both wrong, count here: many of them are reason to think
- * that there is not much of a difference.
+ * <p>Examples on which both are correct, or both wrong, count here: many of them are evidence for a
+ * small difference.
  */
 final class MarginEvidence {
-  /** A mean over any bets is as valid; with more it would come nearer to the best of them. */
+  /** Any number of bets is valid; more of them come closer to the best one. */
   private static final int BETS = 128;
 
   private MarginEvidence() {}
@@ -23,8 +23,8 @@ final class MarginEvidence {
   /**
    * The natural logarithm of the evidence.
    *
-   * @param ties examples that are neither won nor lost
-   * @param margin above 0 and below 1, in shares of the examples
+   * @param ties examples on which both are correct or both wrong
+   * @param margin above 0 and below 1, as a share of the examples
    */
   static double log(long wins, long losses, long ties, double margin) {
     double[] logs = new double[BETS];

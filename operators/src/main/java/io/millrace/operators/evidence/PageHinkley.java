@@ -4,45 +4,46 @@ import io.millrace.schemas.PageHinkleyState;
 import java.util.Optional;
 
 /**
- * The Page-Hinkley test: adds up by how much errors exceed their mean so far, never below zero, and
- * tells when the sum passes a threshold (Page, Continuous Inspection Schemes, 1954; with the
- * forgetting factor that stream learners use). It sees only a rise, and begins anew after it.
+ * The Page-Hinkley test: sums by how much errors exceed their mean so far, never below zero, and
+ * reports a change when the sum reaches a threshold (Page, Continuous Inspection Schemes, 1954;
+ * with the forgetting factor that stream learners use). It detects a rise only, and starts again
+ * after it.
  *
- * <p>Where the rise began it does not know: what it gives as the rates before and after the change
- * are the mean so far and that of the newest examples.
+ * <p>The test does not know where the rise began. As rates before and after the change it gives the
+ * mean so far and the mean of the newest examples.
  */
-public final class PageHinkley implements DriftDetector {
-  public static final String NAME = "page-hinkley";
+final class PageHinkley implements DriftDetector {
+  static final String NAME = "page-hinkley";
 
-  /** What an example may exceed the mean by without counting. */
+  /** Excess over the mean that does not count. */
   static final double DELTA = 0.005;
 
-  /** What the sum has to reach. */
+  /** The sum at which a change is reported. */
   static final double THRESHOLD = 50;
 
-  /** What is left of the sum from one example to the next. */
+  /** Forgetting factor: share of the sum that remains from one example to the next. */
   static final double ALPHA = 0.9999;
 
-  /** Nothing is told of fewer examples. */
+  /** Fewest examples before a change is reported. */
   static final int FEWEST = 30;
 
-  /** Some so many examples are the newest ones. */
+  /** Number of examples that the mean of the newest ones is over, approximately. */
   static final int NEWEST = 100;
 
   private final PageHinkleyState state;
 
   /**
-   * @param state what {@link #state} gave, or null for a beginning
+   * @param state what {@link #state} gave, or null for a new domain
    */
-  public PageHinkley(PageHinkleyState state) {
+  PageHinkley(PageHinkleyState state) {
     this.state =
         state == null
             ? new PageHinkleyState(0L, 0L, 0.0, 0.0)
             : PageHinkleyState.newBuilder(state).build();
   }
 
-  /** All that it knows. */
-  public PageHinkleyState state() {
+  /** The detector's whole state. */
+  PageHinkleyState state() {
     return PageHinkleyState.newBuilder(state).build();
   }
 

@@ -3,35 +3,35 @@ package io.millrace.operators.evidence;
 import java.io.Serializable;
 
 /**
- * Which of two versions is right more often? Decided on the examples where exactly one of them is
- * right: a win where it is the candidate, a loss where it is the other. It may be asked after every
- * example, and holds its error rates all the same: see {@link MixtureEvidence} and {@link
- * MarginEvidence}.
+ * A sequential test of which of two versions is correct more often. It counts the examples on which
+ * exactly one of them is correct: a win where it is the candidate, a loss where it is the other.
+ * The test may be evaluated after every example and keeps its error rates: see {@link
+ * MixtureEvidence} and {@link MarginEvidence}.
  *
- * <p>The error rates are those of one test. They hold as long as no example, given those before it,
- * is on the wrong side in expectation; neither how often the versions differ nor how accurate they
- * are matters.
+ * <p>The error rates are those of one test. They hold where the hypothesis holds for every example,
+ * given those before it; they do not depend on how often the versions differ or how accurate they
+ * are.
  *
- * @param rollbackError how often, at most, a candidate that is as accurate as the other, or more,
- *     is judged worse
- * @param promoteError how often, at most, a candidate that is not more accurate than the other less
- *     the margin is judged better
- * @param margin what the candidate's accuracy may be lower by and still count as better, as a share
- *     of the examples. 0 asks whether it is better; above, whether it is not worse by that much (a
- *     test for non-inferiority)
- * @param limit examples after which the question stays open for good
+ * @param rollbackError largest probability of judging a candidate worse that is at least as
+ *     accurate as the other
+ * @param promoteError largest probability of judging a candidate better whose accuracy is lower
+ *     than the other's by the margin or more
+ * @param margin by which the candidate's accuracy may be lower and still count as better, as a
+ *     share of the examples. 0 asks whether the candidate is better; above 0 the test is one for
+ *     non-inferiority
+ * @param limit number of examples after which the test ends without a result
  */
 public record PairedTest(double rollbackError, double promoteError, double margin, long limit)
     implements Serializable {
-  /** What the examples so far say. */
-  public enum Verdict {
-    /** Nothing yet: more examples may. */
+  /** The result for the examples so far. */
+  enum Verdict {
+    /** No result yet; more examples may give one. */
     OPEN,
     /** The candidate is better, or not worse by more than the margin. */
     BETTER,
     /** The candidate is worse. */
     WORSE,
-    /** Nothing within the limit. */
+    /** No result within the limit. */
     INCONCLUSIVE
   }
 
@@ -57,12 +57,14 @@ public record PairedTest(double rollbackError, double promoteError, double margi
   }
 
   /**
-   * @param wins pairs in which only the candidate was right
-   * @param losses pairs in which only the other was right
-   * @param examples all that both versions have answered
+   * The result for counts of examples.
+   *
+   * @param wins examples on which only the candidate is correct
+   * @param losses examples on which only the other is correct
+   * @param examples all examples that both versions have answered
    */
-  public Verdict verdict(long wins, long losses, long examples) {
-    // The safe answer first: with a margin both can be true.
+  Verdict verdict(long wins, long losses, long examples) {
+    // With a margin both results are possible; the safe one comes first.
     if (MixtureEvidence.log(losses, wins, 0.5) >= -Math.log(rollbackError)) {
       return Verdict.WORSE;
     }

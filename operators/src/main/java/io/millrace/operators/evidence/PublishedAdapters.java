@@ -5,13 +5,13 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.util.Optional;
 
-/** Versions with their payloads, wherever they were published. For one thread. */
+/** Access to published versions with their payloads. For one thread. */
 public interface PublishedAdapters extends Serializable, AutoCloseable {
   /**
-   * One version.
+   * Looks up one version.
    *
-   * @return empty where there is none, or none any more
-   * @throws IOException where it cannot be told now; to ask again later can help
+   * @return empty where the version is not published, or was pruned
+   * @throws IOException where the look-up fails now; a later one may succeed
    */
   Optional<AdapterVersion> find(String domain, long version) throws IOException;
 

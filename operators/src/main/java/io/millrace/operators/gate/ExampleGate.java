@@ -11,7 +11,10 @@ import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.util.Collector;
 import org.apache.flink.util.OutputTag;
 
-/** Lets through what can be trained on; everything else leaves as a dead letter. */
+/**
+ * Passes on the examples that can be trained on, to training and to evidence. All others leave as
+ * dead letters.
+ */
 public final class ExampleGate extends ProcessFunction<ReceivedExample, ReceivedExample> {
   private static final long serialVersionUID = 1;
 

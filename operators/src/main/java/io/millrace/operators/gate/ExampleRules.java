@@ -8,13 +8,13 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What a labeled example must be to be trained on. The same rules hold for a line of a file and for
- * a record that somebody else wrote to the topic.
+ * The rules that a labeled example must meet to be trained on. The same rules hold for a line of a
+ * file and for a record of the topic, whichever client wrote it.
  *
  * <p>An error has one of these classes, where {@code X} is Domain, Text or Label: {@code MissingX},
  * {@code BlankX}, {@code XTooLarge}, {@code NulCharacter}, {@code LoneSurrogate}, {@code
- * BadWeight}. Where several fit, the first found is reported; domain comes before text, and text
- * before label.
+ * BadWeight}. Where several apply, the first one found is reported. The fields are checked in the
+ * order domain, text, label, id, metadata, weight.
  */
 public final class ExampleRules implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -37,7 +37,7 @@ public final class ExampleRules implements Serializable {
     this.limits = limits;
   }
 
-  /** What is wrong with {@code example}; empty where it can be trained on. */
+  /** The first rule that {@code example} breaks; empty where it can be trained on. */
   public Optional<RecordError> check(LabeledExample example) {
     return required("Domain", example.getDomain(), limits.domainBytes())
         .or(() -> required("Text", example.getText(), limits.textBytes()))
@@ -89,8 +89,8 @@ public final class ExampleRules implements Serializable {
   }
 
   /**
-   * NUL ends strings in many a reader, and a lone surrogate has no UTF-8: it would turn into a
-   * question mark.
+   * Refuses NUL, which ends strings in many readers, and lone surrogates, which have no UTF-8
+   * encoding: Java would replace them by question marks.
    */
   private static Optional<RecordError> wellFormed(String name, String value) {
     if (value == null) {
@@ -116,8 +116,8 @@ public final class ExampleRules implements Serializable {
   }
 
   /**
-   * Length in UTF-8 of a text without lone surrogates: each half of a pair counts two of its four
-   * bytes.
+   * Length in UTF-8 of a text without lone surrogates: each half of a surrogate pair counts for two
+   * of the pair's four bytes.
    */
   private static long utf8Length(String value) {
     return value

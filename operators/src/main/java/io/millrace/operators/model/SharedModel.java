@@ -22,7 +22,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The base models of this process: one copy per model and device, shared by all slots.
  *
- * <p>Whoever opens a lease closes it; the last one frees the memory, on a GPU the device's.
+ * <p>Each caller closes the lease that it opened. The last lease to close frees the model's memory,
+ * on a GPU the device's. Any thread may open and close leases.
  */
 public final class SharedModel {
   private static final Logger LOG = LoggerFactory.getLogger(SharedModel.class);
@@ -39,7 +40,7 @@ public final class SharedModel {
     }
   }
 
-  // The one piece of static mutable state: slots of a task manager share nothing else.
+  // Static because the slots of a task manager share nothing else. The leases own its entries.
   private static final Map<Key, Entry> LOADED = new HashMap<>();
 
   private SharedModel() {}
@@ -55,6 +56,7 @@ public final class SharedModel {
       this.base = base;
     }
 
+    /** The model; valid while the lease is open. */
     public BaseModel base() {
       return base;
     }
@@ -74,8 +76,12 @@ public final class SharedModel {
   }
 
   /**
+   * Opens a lease on a model, and loads the model where this process does not hold it yet.
+   *
    * @param store a path, or the URI of a Flink file system that holds prepared models
    * @param factored the weights to hold as their singular factors: see {@link BaseModel#load}
+   * @throws ModelException where the store does not hold the model, or the model is damaged
+   * @throws IOException where the store cannot be read
    */
   public static Lease open(String store, String name, Device device, Set<WeightRole> factored)
       throws IOException {
@@ -92,14 +98,16 @@ public final class SharedModel {
     }
   }
 
-  /** How many models this process holds: 0 once every lease is closed. */
+  /** Number of models that this process holds: 0 once every lease is closed. */
   public static int loaded() {
     synchronized (LOADED) {
       return LOADED.size();
     }
   }
 
-  /** Where a store is: the same for {@code /x}, {@code /x/} and {@code file:///x}. */
+  /**
+   * A store's location in one spelling: the same for {@code /x}, {@code /x/} and {@code file:///x}.
+   */
   private static org.apache.flink.core.fs.Path location(String store) {
     org.apache.flink.core.fs.Path path = new org.apache.flink.core.fs.Path(store);
     String scheme = path.toUri().getScheme();

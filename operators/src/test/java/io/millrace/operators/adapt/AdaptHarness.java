@@ -181,7 +181,7 @@ public final class AdaptHarness implements AutoCloseable {
     return state.value();
   }
 
-  /** The operator's timers, by a clock that goes on while a step is taken. */
+  /** The operator's timers, with a clock that advances during a step. */
   private final class StepsTakeTime implements InternalTimeServiceManager.Provider {
     @Override
     public <K> InternalTimeServiceManager<K> create(

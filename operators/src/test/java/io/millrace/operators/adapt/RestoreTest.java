@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A task that goes on from a snapshot does what it would have done without the break. */
+/** A task restored from a snapshot gives the same results as one that was not interrupted. */
 @Tag("integration")
 class RestoreTest {
   private static final long HOUR = 3_600_000;

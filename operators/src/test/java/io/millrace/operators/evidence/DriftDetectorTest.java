@@ -50,7 +50,7 @@ class DriftDetectorTest {
 
   @ParameterizedTest
   @MethodSource("detectors")
-  void anAbruptRiseIsToldOnceAndSoon(Supplier<DriftDetector> detector) {
+  void anAbruptRiseIsReportedOnceAndSoon(Supplier<DriftDetector> detector) {
     for (int seed = 0; seed < 20; seed++) {
       List<Boolean> errors = errors(seed, 2_000, 0.1, 1_500, 0.5);
       Map<Integer, Change> alarms = alarms(detector.get(), errors);
@@ -74,7 +74,7 @@ class DriftDetectorTest {
   }
 
   @Test
-  void adwinTellsAFallAsNoWorsening() {
+  void adwinReportsAFallAsNoWorsening() {
     Adwin adwin = new Adwin(Adwin.DELTA, null);
     Map<Integer, Change> alarms = alarms(adwin, errors(3, 1_000, 0.6, 1_000, 0.1));
 
@@ -86,7 +86,7 @@ class DriftDetectorTest {
     assertThat(alarms(new PageHinkley(null), errors(3, 2_000, 0.6, 2_000, 0.1))).isEmpty();
   }
 
-  /** Where independent implementations of the field first tell the same streams' changes. */
+  /** Where independent implementations first report the changes of the same streams. */
   @ParameterizedTest
   @CsvSource({
     "1, 2000, 0.1, 2000, 0.3, 2080, 2242",

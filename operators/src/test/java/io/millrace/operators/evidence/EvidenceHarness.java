@@ -73,7 +73,7 @@ public final class EvidenceHarness implements AutoCloseable {
     return started;
   }
 
-  /** Another task that goes on from this one's state, with the same log and versions. */
+  /** Another task, restored from this one's state, with the same log and versions. */
   EvidenceHarness restored() throws Exception {
     OperatorSubtaskState state = harness.snapshot(1, 1);
     EvidenceHarness restored = new EvidenceHarness(shelf);

@@ -12,7 +12,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What the test promises, by simulation: somebody looks after every example. */
+/** The error rates of the test, by simulation, with an evaluation after every example. */
 @Tag("integration")
 class PairedTestTest {
   private static final int RUNS = 10_000;

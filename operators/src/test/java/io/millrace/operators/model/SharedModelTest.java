@@ -28,7 +28,7 @@ class SharedModelTest {
 
   @TempDir private Path directory;
 
-  /** The tests' store under a name of its own, which nobody else has leased. */
+  /** The tests' store under another path, so that no other test holds a lease on its model. */
   private String store;
 
   @BeforeEach

@@ -5,10 +5,8 @@ import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.AdaptSettings;
-import io.millrace.operators.evidence.Adwin;
 import io.millrace.operators.evidence.EvidenceRules;
 import io.millrace.operators.evidence.EvidenceSettings;
-import io.millrace.operators.evidence.PageHinkley;
 import io.millrace.operators.evidence.PairedTest;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
@@ -446,7 +444,7 @@ public final class JobSettings {
   private static TreeSet<String> detectors(String choice) {
     return switch (choice) {
       case "none" -> new TreeSet<>();
-      case "both" -> new TreeSet<>(List.of(Adwin.NAME, PageHinkley.NAME));
+      case "both" -> new TreeSet<>(EvidenceSettings.DETECTORS);
       default -> new TreeSet<>(List.of(choice));
     };
   }

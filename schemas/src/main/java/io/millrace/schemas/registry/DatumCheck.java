@@ -7,12 +7,12 @@ import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
 
 /**
- * Walks a datum in Avro's binary encoding without building it. Avro's own decoder allocates what a
- * length claims before it looks at what is there, replaces invalid UTF-8 in silence and does not
- * mind trailing bytes; after this check it meets none of that.
+ * Validates a datum in Avro's binary encoding without decoding it. Avro's own decoder allocates as
+ * much memory as a length field claims, replaces invalid UTF-8 without an error, and ignores
+ * trailing bytes. A datum that passes this check causes none of that.
  */
 final class DatumCheck {
-  /** Far deeper than any record of ours; a recursive schema could otherwise exhaust the stack. */
+  /** Far deeper than any of our records. Without a limit a recursive schema exhausts the stack. */
   private static final int MAX_DEPTH = 128;
 
   private final ByteBuffer in;
@@ -22,13 +22,15 @@ final class DatumCheck {
 
   private DatumCheck(ByteBuffer in) {
     this.in = in;
-    // Every item but the empty ones (nulls, records without fields) has a byte of its own.
+    // Every item takes at least one byte, except empty ones (nulls, records without fields).
     this.itemsLeft = in.remaining();
-    // A few lines of schema can describe 2^100 fields that take no byte at all.
+    // A few lines of schema can describe 2^100 fields that take no bytes.
     this.stepsLeft = 1_000 + (long) MAX_DEPTH * in.remaining();
   }
 
   /**
+   * Checks a datum from its position to its limit; neither moves.
+   *
    * @throws AvroRuntimeException where {@code datum} is not exactly one datum of {@code schema}
    */
   static void check(Schema schema, ByteBuffer datum) {
@@ -75,7 +77,7 @@ final class DatumCheck {
     for (long count = number(); count != 0; count = number()) {
       int end = -1;
       if (count < 0) {
-        // A block may carry its size, for readers that skip it; the size must then be true.
+        // A block may state its size, for readers that skip it; the size must be correct.
         long size = number();
         require(size >= 0 && size <= in.remaining(), "a block of " + size + " bytes");
         end = in.position() + (int) size;

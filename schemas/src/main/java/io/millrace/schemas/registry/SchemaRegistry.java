@@ -28,13 +28,13 @@ import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
 
 /**
- * A schema registry that speaks Confluent's REST interface. Remembers every answer, since neither
- * an id nor a schema ever changes its partner; safe for several threads. Tries once, for 10 s at
- * most: to try again is the caller's choice.
+ * A client of a schema registry with Confluent's REST interface. It caches every answer, since the
+ * assignment of ids to schemas never changes. Safe for several threads. Each request is sent once,
+ * with a timeout of 10 s: retries are up to the caller.
  *
- * <p>That an id is unknown is remembered for a second only, and of the last thousand ids: a stream
- * of broken records must not turn into a stream of questions, but the next schema that somebody
- * registers may get the very id that a broken record has made up.
+ * <p>That an id is unknown is cached for one second only, for the last thousand ids. A stream of
+ * broken records must not become a stream of requests; but the next schema that is registered may
+ * get the very id that a broken record carries.
  */
 public final class SchemaRegistry {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
@@ -59,7 +59,7 @@ public final class SchemaRegistry {
   private final Map<Integer, String> unusable = new ConcurrentHashMap<>();
   private final Duration unknownFor;
 
-  /** When the registry said so, in {@link System#nanoTime}, the first to be forgotten first. */
+  /** Time of the answer by id, in {@link System#nanoTime}; the oldest entry is dropped first. */
   private final Map<Integer, Long> unknown =
       new LinkedHashMap<>() {
         private static final long serialVersionUID = 1;
@@ -73,10 +73,10 @@ public final class SchemaRegistry {
   private record Registration(String subject, Schema schema) {}
 
   /**
-   * A registry at {@code url}, such as {@code http://127.0.0.1:8081}; {@code
+   * A client of the registry at {@code url}, such as {@code http://127.0.0.1:8081}; {@code
    * https://user:password@host} sends credentials.
    *
-   * @throws IllegalArgumentException where this is no http or https URL
+   * @throws IllegalArgumentException where {@code url} is not an http or https URL
    */
   public SchemaRegistry(String url) {
     this(url, ANSWER_TIMEOUT, UNKNOWN_FOR);
@@ -99,10 +99,11 @@ public final class SchemaRegistry {
   }
 
   /**
-   * The id of {@code schema} in {@code subject}, where it is registered if it is not there yet.
+   * The id of {@code schema} in {@code subject}. Registers the schema where it is not registered
+   * yet.
    *
-   * @throws SchemaRefusedException where the registry will not have it
-   * @throws IOException where the registry does not answer, or not with an id
+   * @throws SchemaRefusedException where the registry refuses the schema
+   * @throws IOException where the registry does not answer, or its answer holds no id
    */
   public int idOf(String subject, Schema schema) throws IOException {
     Registration registration = new Registration(subject, schema);
@@ -133,11 +134,10 @@ public final class SchemaRegistry {
   }
 
   /**
-   * The schema with this id, or nothing where the registry has none.
+   * The schema with this id; empty where the registry has none.
    *
-   * @throws AvroRuntimeException where it is no schema that Avro can read, such as one of another
-   *     schema language
-   * @throws IOException where the registry does not answer, or not with a schema
+   * @throws AvroRuntimeException where Avro cannot read it, such as a schema in another language
+   * @throws IOException where the registry does not answer, or its answer holds no schema
    */
   public Optional<Schema> schema(int id) throws IOException {
     Schema known = schemas.get(id);
@@ -147,13 +147,13 @@ public final class SchemaRegistry {
     if (unusable.containsKey(id)) {
       throw new AvroRuntimeException(unusable.get(id));
     }
-    // No registry gives out negative ids, and not each of them calls one unknown.
+    // No registry assigns negative ids, and some do not answer "unknown" for them.
     if (id < 0 || isUnknown(id)) {
       return Optional.empty();
     }
     HttpResponse<String> response = send(request("/schemas/ids/" + id).GET());
     JsonNode answer = json(response);
-    // Only the registry's own code will do: a wrong path or a proxy answers 404 as well.
+    // Check the registry's own error code: a wrong path or a proxy also answers 404.
     if (answer.path("error_code").asInt() == SCHEMA_NOT_FOUND) {
       noteUnknown(id);
       return Optional.empty();
@@ -180,15 +180,15 @@ public final class SchemaRegistry {
 
   private void noteUnknown(int id) {
     synchronized (unknown) {
-      // Put alone would leave it in its old place.
+      // Put alone would keep the old place in the order.
       unknown.remove(id);
       unknown.put(id, System.nanoTime());
     }
   }
 
   /**
-   * {@code schema} without the string type that generated Java classes ask for: what readers in
-   * other languages, and registries that compare schemas letter by letter, should see.
+   * {@code schema} without the string type that generated Java classes add, as readers in other
+   * languages, and registries that compare schemas as text, should see it.
    */
   public static Schema portable(Schema schema) {
     try {
@@ -221,7 +221,7 @@ public final class SchemaRegistry {
   }
 
   private HttpResponse<String> send(HttpRequest.Builder request) throws IOException {
-    // HttpRequest's own timeout ends with the headers; a body may then take for ever.
+    // HttpRequest's own timeout ends with the headers; the body could take any time.
     CompletableFuture<HttpResponse<String>> exchange =
         http.sendAsync(request.build(), BodyHandlers.ofString());
     try {

@@ -15,8 +15,8 @@ import org.apache.avro.specific.SpecificDatumWriter;
 import org.apache.avro.specific.SpecificRecord;
 
 /**
- * Records as every Confluent client reads and writes them: a zero byte, the id of the schema in the
- * registry (4 bytes, big-endian), then the record in Avro's binary encoding, and nothing after it.
+ * The Confluent wire format: a zero byte, the id of the schema in the registry (4 bytes,
+ * big-endian), then the record in Avro's binary encoding, and nothing after it.
  */
 public final class WireFormat {
   private static final byte MAGIC = 0;
@@ -25,10 +25,11 @@ public final class WireFormat {
   private WireFormat() {}
 
   /**
-   * Writes {@code record}, whose schema the registry knows as {@code schemaId}.
+   * Encodes {@code record}.
    *
-   * @throws AvroRuntimeException where the record does not fit its schema, such as a null where
-   *     none may be
+   * @param schemaId the registry's id of the record's schema
+   * @throws AvroRuntimeException where the record does not fit its schema, such as a null in a
+   *     field that requires a value
    */
   public static byte[] encode(int schemaId, SpecificRecord record) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -49,7 +50,7 @@ public final class WireFormat {
   /**
    * The id of the schema that {@code bytes} were written with.
    *
-   * @throws AvroRuntimeException where the bytes do not begin as the format does
+   * @throws AvroRuntimeException where the bytes do not start with the header of the format
    */
   public static int schemaId(byte[] bytes) {
     if (bytes.length < HEADER) {
@@ -64,11 +65,12 @@ public final class WireFormat {
   }
 
   /**
-   * Reads what {@link #encode} wrote, also with an older or newer {@code writer} schema. The bytes
-   * may come from anywhere: memory and time stay within a small multiple of their number.
+   * Decodes what {@link #encode} wrote, also with an older or newer {@code writer} schema. The
+   * bytes may come from an untrusted source: memory and time stay within a small multiple of their
+   * number.
    *
    * @param writer the schema that {@link #schemaId} names
-   * @throws AvroRuntimeException where the bytes are no such record, for whatever reason
+   * @throws AvroRuntimeException where the bytes are not a valid record of {@code type}
    */
   public static <T extends SpecificRecord> T decode(byte[] bytes, Schema writer, Class<T> type) {
     try {

@@ -4,33 +4,33 @@ import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.VersionRef;
-import java.time.Instant;
 import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
- * The state of one domain's rollout: what its log amounts to.
+ * The state of one domain's rollout: the fold of the domain's events in the log.
  *
- * <p>Two kinds of events stand in the log, and each has an order of its own. <b>Publications</b>
- * ({@link RolloutAction#PUBLISHED}) are read once their transaction has committed. <b>Decisions</b>
- * are read as they stand, in no transaction, so that a job that died with a transaction open cannot
- * hold a rollback up. The state is made of the fold of the one and the fold of the other, and does
- * not depend on how the two were read in between: every reader ends at the same state.
+ * <p>The log holds two kinds of events, each with an order of its own. <b>Publications</b> ({@link
+ * RolloutAction#PUBLISHED}) are read once their transaction has committed. <b>Decisions</b> are
+ * written and read in no transaction, so that a transaction which a dead job left open cannot delay
+ * a rollback. The two kinds change different parts of the state, so the state does not depend on
+ * how a reader interleaves them: every reader arrives at the same state.
  *
  * <p>A decision is made on top of a revision. Where another decision came first, it has no effect:
- * {@link #objection} says so. Publications make no revision, for they decide nothing: under {@link
- * RolloutPolicy#LATEST} the version last published serves because that policy was decided on.
+ * {@link #objection} gives the reason. Publications make no revision, since they decide nothing:
+ * under {@link RolloutPolicy#LATEST} the version last published serves because that policy was
+ * decided on.
  *
- * @param domain whose rollout it is
+ * @param domain that the rollout belongs to
  * @param revision decisions that had an effect, from 0
- * @param policy what becomes of a version that is published
+ * @param policy how a newly published version is treated
  * @param decidedStable the stable version that decisions name; null under {@link
  *     RolloutPolicy#LATEST}, and where there is none yet
  * @param previous the stable version before the last promotion, and null after any other change
- * @param candidate the version that is tried; null where none is
- * @param share the candidate's part of the requests, above 0 and at most 1; without a candidate
- *     that of the next one, 0 where it was never said
- * @param held why evidence decides no more about the candidate; null while it may
+ * @param candidate the version on trial; null where there is none
+ * @param share of the requests that the candidate answers, above 0 and at most 1; without a
+ *     candidate the share of the next one, 0 where none was ever named
+ * @param held the reason why evidence no longer decides about the candidate; null while it may
  * @param triedThrough the highest version that was candidate or stable by decision, 0 before one
  * @param newest the version last published; null before the first
  * @param last the last decision that had an effect; null before the first
@@ -53,25 +53,25 @@ public record Rollout(
     return new Rollout(domain, 0, RolloutPolicy.LATEST, null, null, null, 0, null, 0, null, null);
   }
 
-  /** The version that answers what the candidate does not; empty where the log names none. */
+  /** The version that answers all requests but the candidate's; empty where the log names none. */
   public Optional<VersionRef> stable() {
     return Optional.ofNullable(policy == RolloutPolicy.LATEST ? newest : decidedStable);
   }
 
   /**
-   * This state where the log names what was published. Where it names nothing, as in topics from
-   * before there were rollouts, the state with the newest version of the topic {@code adapters}:
-   * the one that serves under {@link RolloutPolicy#LATEST}, although no event says so.
+   * This state where the log names a publication. Where it names none, as in topics older than
+   * rollouts, the state with the newest version of the topic {@code adapters}: the one that serves
+   * under {@link RolloutPolicy#LATEST}, although no event says so.
    *
    * @param published finds the newest version in {@code adapters}, or null where there is none;
-   *     asked only where the log names nothing
+   *     called only where the log names no publication
    */
   public Rollout orNewest(Supplier<VersionRef> published) {
     VersionRef found = newest == null ? published.get() : null;
     return found == null ? this : publishedAs(found);
   }
 
-  /** Whether it is one that people or evidence make, on top of a revision. */
+  /** Whether an action is a decision: made by people or evidence, on top of a revision. */
   public static boolean isDecision(RolloutAction action) {
     return switch (action) {
       case CANARY, POLICY, PROMOTE, ROLLBACK, PIN, HOLD -> true;
@@ -79,7 +79,7 @@ public record Rollout(
     };
   }
 
-  /** The state after an event: this one where the event has no effect. */
+  /** The state after an event: this same object where the event has no effect. */
   public Rollout apply(RolloutEvent event) {
     if (event.getAction() == RolloutAction.PUBLISHED) {
       return event.getVersion() == null ? this : publishedAs(event.getVersion());
@@ -150,7 +150,8 @@ public record Rollout(
   }
 
   /**
-   * Why a decision would have no effect on this state, in one line; empty where it would have one.
+   * The reason why a decision would have no effect on this state, in one line; empty where it would
+   * have one.
    */
   public Optional<String> objection(RolloutEvent event) {
     if (event.getBasedOn() == null || event.getBasedOn() != revision) {
@@ -197,10 +198,5 @@ public record Rollout(
             ? "only the candidate can be held"
             : null;
     }
-  }
-
-  /** When the last decision with an effect was made, by its author's clock. */
-  public Optional<Instant> decidedAt() {
-    return Optional.ofNullable(last).map(RolloutEvent::getCreatedAt);
   }
 }

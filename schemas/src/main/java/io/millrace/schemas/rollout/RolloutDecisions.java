@@ -10,11 +10,11 @@ import java.util.NavigableMap;
 import java.util.UUID;
 
 /**
- * Makes decisions for one domain, on top of the state that its author sees: what is asked for is
- * completed with what follows from the state, or refused.
+ * Makes decisions for one domain, on top of the state that their author sees. A request is
+ * completed from the state, or refused.
  *
- * <p>A decision names its versions by number and content. So a version that is published meanwhile
- * changes nothing about it.
+ * <p>A decision names its versions by number and hash, so a version that is published meanwhile
+ * does not change its meaning.
  */
 public final class RolloutDecisions {
   private final Rollout now;
@@ -23,10 +23,10 @@ public final class RolloutDecisions {
   private final String reason;
 
   /**
-   * @param now the state the author sees
-   * @param versions of the domain, as published and not pruned, by number
+   * @param now the state that the author sees
+   * @param versions of the domain that are published and not pruned, by number
    * @param author who or what decides
-   * @param reason why, for people; may be empty
+   * @param reason for people; may be empty
    */
   public RolloutDecisions(
       Rollout now, NavigableMap<Long, VersionRef> versions, String author, String reason) {
@@ -37,7 +37,7 @@ public final class RolloutDecisions {
   }
 
   /**
-   * Tries a version on a share of the requests, under the policy canary.
+   * Makes a version the candidate for a share of the requests, under the policy canary.
    *
    * @param version null for the newest one
    * @param share above 0 and at most 1
@@ -60,10 +60,10 @@ public final class RolloutDecisions {
   }
 
   /**
-   * Changes what becomes of the versions to come.
+   * Changes how later versions are treated.
    *
    * @param policy latest, canary or manual
-   * @param share of the candidates to come, above 0 and at most 1; null to leave it as it is
+   * @param share of the requests for later candidates, above 0 and at most 1; null to keep it
    * @throws RolloutRefusedException where it is that policy already, or only pin leads there
    */
   public RolloutEvent policy(RolloutPolicy policy, Double share) throws RolloutRefusedException {
@@ -80,8 +80,8 @@ public final class RolloutDecisions {
   }
 
   /**
-   * Makes a version the stable one. Under the policy latest an older version than the newest makes
-   * the policy manual, for the next one would take its place at once.
+   * Makes a version the stable one. The policy latest becomes manual, since the next version would
+   * replace this one at once.
    *
    * @param version null for the candidate, or where there is none the newest
    * @throws RolloutRefusedException where there is no such version, it is stable already, or the
@@ -108,12 +108,12 @@ public final class RolloutDecisions {
   }
 
   /**
-   * Takes the candidate back; without one, or where a version is named, makes an older version the
-   * stable one. The policy latest becomes manual.
+   * Ends the trial of the candidate; without a candidate, or where a version is named, makes an
+   * older version the stable one. The policy latest becomes manual.
    *
-   * @param version null for the candidate's end; without a candidate, for the version that was
-   *     stable before the last promotion, or else the newest older one
-   * @throws RolloutRefusedException where there is none to go back to
+   * @param version null to end the candidate's trial; without a candidate, null for the version
+   *     that was stable before the last promotion, or else the newest older one
+   * @throws RolloutRefusedException where there is no version to go back to
    */
   public RolloutEvent rollback(Long version) throws RolloutRefusedException {
     RolloutPolicy policy =
@@ -143,7 +143,7 @@ public final class RolloutDecisions {
   }
 
   /**
-   * Keeps one version serving, whatever is published.
+   * Keeps one version serving, independently of later publications.
    *
    * @param version null for the stable one
    * @throws RolloutRefusedException where there is no such version, or it is pinned already
@@ -159,7 +159,7 @@ public final class RolloutDecisions {
   }
 
   /**
-   * Lets the candidate stay as it is, for people to decide.
+   * Keeps the candidate as it is until people decide.
    *
    * @throws RolloutRefusedException where there is no candidate
    */
@@ -170,7 +170,7 @@ public final class RolloutDecisions {
     return event(RolloutAction.HOLD, now.policy()).setVersion(now.candidate()).build();
   }
 
-  /** The version that serves by now; null where none does. */
+  /** The version that serves now; null where none does. */
   private VersionRef stable() {
     return now.orNewest(() -> versions.isEmpty() ? null : versions.lastEntry().getValue())
         .stable()
@@ -220,7 +220,7 @@ public final class RolloutDecisions {
     return new RolloutRefusedException("domain %s: %s".formatted(now.domain(), why));
   }
 
-  /** A policy as people write it. */
+  /** A policy in lower case, as the command line and messages write it. */
   public static String word(RolloutPolicy policy) {
     return policy.name().toLowerCase(Locale.ROOT);
   }

@@ -11,19 +11,20 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * One domain's rollout, event by event in the order of the log, with the state after each: what
- * served at any time, who or what decided, and why.
+ * One domain's rollout, event by event in the order of the log, with the state after each event. It
+ * shows which version served at any time, who or what decided so, and why.
  *
  * <p>For one thread while events are added.
  */
 public final class RolloutHistory {
   /**
-   * One event and what came of it.
+   * One event and its effect.
    *
    * @param offset in the domain's partition
-   * @param time Kafka's, of the record
-   * @param objection why it had no effect; null where it had, or is a note
-   * @param after the state after it
+   * @param time Kafka's timestamp of the record
+   * @param objection the reason why a decision had no effect; null where it had one, and for other
+   *     events
+   * @param after the state after the event
    */
   public record Entry(
       long offset, Instant time, RolloutEvent event, String objection, Rollout after) {}
@@ -37,8 +38,8 @@ public final class RolloutHistory {
   }
 
   /**
-   * Adds the next event of the log. A note that stands there twice, as a job that was restarted may
-   * write it, is added once.
+   * Adds the next event of the log. A note that occurs twice, as a restarted job may write it, is
+   * added once.
    */
   public void add(long offset, Instant time, RolloutEvent event) {
     boolean note = event.getAction() == RolloutAction.DRIFT;
@@ -53,12 +54,12 @@ public final class RolloutHistory {
     byId.putIfAbsent(event.getEventId(), entry);
   }
 
-  /** The state after all of them. */
+  /** The state after all events. */
   public Rollout now() {
     return now;
   }
 
-  /** The state at a time: after every event up to it. */
+  /** The state at a time: after the events up to and including it. */
   public Rollout at(Instant time) {
     Rollout state = Rollout.initial(now.domain());
     for (Entry entry : entries) {
@@ -70,12 +71,12 @@ public final class RolloutHistory {
     return state;
   }
 
-  /** The entry with that event; of two with the same id the first. */
+  /** The entry of the event with that id; the first one of several. */
   public Optional<Entry> find(String eventId) {
     return Optional.ofNullable(byId.get(eventId));
   }
 
-  /** In the order of the log. */
+  /** All entries, in the order of the log. */
   public List<Entry> entries() {
     return Collections.unmodifiableList(entries);
   }

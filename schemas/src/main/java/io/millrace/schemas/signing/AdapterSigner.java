@@ -16,9 +16,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Signs versions with an Ed25519 key (RFC 8032). What is signed is the version's identity: {@code
- * "millrace adapter "} and the SHA-256 of its payload, in UTF-8. So a signature says nothing about
- * the rest of the record, and needs not be made again where that is written anew.
+ * Signs versions with an Ed25519 key (RFC 8032). The signed message is {@code "millrace adapter "}
+ * and the version's identity, the SHA-256 of its payload in hexadecimal, in UTF-8. So a signature
+ * covers the payload and no other field of the record, and stays valid where the record is written
+ * again.
  *
  * <p>Any thread may sign.
  */
@@ -32,8 +33,10 @@ public final class AdapterSigner {
   }
 
   /**
+   * Reads a key.
+   *
    * @param file an Ed25519 private key, PKCS#8 as PEM
-   * @throws KeyFileException where it is none
+   * @throws KeyFileException where the file cannot be read or holds no such key
    */
   public static AdapterSigner read(Path file) {
     byte[] der = pem(file, "PRIVATE KEY", "openssl genpkey -algorithm ed25519 -out FILE");
@@ -46,8 +49,10 @@ public final class AdapterSigner {
   }
 
   /**
+   * Signs a version.
+   *
    * @param sha256 of the payload, hexadecimal
-   * @return 64 bytes
+   * @return the signature, 64 bytes
    */
   public ByteBuffer sign(String sha256) {
     try {
@@ -64,7 +69,7 @@ public final class AdapterSigner {
     return ("millrace adapter " + sha256).getBytes(UTF_8);
   }
 
-  /** What a PEM file holds between the lines that say {@code type}. */
+  /** The decoded content of the first PEM block of that type in a file. */
   static byte[] pem(Path file, String type, String howToMakeOne) {
     String text;
     try {
@@ -81,7 +86,7 @@ public final class AdapterSigner {
         return Base64.getMimeDecoder().decode(block.group(1));
       }
     } catch (IllegalArgumentException e) {
-      // Said below.
+      // Reported below.
     }
     throw new KeyFileException(
         file + " holds no PEM block \"" + type + "\"; make one with: " + howToMakeOne);

@@ -1,6 +1,6 @@
 package io.millrace.schemas.signing;
 
-/** A key's file cannot be used; the message says which, why, and how to make one. */
+/** A key file cannot be used; the message says which, why, and how to make one. */
 public final class KeyFileException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

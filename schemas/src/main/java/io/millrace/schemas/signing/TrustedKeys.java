@@ -15,11 +15,11 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The Ed25519 keys whose signature under a version is believed; see {@link AdapterSigner}. Where
- * there are none, nothing is asked for. Any thread may check.
+ * The Ed25519 keys whose signatures of versions are trusted; see {@link AdapterSigner}. Without a
+ * key, versions need no signature. Any thread may check.
  */
 public final class TrustedKeys {
-  /** Asks for no signature. */
+  /** Requires no signature. */
   public static final TrustedKeys NOT_CHECKED = new TrustedKeys(List.of());
 
   private final List<PublicKey> keys;
@@ -29,8 +29,10 @@ public final class TrustedKeys {
   }
 
   /**
+   * Reads the keys.
+   *
    * @param files Ed25519 public keys as PEM, one in each
-   * @throws KeyFileException where one is none
+   * @throws KeyFileException where a file cannot be read or holds no such key
    */
   public static TrustedKeys read(List<Path> files) {
     List<PublicKey> keys = new ArrayList<>();
@@ -50,10 +52,10 @@ public final class TrustedKeys {
   }
 
   /**
-   * Why a version is not to be trusted, in one line; empty where it is.
+   * The reason not to trust a version, in one line; empty where it can be trusted.
    *
-   * @param sha256 what its payload was found to hash to, hexadecimal
-   * @param signature null where it has none
+   * @param sha256 computed from its payload, hexadecimal
+   * @param signature of the version; null where it has none
    */
   public Optional<String> objection(String sha256, ByteBuffer signature) {
     if (keys.isEmpty()) {
@@ -76,7 +78,7 @@ public final class TrustedKeys {
       signature.update(AdapterSigner.signed(sha256));
       return signature.verify(bytes);
     } catch (SignatureException e) {
-      return false; // Of another length than a signature has, for example.
+      return false; // Malformed, for example of the wrong length.
     } catch (NoSuchAlgorithmException | InvalidKeyException e) {
       throw new IllegalStateException("Ed25519 does not work in this JVM", e);
     }

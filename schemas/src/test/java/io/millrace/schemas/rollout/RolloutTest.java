@@ -91,7 +91,7 @@ class RolloutTest {
   }
 
   @Test
-  void aHeldCandidateKeepsItsShareUntilSomebodyDecides() throws Exception {
+  void aHeldCandidateKeepsItsShareUntilTheNextDecision() throws Exception {
     publish(1);
     publish(2);
     decide(by("ann").canary(1L, 0.5));
@@ -145,7 +145,7 @@ class RolloutTest {
     assertThatThrownBy(() -> by("ann").pin(null)).hasMessageContaining("no version 3 any more");
   }
 
-  /** Somebody else's client may write what ours would refuse. */
+  /** Another client may write events that ours would refuse. */
   @Test
   void anEventThatCannotBeHasNoEffect() throws Exception {
     publish(1);
