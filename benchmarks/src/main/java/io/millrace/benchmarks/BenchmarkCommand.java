@@ -1,5 +1,13 @@
 package io.millrace.benchmarks;
 
+import io.millrace.benchmarks.engine.EngineRates;
+import io.millrace.benchmarks.engine.MatrixProductRates;
+import io.millrace.benchmarks.live.LabelToLiveCommand;
+import io.millrace.benchmarks.recording.RecordingCost;
+import io.millrace.benchmarks.replay.ReplayCommand;
+import io.millrace.benchmarks.serving.ServingCommand;
+import io.millrace.benchmarks.serving.SwapsCommand;
+import io.millrace.benchmarks.streams.StreamsCommand;
 import io.millrace.client.process.CommandLines;
 import io.millrace.client.process.UsageException;
 import java.io.PrintWriter;

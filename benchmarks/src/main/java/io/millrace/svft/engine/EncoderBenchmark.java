@@ -1,5 +1,9 @@
 package io.millrace.svft.engine;
 
+import io.millrace.benchmarks.model.MiniLm;
+import io.millrace.benchmarks.model.OnnxEncoder;
+import io.millrace.benchmarks.model.StepCost;
+import io.millrace.benchmarks.model.Work;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.training.Trainer;

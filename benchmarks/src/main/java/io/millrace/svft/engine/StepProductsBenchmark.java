@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.core.Linear;
+import io.millrace.benchmarks.model.MiniLm;
+import io.millrace.benchmarks.model.Work;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.tensor.Torch;

@@ -3,6 +3,8 @@ package io.millrace.svft.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.millrace.benchmarks.model.MiniLm;
+import io.millrace.benchmarks.model.OnnxEncoder;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;

@@ -1,0 +1,2 @@
+/** How measurements are shown: quantiles and tables. */
+package io.millrace.benchmarks.report;

@@ -1,0 +1,2 @@
+/** Serving: requests per second, and what a swap costs the requests that are under way. */
+package io.millrace.benchmarks.serving;
