@@ -9,6 +9,7 @@ import io.millrace.pipeline.submission.StartingState;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.testing.Await;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -82,7 +83,7 @@ class ChaosTest {
       run.awaitPart(0.25);
       run.fails();
       rig.flink().killTaskManager();
-      run.until(run::wentOn);
+      run.until("training goes on", run::wentOn);
       rig.flink().startTaskManager();
       assertThat(same(run).restarts()).isPositive();
     }
@@ -93,15 +94,17 @@ class ChaosTest {
   void theBrokerThatCoordinatesTheTransactionsIsKilled() throws Exception {
     try (Run run = rig.begin("broker", stream, 2)) {
       run.awaitPart(0.25);
-      Optional<Integer> coordinator = Optional.empty();
-      while (coordinator.isEmpty()) {
-        coordinator = rig.kafka().coordinatorOf("broker");
-      }
+      int coordinator =
+          Await.value(
+                  "a transaction is open",
+                  () -> rig.kafka().coordinatorOf("broker"),
+                  Optional::isPresent)
+              .orElseThrow();
       run.fails();
-      rig.kafka().kill(coordinator.get());
+      rig.kafka().kill(coordinator);
       run.pass(Duration.ofSeconds(8));
-      rig.kafka().start(coordinator.get());
-      run.until(run::wentOn);
+      rig.kafka().start(coordinator);
+      run.until("training goes on", run::wentOn);
       same(run);
     }
   }
@@ -114,7 +117,7 @@ class ChaosTest {
       run.fails();
       rig.flink().killJobManager();
       rig.flink().startJobManager();
-      run.until(run::wentOn);
+      run.until("training goes on", run::wentOn);
       same(run);
     }
   }
@@ -138,7 +141,7 @@ class ChaosTest {
     FlinkJob next = rig.submit(settings, Optional.of(StartingState.savepoint(savepoint)));
     run.goOnAs(next);
     // A stop that took several attempts may have come after the last step.
-    run.until(() -> run.wentOn() || run.isOver());
+    run.until("training goes on or is over", () -> run.wentOn() || run.isOver());
   }
 
   /** A source that comes to its end just then makes Flink give the stop up; the job goes on. */
@@ -162,7 +165,7 @@ class ChaosTest {
       run.awaitPart(0.25);
       rig.breakFiles(FaultyFileSystem.Fault.REFUSED);
       run.fails();
-      run.until(() -> run.failedCheckpoints() >= 5);
+      run.until("five checkpoints fail", () -> run.failedCheckpoints() >= 5);
       assertThat(run.wentOn()).isFalse();
       rig.mendFiles();
       assertThat(same(run).restarts()).isZero();
@@ -181,7 +184,7 @@ class ChaosTest {
       run.pass(Duration.ofSeconds(60));
       assertThat(run.wentOn()).isFalse();
       rig.restartRegistry();
-      run.until(run::wentOn);
+      run.until("training goes on", run::wentOn);
       assertThat(same(run).restarts()).isPositive();
     }
   }
@@ -195,7 +198,7 @@ class ChaosTest {
       rig.breakFiles(FaultyFileSystem.Fault.FULL);
       run.fails();
       run.pass(Duration.ofSeconds(10));
-      run.until(() -> run.failedCheckpoints() >= 3);
+      run.until("three checkpoints fail", () -> run.failedCheckpoints() >= 3);
       List<String> refused = rig.refusedWrites();
       assertThat(refused.subList(before, refused.size()))
           .isNotEmpty()
@@ -225,6 +228,7 @@ class ChaosTest {
       rig.flink().thaw();
       run.fails();
       run.until(
+          "the job restarts twice",
           () -> {
             // A sink gives up aborting its transaction after a minute, and Flink then ends the
             // process.
@@ -247,7 +251,7 @@ class ChaosTest {
           });
       run.goOnAs(rig.submit(settings, rig.latestCheckpoint("adapters-deleted")));
       run.read();
-      run.until(run::wentOn);
+      run.until("training goes on", run::wentOn);
       same(run);
     }
   }
@@ -288,7 +292,7 @@ class ChaosTest {
       run.fails();
       rig.send(stream, settings);
       run.goOnAs(rig.submit(settings, rig.latestCheckpoint("examples-deleted")));
-      run.until(run::wentOn);
+      run.until("training goes on", run::wentOn);
       same(run);
     }
   }

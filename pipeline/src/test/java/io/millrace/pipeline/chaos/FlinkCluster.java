@@ -2,7 +2,9 @@ package io.millrace.pipeline.chaos;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import io.millrace.client.process.LoopbackPort;
+import io.millrace.testing.Await;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -215,9 +217,10 @@ final class FlinkCluster implements AutoCloseable {
             .method("PATCH", BodyPublishers.noBody())
             .build();
     http.send(request, BodyHandlers.discarding());
-    while (!ENDED.contains(get("/jobs/" + job).path("state").asText())) {
-      Thread.sleep(100);
-    }
+    Await.value(
+        "job %s has ended".formatted(job),
+        () -> get("/jobs/" + job).path("state").asText(),
+        ENDED::contains);
   }
 
   /** Port of the REST interface on 127.0.0.1. */
@@ -225,23 +228,24 @@ final class FlinkCluster implements AutoCloseable {
     return restPort;
   }
 
-  /** Until that many slots are there, all of them free; the test's timeout bounds the wait. */
-  void awaitFreeSlots(int slots) throws InterruptedException {
-    while (true) {
-      try {
-        JsonNode overview = get("/overview");
-        if (overview.path("slots-available").asInt() == slots
-            && overview.path("slots-total").asInt() == slots) {
-          return;
-        }
-      } catch (IOException e) {
-        // Not yet.
-      }
-      zooKeeper.requireAlive();
-      jobManager.requireAlive();
-      taskManagers.forEach(ChildProcess::requireAlive);
-      Thread.sleep(100);
-    }
+  /** Until that many slots are there, all of them free. */
+  void awaitFreeSlots(int slots) throws Exception {
+    Await.value(
+        "%d slots, all of them free".formatted(slots),
+        Duration.ofMinutes(3),
+        () -> {
+          zooKeeper.requireAlive();
+          jobManager.requireAlive();
+          taskManagers.forEach(ChildProcess::requireAlive);
+          try {
+            return get("/overview");
+          } catch (IOException e) {
+            return MissingNode.getInstance();
+          }
+        },
+        overview ->
+            overview.path("slots-available").asInt() == slots
+                && overview.path("slots-total").asInt() == slots);
   }
 
   /** What the REST interface answers. */

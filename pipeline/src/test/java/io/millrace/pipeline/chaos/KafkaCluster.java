@@ -4,11 +4,13 @@ import io.millrace.client.process.LoopbackPort;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -156,21 +158,22 @@ final class KafkaCluster implements AutoCloseable {
     nodes[node].kill();
   }
 
-  /** Until all three take part; the test's timeout bounds the wait. */
-  void awaitAll() throws InterruptedException {
-    while (true) {
-      try {
-        if (admin.describeCluster().nodes().get().size() == NODES) {
-          return;
-        }
-      } catch (ExecutionException e) {
-        // Not yet.
-      }
-      for (int node = 1; node <= NODES; node++) {
-        nodes[node].requireAlive();
-      }
-      Thread.sleep(100);
-    }
+  /** Until all three take part. */
+  void awaitAll() throws Exception {
+    Await.value(
+        "%d brokers take part".formatted(NODES),
+        Duration.ofMinutes(3),
+        () -> {
+          for (int node = 1; node <= NODES; node++) {
+            nodes[node].requireAlive();
+          }
+          try {
+            return admin.describeCluster().nodes().get().size();
+          } catch (ExecutionException e) {
+            return 0;
+          }
+        },
+        brokers -> brokers == NODES);
   }
 
   /** Deletes Millrace's topics where they are, and makes them anew. */
@@ -184,17 +187,19 @@ final class KafkaCluster implements AutoCloseable {
   void createTopics(Settings settings) throws Exception {
     TopicLayout.create(admin, settings);
     int replicas = TOPICS.size() * settings.get(TopicLayout.PARTITIONS);
-    while (!replicas(TOPICS).stream().allMatch(count -> count == replicas)) {
-      Thread.sleep(50);
-    }
+    Await.value(
+        "every node has all %d replicas".formatted(replicas),
+        () -> replicas(TOPICS),
+        counts -> counts.stream().allMatch(count -> count == replicas));
   }
 
   /** Returns when no node has them any more. */
   void delete(Collection<String> topics) throws Exception {
     admin.deleteTopics(topics).all().get();
-    while (!replicas(topics).stream().allMatch(count -> count == 0)) {
-      Thread.sleep(50);
-    }
+    Await.value(
+        "no node has a replica of " + topics,
+        () -> replicas(topics),
+        counts -> counts.stream().allMatch(count -> count == 0));
   }
 
   /**

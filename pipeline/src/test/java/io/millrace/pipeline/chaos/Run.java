@@ -5,6 +5,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.testing.Await;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -15,6 +16,9 @@ import java.util.stream.Stream;
 /** One training on a {@link ChaosRig}, watched through what it commits. */
 final class Run implements AutoCloseable {
   private static final Duration POLL = Duration.ofMillis(50);
+
+  /** Longer than any test: each has a timeout of its own. */
+  private static final Duration PATIENCE = Duration.ofMinutes(10);
 
   private static final int LONGEST_CAUSE = 300;
 
@@ -69,18 +73,29 @@ final class Run implements AutoCloseable {
   }
 
   /** Reads what is committed until then; the test's timeout bounds the wait. */
-  void until(Condition condition) throws Exception {
-    while (!condition.holds()) {
-      job.requireAlive();
-      poll();
-    }
+  void until(String what, Condition condition) throws Exception {
+    Await.until(
+        what,
+        PATIENCE,
+        () -> {
+          if (condition.holds()) {
+            return true;
+          }
+          job.requireAlive();
+          poll();
+          return false;
+        });
   }
 
   /** Reads what is committed until the job has failed for good; says why. */
   String untilFailed() throws Exception {
-    while (!job.finished().isDone()) {
-      poll();
-    }
+    Await.until(
+        "the job has failed for good",
+        PATIENCE,
+        () -> {
+          poll();
+          return job.finished().isDone();
+        });
     try {
       job.requireAlive();
     } catch (IllegalStateException e) {
@@ -92,12 +107,14 @@ final class Run implements AutoCloseable {
   /** Reads what is committed, for that long. */
   void pass(Duration time) throws Exception {
     Instant end = Instant.now().plus(time);
-    until(() -> Instant.now().isAfter(end));
+    until(time + " pass", () -> Instant.now().isAfter(end));
   }
 
   /** Until that part of the stream has been trained on and is committed, and more is to come. */
   void awaitPart(double part) throws Exception {
-    until(() -> record.examples() >= examples * part);
+    until(
+        "%.0f %% of the stream is trained on".formatted(100 * part),
+        () -> record.examples() >= examples * part);
     if (isOver() || job.finished().isDone()) {
       throw new AssertionError("the stream was over before anything could fail");
     }
@@ -109,10 +126,9 @@ final class Run implements AutoCloseable {
     wentOn = false;
   }
 
-  private void poll() throws InterruptedException {
+  private void poll() {
     askForRestarts();
     if (record == null) {
-      Thread.sleep(POLL.toMillis());
       return;
     }
     long before = record.examples();
@@ -193,7 +209,7 @@ final class Run implements AutoCloseable {
 
   /** Waits for the stream's end; tells what came of it. */
   Outcome finish() throws Exception {
-    until(() -> job.finished().isDone());
+    until("the job has come to its end", () -> job.finished().isDone());
     job.requireAlive();
     record.readToEnd();
     List<Instant> finishedAt =

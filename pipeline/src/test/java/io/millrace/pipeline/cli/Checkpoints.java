@@ -1,9 +1,11 @@
 package io.millrace.pipeline.cli;
 
+import io.millrace.testing.Await;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.stream.Stream;
 
 /** The checkpoints in the data directory of a run. */
@@ -11,13 +13,16 @@ final class Checkpoints {
   private Checkpoints() {}
 
   /** Waits until a run has come so far. */
-  static void await(Path data, int number, ChildJvm run) throws IOException {
-    while (!reached(data, number)) {
-      if (!run.handle().isAlive()) {
-        throw new AssertionError("the run ended before checkpoint " + number);
-      }
-      Thread.onSpinWait();
-    }
+  static void await(Path data, int number, ChildJvm run) throws Exception {
+    Await.until(
+        "checkpoint " + number,
+        Duration.ofMinutes(2),
+        () -> {
+          if (!run.handle().isAlive()) {
+            throw new AssertionError("the run ended before checkpoint " + number);
+          }
+          return reached(data, number);
+        });
   }
 
   /** Whether there is one with that number, or a later one. */

@@ -12,6 +12,7 @@ import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.testing.Await;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -245,16 +247,16 @@ class CompareCommandTest {
     return new ChildJvm(directory.resolve("logs"), MillraceCommand.class.getName(), arguments);
   }
 
-  /** The process of the method that is being trained; the test's own timeout bounds the wait. */
-  private static ProcessHandle awaitMethod(ChildJvm compare) throws InterruptedException {
-    while (true) {
-      assertThat(compare.handle().isAlive()).isTrue();
-      var method = compare.handle().children().filter(CompareCommandTest::isMethod).findFirst();
-      if (method.isPresent()) {
-        return method.get();
-      }
-      Thread.sleep(20);
-    }
+  /** The process of the method that is being trained. */
+  private static ProcessHandle awaitMethod(ChildJvm compare) throws Exception {
+    return Await.value(
+            "a process trains a method",
+            () -> {
+              assertThat(compare.handle().isAlive()).isTrue();
+              return compare.handle().children().filter(CompareCommandTest::isMethod).findFirst();
+            },
+            Optional::isPresent)
+        .orElseThrow();
   }
 
   /** Not what is about to become it: Java's own information cuts long command lines off. */

@@ -16,6 +16,7 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.rollout.RolloutHistory;
+import io.millrace.testing.Await;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.LocalDateTime;
@@ -187,12 +188,9 @@ class RolloutCommandTest {
   }
 
   /** Until the clock has moved on: what comes now has a later time than what came before. */
-  private static long awaitTick() {
+  private static long awaitTick() throws Exception {
     long now = System.currentTimeMillis();
-    while (System.currentTimeMillis() == now) {
-      Thread.onSpinWait();
-    }
-    return System.currentTimeMillis();
+    return Await.value("the clock ticks", System::currentTimeMillis, later -> later > now);
   }
 
   private static String at(Instant time) throws Exception {

@@ -12,6 +12,7 @@ import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.ExampleTimestamps;
 import io.millrace.pipeline.submission.JobTopics;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
@@ -149,19 +150,23 @@ class SubmitCommandTest {
     awaitType(type);
   }
 
-  /** A broker knows of a change a moment after it was made; the test's timeout bounds the wait. */
+  /** A broker knows of a change a moment after it was made. */
   private void awaitType(String type) throws Exception {
-    while (!admin.listTopics().names().get().contains(Topics.LABELED_EXAMPLES)
-        || !type.equals(
+    Await.value(
+        "the broker knows the topic",
+        () -> admin.listTopics().names().get(),
+        names -> names.contains(Topics.LABELED_EXAMPLES));
+    Await.value(
+        "message.timestamp.type is " + type,
+        () ->
             admin
                 .describeConfigs(List.of(topic()))
                 .all()
                 .get()
                 .get(topic())
                 .get("message.timestamp.type")
-                .value())) {
-      Thread.onSpinWait();
-    }
+                .value(),
+        type::equals);
   }
 
   private static ConfigResource topic() {

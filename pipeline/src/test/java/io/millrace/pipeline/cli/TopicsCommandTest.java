@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
@@ -47,11 +48,12 @@ class TopicsCommandTest {
     return said.toString();
   }
 
-  /** A broker knows a topic a moment after it was made; the test's timeout bounds the wait. */
+  /** A broker knows a topic a moment after it was made. */
   private static int partitions(Admin admin, String topic) throws Exception {
-    while (!admin.listTopics().names().get().contains(topic)) {
-      Thread.onSpinWait();
-    }
+    Await.value(
+        "the broker knows the topic " + topic,
+        () -> admin.listTopics().names().get(),
+        names -> names.contains(topic));
     return admin
         .describeTopics(List.of(topic))
         .allTopicNames()

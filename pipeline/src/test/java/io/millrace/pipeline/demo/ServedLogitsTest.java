@@ -23,6 +23,7 @@ import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
 import io.millrace.svft.training.TrainingState;
+import io.millrace.testing.Await;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -133,9 +134,10 @@ class ServedLogitsTest {
   private static void awaitReady(URI service) throws Exception {
     HttpClient http = HttpClient.newHttpClient();
     HttpRequest ready = HttpRequest.newBuilder(service.resolve("/health/ready")).build();
-    while (http.send(ready, HttpResponse.BodyHandlers.discarding()).statusCode() != 200) {
-      Thread.onSpinWait();
-    }
+    Await.value(
+        "the service is ready",
+        () -> http.send(ready, HttpResponse.BodyHandlers.discarding()).statusCode(),
+        status -> status == 200);
   }
 
   private static JsonNode predict(URI service, String text) throws Exception {

@@ -21,6 +21,7 @@ import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
+import io.millrace.testing.Await;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -102,9 +103,9 @@ class EvidenceTest {
   @Test
   void anHonestCandidateIsPromotedAndOneOfFlippedLabelsRolledBack() throws Exception {
     send(16, true);
-    await(history -> history.now().newest() != null);
+    await("a version is published", history -> history.now().newest() != null);
     decide(by -> by.policy(RolloutPolicy.CANARY, 0.1));
-    sendUntil(history -> isDecided(history, RolloutAction.PROMOTE));
+    sendUntil("it is promoted", history -> isDecided(history, RolloutAction.PROMOTE));
 
     RolloutHistory honest = history();
     RolloutEvent promotion = decided(honest, RolloutAction.PROMOTE);
@@ -122,10 +123,10 @@ class EvidenceTest {
     Rollout pinned = history().now();
     assertThat(pinned.policy()).isEqualTo(RolloutPolicy.PINNED);
     decide(by -> by.policy(RolloutPolicy.CANARY, null));
-    await(history -> history.now().candidate() != null);
+    await("a version is tried", history -> history.now().candidate() != null);
     String savepoint = job.stop(directory.resolve("savepoints"));
     job = submit(Optional.of(StartingState.savepoint(savepoint)));
-    sendUntil(history -> isDecided(history, RolloutAction.ROLLBACK));
+    sendUntil("it is rolled back", history -> isDecided(history, RolloutAction.ROLLBACK));
 
     RolloutHistory history = history();
     RolloutEvent rollback = decided(history, RolloutAction.ROLLBACK);
@@ -173,7 +174,7 @@ class EvidenceTest {
     while (true) {
       RolloutEvent event = asked.of(by(history()).decisions());
       writer.append(event).get();
-      await(history -> history.find(event.getEventId()).isPresent());
+      await("the decision is in the log", history -> history.find(event.getEventId()).isPresent());
       if (history().find(event.getEventId()).orElseThrow().objection() == null) {
         return;
       }
@@ -212,30 +213,43 @@ class EvidenceTest {
     return history;
   }
 
-  private void await(Predicate<RolloutHistory> condition) throws Exception {
-    while (!condition.test(history())) {
-      job.requireAlive();
-      Thread.sleep(50);
-    }
+  private void await(String what, Predicate<RolloutHistory> condition) throws Exception {
+    Await.until(
+        what,
+        () -> {
+          job.requireAlive();
+          return condition.test(history());
+        });
   }
 
-  private void sendUntil(Predicate<RolloutHistory> condition) throws Exception {
-    while (!condition.test(history())) {
-      job.requireAlive();
-      send(16, true);
-      awaitTrained();
-    }
+  private void sendUntil(String what, Predicate<RolloutHistory> condition) throws Exception {
+    Await.until(
+        what,
+        Duration.ofMinutes(2),
+        () -> {
+          if (condition.test(history())) {
+            return true;
+          }
+          job.requireAlive();
+          send(16, true);
+          awaitTrained();
+          return false;
+        });
   }
 
   /** Waits until all that was sent is trained on, and all versions of it are published. */
   private void awaitTrained() throws Exception {
     try (RunRecord record = new RunRecord(connection)) {
-      while (record.examples() < sent) {
-        job.requireAlive();
-        record.poll(Duration.ofMillis(100));
-      }
+      Await.value(
+          "%d examples are trained on".formatted(sent),
+          () -> {
+            job.requireAlive();
+            record.poll(Duration.ofMillis(100));
+            return record.examples();
+          },
+          trained -> trained >= sent);
     }
-    await(history -> by(history).newest() == sent / 16);
+    await("all versions are published", history -> by(history).newest() == sent / 16);
   }
 
   private void send(int count, boolean honest) {

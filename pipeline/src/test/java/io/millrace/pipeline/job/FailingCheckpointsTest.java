@@ -10,6 +10,7 @@ import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.pipeline.submission.JobWatch;
+import io.millrace.testing.Await;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,10 +42,12 @@ class FailingCheckpointsTest {
           JobWatch watch = new JobWatch(job, said::add)) {
         awaitCheckpoint(health, watch);
         replace(checkpoints, away);
-        while (said.isEmpty()) {
-          watch.look(0);
-          Thread.sleep(20);
-        }
+        Await.until(
+            "it is said that checkpoints fail",
+            () -> {
+              watch.look(0);
+              return !said.isEmpty();
+            });
         Files.delete(checkpoints);
         Files.move(away, checkpoints);
         awaitCheckpoint(health, watch);
@@ -67,10 +70,13 @@ class FailingCheckpointsTest {
   /** One that begins after this. */
   private static void awaitCheckpoint(JobHealth health, JobWatch watch) throws Exception {
     long before = health.checkpoints().completed();
-    while (health.checkpoints().completed() < before + 2) {
-      watch.look(0);
-      Thread.sleep(20);
-    }
+    Await.value(
+        "two more checkpoints than " + before,
+        () -> {
+          watch.look(0);
+          return health.checkpoints().completed();
+        },
+        completed -> completed >= before + 2);
   }
 
   private FlinkJob start(EmbeddedKafka kafka, EmbeddedFlink flink, Path checkpoints)

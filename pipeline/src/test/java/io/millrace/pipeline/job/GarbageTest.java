@@ -3,7 +3,6 @@ package io.millrace.pipeline.job;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
@@ -15,6 +14,7 @@ import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -73,11 +73,15 @@ class GarbageTest {
               AdaptationJob.Input.UNBOUNDED);
       try (RunRecord record = new RunRecord(connection);
           JobHealth health = job.health()) {
-        while (record.examples() < GOOD || letters(record) < sent.size()) {
-          job.requireAlive();
-          assertThat(health.failures()).isEmpty();
-          record.poll(Duration.ofMillis(200));
-        }
+        Await.until(
+            "the good examples are trained on and the others are dead letters",
+            Duration.ofMinutes(2),
+            () -> {
+              job.requireAlive();
+              assertThat(health.failures()).isEmpty();
+              record.poll(Duration.ofMillis(200));
+              return record.examples() >= GOOD && letters(record) >= sent.size();
+            });
         assertThat(restarts(flink, job)).isZero();
         job.drain(directory.resolve("savepoints"));
         assertThat(health.failures()).isEmpty();
@@ -198,18 +202,18 @@ class GarbageTest {
         URI.create(
             "http://127.0.0.1:%d/jobs/%s/metrics?get=numRestarts"
                 .formatted(flink.port(), job.id()));
-    while (true) {
-      JsonNode answer =
-          new ObjectMapper()
-              .readTree(
-                  HttpClient.newHttpClient()
-                      .send(HttpRequest.newBuilder(metric).build(), BodyHandlers.ofString())
-                      .body());
-      if (answer.path(0).has("value")) {
-        return answer.path(0).path("value").asInt();
-      }
-      Thread.sleep(50);
-    }
+    return Await.value(
+            "Flink counts the restarts",
+            () ->
+                new ObjectMapper()
+                    .readTree(
+                        HttpClient.newHttpClient()
+                            .send(HttpRequest.newBuilder(metric).build(), BodyHandlers.ofString())
+                            .body()),
+            answer -> answer.path(0).has("value"))
+        .path(0)
+        .path("value")
+        .asInt();
   }
 
   private static Settings settings() {

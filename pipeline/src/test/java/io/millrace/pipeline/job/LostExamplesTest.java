@@ -17,6 +17,7 @@ import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.OffsetRun;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.testing.Await;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -83,9 +84,10 @@ class LostExamplesTest {
   @Test
   void aJobOnAShorterTopicThanItsOwnFailsUnlessItMayBeginAgain() throws Exception {
     admin.deleteTopics(List.of(Topics.LABELED_EXAMPLES)).all().get();
-    while (admin.listTopics().names().get().contains(Topics.LABELED_EXAMPLES)) {
-      Thread.onSpinWait();
-    }
+    Await.value(
+        "the topic is deleted",
+        () -> admin.listTopics().names().get(),
+        names -> !names.contains(Topics.LABELED_EXAMPLES));
     TopicLayout.create(admin, settings);
     send(5);
 
@@ -112,10 +114,14 @@ class LostExamplesTest {
               checkpoints.toString(),
               StartingState.latestCheckpoint(checkpoints.toString()),
               AdaptationJob.Input.UNBOUNDED);
-      while (record.examples() < 4L * steps) {
-        job.requireAlive();
-        record.poll(Duration.ofMillis(100));
-      }
+      Await.value(
+          "%d examples are trained on".formatted(4 * steps),
+          () -> {
+            job.requireAlive();
+            record.poll(Duration.ofMillis(100));
+            return record.examples();
+          },
+          trained -> trained >= 4L * steps);
     }
   }
 

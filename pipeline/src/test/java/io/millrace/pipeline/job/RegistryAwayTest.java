@@ -14,6 +14,7 @@ import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -73,17 +74,22 @@ class RegistryAwayTest {
               Optional.empty(),
               AdaptationJob.Input.UNBOUNDED);
       byte[] last = send(3);
-      while (read(admin) < 3) {
-        job.requireAlive();
-        Thread.sleep(20);
-      }
+      Await.value(
+          "three examples are read in a completed checkpoint",
+          () -> {
+            job.requireAlive();
+            return read(admin);
+          },
+          read -> read >= 3);
       registry.close();
       send(last);
     }
-    while (!writerWaits()) {
-      job.requireAlive();
-      Thread.sleep(20);
-    }
+    Await.until(
+        "the writer waits for the registry",
+        () -> {
+          job.requireAlive();
+          return writerWaits();
+        });
   }
 
   @AfterEach
@@ -99,10 +105,14 @@ class RegistryAwayTest {
     registry.awaitReady();
     try (RunRecord record = new RunRecord(connection);
         JobHealth health = job.health()) {
-      while (record.examples() < 4) {
-        assertThat(health.failures()).isEmpty();
-        record.poll(Duration.ofMillis(100));
-      }
+      Await.value(
+          "four examples are trained on",
+          () -> {
+            assertThat(health.failures()).isEmpty();
+            record.poll(Duration.ofMillis(100));
+            return record.examples();
+          },
+          trained -> trained >= 4);
       assertThat(health.failures()).isEmpty();
       assertThat(record.deadLetters()).isEmpty();
     }
@@ -117,9 +127,7 @@ class RegistryAwayTest {
             HttpRequest.newBuilder(cancel).method("PATCH", BodyPublishers.noBody()).build(),
             BodyHandlers.discarding());
 
-    while (job.status() != JobStatus.CANCELED) {
-      Thread.sleep(20);
-    }
+    Await.value("the job is cancelled", job::status, JobStatus.CANCELED::equals);
     assertThat(writerWaits()).isFalse();
   }
 

@@ -20,10 +20,12 @@ import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.testing.Await;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -151,13 +153,16 @@ final class Release {
         "127.0.0.1", flink.port(), settings, checkpoints.toString(), start, input);
   }
 
-  /** Waits until a job has trained on so many examples; the caller's deadline bounds it. */
-  static void awaitExamples(FlinkJob job, Settings settings, long examples)
-      throws InterruptedException {
-    while (examples(committed(settings, Topics.TRAINING_STEPS, TrainingStep.class)) < examples) {
-      job.requireAlive();
-      Thread.sleep(200);
-    }
+  /** Waits until a job has trained on so many examples. */
+  static void awaitExamples(FlinkJob job, Settings settings, long examples) throws Exception {
+    Await.value(
+        "%d examples are trained on".formatted(examples),
+        Duration.ofMinutes(2),
+        () -> {
+          job.requireAlive();
+          return examples(committed(settings, Topics.TRAINING_STEPS, TrainingStep.class));
+        },
+        trained -> trained >= examples);
   }
 
   static long examples(List<TrainingStep> steps) {
