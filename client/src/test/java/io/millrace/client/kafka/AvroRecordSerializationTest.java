@@ -8,6 +8,8 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.registry.SchemaRefusedException;
+import io.millrace.testing.ApicurioRegistry;
+import io.millrace.testing.Services;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.apache.avro.specific.SpecificRecordBase;
@@ -21,7 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Our serializer and deserializer against a real registry. */
 @Tag("integration")
-@ExtendWith(RegistryProcess.Extension.class)
+@ExtendWith(Services.class)
 class AvroRecordSerializationTest {
   static List<SpecificRecordBase> records() {
     return Records.ALL;
@@ -29,16 +31,16 @@ class AvroRecordSerializationTest {
 
   @ParameterizedTest
   @MethodSource("records")
-  void recordsComeBackAsTheyWere(SpecificRecordBase record, RegistryProcess registry) {
-    Connection connection = registry.connection();
+  void recordsComeBackAsTheyWere(SpecificRecordBase record, ApicurioRegistry registry) {
+    Connection connection = TestConnection.to(registry);
     byte[] bytes = connection.serializer().serialize("there-and-back", record);
     Deserializer<?> deserializer = connection.deserializer(record.getClass());
     assertThat(deserializer.deserialize("there-and-back", bytes)).isEqualTo(record);
   }
 
   @Test
-  void aVersionsNumberAndHashComeWithoutItsPayload(RegistryProcess registry) {
-    Connection connection = registry.connection();
+  void aVersionsNumberAndHashComeWithoutItsPayload(ApicurioRegistry registry) {
+    Connection connection = TestConnection.to(registry);
     byte[] bytes = connection.serializer().serialize("refs", Records.VERSION);
 
     assertThat(connection.versionRefDeserializer().deserialize("refs", bytes))
@@ -50,19 +52,19 @@ class AvroRecordSerializationTest {
   }
 
   @Test
-  void aTombstoneStaysOne(RegistryProcess registry) {
-    Connection connection = registry.connection();
+  void aTombstoneStaysOne(ApicurioRegistry registry) {
+    Connection connection = TestConnection.to(registry);
     assertThat(connection.serializer().serialize("t", null)).isNull();
     assertThat(connection.deserializer(AdapterVersion.class).deserialize("t", null)).isNull();
   }
 
   @Test
-  void whatIsNoRecordOfOursIsUnreadable(RegistryProcess registry) throws Exception {
+  void whatIsNoRecordOfOursIsUnreadable(ApicurioRegistry registry) throws Exception {
     registry.send(
         "POST",
         "/subjects/foreign-value/versions",
         "{\"schema\": \"{\\\"type\\\": \\\"string\\\"}\"}");
-    Connection connection = registry.connection();
+    Connection connection = TestConnection.to(registry);
     byte[] step = connection.serializer().serialize("mixed", Records.STEP);
 
     unreadable(connection, step, "a TrainingStep instead of a LabeledExample");
@@ -73,7 +75,7 @@ class AvroRecordSerializationTest {
   }
 
   @Test
-  void aSchemaThatTheSubjectCannotTakeIsRefused(RegistryProcess registry) throws Exception {
+  void aSchemaThatTheSubjectCannotTakeIsRefused(ApicurioRegistry registry) throws Exception {
     registry.send(
         "POST",
         "/subjects/incompatible-value/versions",
@@ -86,13 +88,16 @@ class AvroRecordSerializationTest {
     registry.send("PUT", "/config", "{\"compatibility\": \"BACKWARD\"}");
     try {
       assertThatThrownBy(
-              () -> registry.connection().serializer().serialize("incompatible", Records.EXAMPLE))
+              () ->
+                  TestConnection.to(registry)
+                      .serializer()
+                      .serialize("incompatible", Records.EXAMPLE))
           .isInstanceOf(SerializationException.class)
           .hasCauseInstanceOf(SchemaRefusedException.class)
           .hasMessageContaining("refuses the schema of io.millrace.schemas.LabeledExample")
           .hasMessageContaining("for subject incompatible-value: ")
           .hasMessageContaining("Incompatible artifact");
-      assertThat(registry.connection().serializer().serialize("compatible", Records.EXAMPLE))
+      assertThat(TestConnection.to(registry).serializer().serialize("compatible", Records.EXAMPLE))
           .isNotEmpty();
     } finally {
       registry.send("PUT", "/config", "{\"compatibility\": \"NONE\"}");
@@ -100,8 +105,8 @@ class AvroRecordSerializationTest {
   }
 
   @Test
-  void aRegistryThatIsNotThereIsNoFaultOfTheRecord(RegistryProcess registry) {
-    byte[] bytes = registry.connection().serializer().serialize("down", Records.EXAMPLE);
+  void aRegistryThatIsNotThereIsNoFaultOfTheRecord(ApicurioRegistry registry) {
+    byte[] bytes = TestConnection.to(registry).serializer().serialize("down", Records.EXAMPLE);
     Connection nowhere =
         new Connection(
             Settings.of(

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.schemas.registry.SchemaRegistry;
 import io.millrace.schemas.registry.WireFormat;
+import io.millrace.testing.ApicurioRegistry;
+import io.millrace.testing.Services;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -25,7 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * registry.
  */
 @Tag("integration")
-@ExtendWith(RegistryProcess.Extension.class)
+@ExtendWith(Services.class)
 class ConfluentInteroperabilityTest {
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -35,13 +37,13 @@ class ConfluentInteroperabilityTest {
 
   @ParameterizedTest
   @MethodSource("records")
-  void confluentReadsWhatWeWrite(SpecificRecordBase record, RegistryProcess registry)
+  void confluentReadsWhatWeWrite(SpecificRecordBase record, ApicurioRegistry registry)
       throws Exception {
     String topic = "ours-" + record.getSchema().getName();
     BiFunction<String, byte[], String> confluent =
         GenuineConfluent.load(GenuineConfluent.Reader.class, registry.url());
 
-    byte[] bytes = registry.connection().serializer().serialize(topic, record);
+    byte[] bytes = TestConnection.to(registry).serializer().serialize(topic, record);
 
     assertThat(JSON.readTree(confluent.apply(topic, bytes))).isEqualTo(JSON.readTree(json(record)));
   }
@@ -49,9 +51,9 @@ class ConfluentInteroperabilityTest {
   @ParameterizedTest
   @MethodSource("records")
   void weReadWhatConfluentWritesAndTheBytesAreTheSame(
-      SpecificRecordBase record, RegistryProcess registry) throws Exception {
+      SpecificRecordBase record, ApicurioRegistry registry) throws Exception {
     String topic = "theirs-" + record.getSchema().getName();
-    byte[] ours = registry.connection().serializer().serialize(topic, record);
+    byte[] ours = TestConnection.to(registry).serializer().serialize(topic, record);
     Schema registered =
         new SchemaRegistry(registry.url()).schema(WireFormat.schemaId(ours)).orElseThrow();
     BiFunction<String, String, byte[]> confluent =
@@ -59,7 +61,8 @@ class ConfluentInteroperabilityTest {
 
     byte[] theirs = confluent.apply(topic, json(record));
 
-    assertThat(registry.connection().deserializer(record.getClass()).deserialize(topic, theirs))
+    assertThat(
+            TestConnection.to(registry).deserializer(record.getClass()).deserialize(topic, theirs))
         .isEqualTo(record);
     assertThat(theirs).isEqualTo(ours);
   }

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.millrace.client.settings.Settings;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.testing.ApicurioRegistry;
+import io.millrace.testing.Services;
 import java.io.IOException;
 import java.net.URLClassLoader;
 import java.util.Arrays;
@@ -21,7 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Confluent's classes as the settings name them, beside our Kafka and Avro, behave as ours do. */
 @Tag("integration")
-@ExtendWith(RegistryProcess.Extension.class)
+@ExtendWith(Services.class)
 class ConfluentSettingTest {
   private static final String[] CONFLUENT = {
     "kafka.value.serializer=" + GenuineConfluent.PACKAGE + "KafkaAvroSerializer",
@@ -49,20 +51,20 @@ class ConfluentSettingTest {
 
   @ParameterizedTest
   @MethodSource("records")
-  void recordsTravelInTheSameBytes(SpecificRecordBase record, RegistryProcess registry) {
+  void recordsTravelInTheSameBytes(SpecificRecordBase record, ApicurioRegistry registry) {
     String topic = "setting-" + record.getSchema().getName();
-    Connection theirs = registry.connection(CONFLUENT);
+    Connection theirs = TestConnection.to(registry, CONFLUENT);
 
     byte[] bytes = theirs.serializer().serialize(topic, record);
 
-    assertThat(bytes).isEqualTo(registry.connection().serializer().serialize(topic, record));
+    assertThat(bytes).isEqualTo(TestConnection.to(registry).serializer().serialize(topic, record));
     assertThat(theirs.deserializer(record.getClass()).deserialize(topic, bytes)).isEqualTo(record);
     assertThat(theirs.deserializer(record.getClass()).deserialize(topic, null)).isNull();
   }
 
   @Test
-  void badBytesAreUnreadable(RegistryProcess registry) {
-    Connection theirs = registry.connection(CONFLUENT);
+  void badBytesAreUnreadable(ApicurioRegistry registry) {
+    Connection theirs = TestConnection.to(registry, CONFLUENT);
     byte[] bytes = theirs.serializer().serialize("bad", Records.EXAMPLE);
     byte[] unknownId = bytes.clone();
     unknownId[1] = 77;
@@ -78,8 +80,8 @@ class ConfluentSettingTest {
   }
 
   @Test
-  void aRegistryThatIsNotThereIsNoFaultOfTheRecord(RegistryProcess registry) {
-    byte[] bytes = registry.connection().serializer().serialize("down", Records.EXAMPLE);
+  void aRegistryThatIsNotThereIsNoFaultOfTheRecord(ApicurioRegistry registry) {
+    byte[] bytes = TestConnection.to(registry).serializer().serialize("down", Records.EXAMPLE);
     String[] nowhere = {CONFLUENT[0], CONFLUENT[1], "schema.registry.url=http://127.0.0.1:1"};
     Connection theirs = new Connection(Settings.of(Connection.SETTINGS, null, List.of(nowhere)));
 

@@ -3,6 +3,8 @@ package io.millrace.client.kafka;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import io.millrace.testing.ApicurioRegistry;
+import io.millrace.testing.Services;
 import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.List;
@@ -16,7 +18,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Whatever bytes arrive, a record or one exception comes out, in little memory. */
 @Tag("integration")
-@ExtendWith(RegistryProcess.Extension.class)
+@ExtendWith(Services.class)
 class MalformedRecordFuzzTest {
   private static final int ROUNDS = 20_000;
   private static final int HEADER = 5;
@@ -32,8 +34,8 @@ class MalformedRecordFuzzTest {
   private final Random random = new Random(20_260_101);
 
   @Test
-  void mutatedRecordsAreReadOrUnreadable(RegistryProcess registry) {
-    Connection connection = registry.connection();
+  void mutatedRecordsAreReadOrUnreadable(ApicurioRegistry registry) {
+    Connection connection = TestConnection.to(registry);
     Serializer<Object> serializer = connection.serializer();
     Deserializer<Object> deserializer = connection.deserializer(Object.class);
     List<byte[]> seeds =
