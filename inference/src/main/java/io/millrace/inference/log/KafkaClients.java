@@ -1,25 +1,43 @@
 package io.millrace.inference.log;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.inference.store.TopicIdentity;
 import java.time.Duration;
+import java.util.List;
 import java.util.Properties;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * The two clients that follow the topic.
+ * The Kafka clients of a {@link TopicReader}.
  *
- * @param admin asks about it
- * @param consumer reads it, with no group and from nowhere unless told
+ * @param admin describes topics
+ * @param consumer reads topics; it has no group and no default position
  */
 public record KafkaClients(Admin admin, KafkaConsumer<byte[], byte[]> consumer)
     implements AutoCloseable {
+  /** How long to wait for an answer of the cluster. */
+  static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(5);
+
+  /** The identity and the partitions of a topic. */
+  record Description(TopicIdentity identity, Set<TopicPartition> partitions) {}
+
   /**
-   * @param isolation the consumer's isolation level
+   * @param isolation the isolation level of the consumer, as Kafka names it
    */
   static KafkaClients open(Connection connection, String isolation) {
     Admin admin = Admin.create(properties(connection));
@@ -28,7 +46,7 @@ public record KafkaClients(Admin admin, KafkaConsumer<byte[], byte[]> consumer)
       properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, isolation);
       properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
       properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
-      // Offsets that no longer exist may mean that the topic is another one: the reader decides.
+      // Where offsets no longer exist, the topic may be another one: the reader decides.
       properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "none");
       return new KafkaClients(
           admin,
@@ -46,13 +64,44 @@ public record KafkaClients(Admin admin, KafkaConsumer<byte[], byte[]> consumer)
     return properties;
   }
 
-  /** Ends whatever the thread waits for; any thread may call this. */
+  /**
+   * Describes a topic.
+   *
+   * @throws org.apache.kafka.common.errors.UnknownTopicOrPartitionException where there is none
+   * @throws TimeoutException where Kafka does not answer in time
+   */
+  Description describe(String topic) {
+    TopicDescription found =
+        answer(admin.describeTopics(List.of(topic)).topicNameValues().get(topic));
+    return new Description(
+        new TopicIdentity(answer(admin.describeCluster().clusterId()), found.topicId().toString()),
+        found.partitions().stream()
+            .map(partition -> new TopicPartition(topic, partition.partition()))
+            .collect(Collectors.toSet()));
+  }
+
+  private static <T> T answer(KafkaFuture<T> future) {
+    try {
+      return future.get(ANSWER_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof KafkaException cause) {
+        throw cause;
+      }
+      throw new KafkaException(e.getCause());
+    } catch (java.util.concurrent.TimeoutException e) {
+      throw new TimeoutException(e.getMessage(), e);
+    } catch (InterruptedException e) {
+      throw new InterruptException(e);
+    }
+  }
+
+  /** Ends any call that is waiting; any thread may call this. */
   void interrupt() {
     admin.close(Duration.ZERO);
     consumer.wakeup();
   }
 
-  /** Waits for no answer: there is nothing to commit. */
+  /** Does not wait: there is nothing to commit. */
   @Override
   public void close() {
     admin.close(Duration.ZERO);

@@ -7,87 +7,61 @@ import io.millrace.inference.store.TopicIdentity;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
-import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
-import org.apache.kafka.common.KafkaException;
-import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.WakeupException;
-import org.apache.kafka.common.serialization.Deserializer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads every partition of some topics in order, from where the local store stands, on a thread of
- * its own.
+ * Reads every partition of some topics in order, from the offsets in the local store on, on a
+ * thread of its own.
  *
- * <p>There is no consumer group: every serving process reads everything, and its place in a topic
- * stands in its own store, beside what was read. Whatever fails outside (Kafka, registry, disk) is
- * tried again until it works; meanwhile what is loaded serves on. A topic that is missing does not
- * keep the others from being read.
+ * <p>There is no consumer group: every serving process reads all records, and keeps its offsets in
+ * its own store, beside the records. Where Kafka, the registry or the disk fails, the reader tries
+ * again until it works; meanwhile loaded versions serve on. A missing topic does not stop the
+ * reading of the others.
  */
 public final class TopicReader {
   private static final Logger LOG = LoggerFactory.getLogger(TopicReader.class);
   private static final Duration POLL = Duration.ofMillis(250);
-  private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(5);
   private static final Duration RETRY = Duration.ofSeconds(1);
 
-  /** How often to look for new partitions, and for a topic having been made anew. */
+  /** How often to look for new partitions, and for a topic that was deleted and made again. */
   private static final Duration LOOK_AGAIN = Duration.ofSeconds(5);
-
-  /** A topic that is read. */
-  private static final class Followed<T> {
-    final TopicIntake<T> intake;
-    final Deserializer<T> deserializer;
-    Map<TopicPartition, Long> endAtStart;
-    boolean reachedEnd;
-
-    Followed(TopicIntake<T> intake, Connection connection) {
-      this.intake = intake;
-      this.deserializer = connection.deserializer(intake.type());
-    }
-  }
 
   private final Connection connection;
   private final String isolation;
-  private final List<Followed<?>> topics = new ArrayList<>();
-  private final Runnable onProgress;
-  private final Consumer<String> notices;
+  private final List<FollowedTopic<?>> topics = new ArrayList<>();
+  private final ReaderProgress progress;
   private final Thread thread;
   private final CountDownLatch closing = new CountDownLatch(1);
   private volatile KafkaClients clients;
-  private volatile ConsumerProgress progress;
 
-  // Owned by the thread.
+  /** When to look again, as {@link System#nanoTime}. Owned by the thread. */
   private long lookAgainAt;
-  private String problem;
-  private long unreadable;
-  private String lastUnreadable;
 
   /**
-   * @param name the thread's
-   * @param isolation the consumer's isolation level
-   * @param onProgress called after every step
-   * @param notices takes the few lines a person at the console should see
+   * @param name of the thread
+   * @param isolation the isolation level of the consumer, as Kafka names it
+   * @param onProgress called after every report of progress
+   * @param notices receives the few lines that are shown at the console
    */
   TopicReader(
       String name,
@@ -99,11 +73,9 @@ public final class TopicReader {
     this.connection = connection;
     this.isolation = isolation;
     for (TopicIntake<?> intake : intakes) {
-      topics.add(new Followed<>(intake, connection));
+      topics.add(new FollowedTopic<>(intake, connection));
     }
-    this.onProgress = onProgress;
-    this.notices = notices;
-    this.progress = new ConsumerProgress(unread(), null, List.of(), 0, null);
+    this.progress = new ReaderProgress(topics, onProgress, notices);
     this.thread = new Thread(this::run, name);
     thread.setDaemon(true);
   }
@@ -112,9 +84,9 @@ public final class TopicReader {
     thread.start();
   }
 
-  /** How far it is; any thread may ask. */
+  /** The latest report; any thread may ask. */
   ConsumerProgress progress() {
-    return progress;
+    return progress.latest();
   }
 
   private void run() {
@@ -128,9 +100,9 @@ public final class TopicReader {
           report();
         }
       } catch (WakeupException | InterruptException e) {
-        // Only beginClose() does that.
+        // Only beginClose() interrupts.
       } catch (RuntimeException | Error e) {
-        // The store's offsets stand before whatever was not applied: it is read again.
+        // The offsets in the store lie before all that was not applied: that is read again.
         stuck(e.getMessage(), e);
         pause();
       } finally {
@@ -154,10 +126,10 @@ public final class TopicReader {
     }
   }
 
-  /** Topic by topic: what one says of another's records is best read after them. */
+  /** Topic by topic: events are to be read after the versions that they name. */
   private void take(ConsumerRecords<byte[], byte[]> records) {
-    for (Followed<?> topic : topics) {
-      for (ConsumerRecord<byte[], byte[]> record : records.records(topic.intake.topic())) {
+    for (FollowedTopic<?> topic : topics) {
+      for (ConsumerRecord<byte[], byte[]> record : records.records(topic.name())) {
         if (isClosing()) {
           return;
         }
@@ -167,10 +139,10 @@ public final class TopicReader {
     flush();
   }
 
-  /** The last topic first: what it says of the others' records is to be known when they count. */
+  /** The last topic first: events are to be known when the versions that they name serve. */
   private void flush() {
     for (int i = topics.size() - 1; i >= 0; i--) {
-      topics.get(i).intake.flush();
+      topics.get(i).intake().flush();
     }
   }
 
@@ -181,29 +153,28 @@ public final class TopicReader {
     try {
       look();
     } catch (TimeoutException e) {
-      // The consumer goes on trying by itself; it is only said.
+      // The consumer tries again by itself; it is only reported.
       stuck(e.getMessage(), e);
     }
   }
 
-  /** Finds out which topics these are and what partitions they have, and takes them all. */
+  /** Describes the topics and assigns all their partitions to the consumer. */
   private void look() {
     String missing = null;
     Set<TopicPartition> partitions = new HashSet<>();
     try {
-      for (Followed<?> topic : topics) {
+      for (FollowedTopic<?> topic : topics) {
         try {
           partitions.addAll(look(topic));
         } catch (UnknownTopicOrPartitionException e) {
-          missing = topic.intake.topic();
+          missing = topic.name();
         }
       }
       assign(partitions);
-      for (Followed<?> topic : topics) {
-        if (topic.endAtStart == null) {
-          Set<TopicPartition> own = of(topic, partitions);
-          topic.endAtStart =
-              own.isEmpty() ? null : clients.consumer().endOffsets(own, ANSWER_TIMEOUT);
+      for (FollowedTopic<?> topic : topics) {
+        Set<TopicPartition> own = topic.among(partitions);
+        if (!topic.knowsEnd() && !own.isEmpty()) {
+          topic.setEnd(clients.consumer().endOffsets(own, KafkaClients.ANSWER_TIMEOUT));
         }
       }
     } catch (TimeoutException e) {
@@ -211,7 +182,7 @@ public final class TopicReader {
           "Kafka at " + connection.bootstrapServers() + " does not answer", e);
     }
     if (missing == null) {
-      problem = null;
+      progress.recovered();
       lookAgainAt = System.nanoTime() + LOOK_AGAIN.toNanos();
     } else {
       stuck(
@@ -222,40 +193,24 @@ public final class TopicReader {
     }
   }
 
-  private Set<TopicPartition> look(Followed<?> followed) {
-    String name = followed.intake.topic();
-    TopicDescription topic =
-        answer(clients.admin().describeTopics(List.of(name)).topicNameValues().get(name));
-    TopicIdentity identity =
-        new TopicIdentity(
-            answer(clients.admin().describeCluster().clusterId()), topic.topicId().toString());
-    if (followed.intake.holdsAnotherThan(identity)) {
-      leaveTheOther(followed, identity);
+  private Set<TopicPartition> look(FollowedTopic<?> topic) {
+    KafkaClients.Description found = clients.describe(topic.name());
+    if (topic.intake().holdsAnotherThan(found.identity())) {
+      leaveTheOther(topic, found.identity());
     }
-    followed.intake.begin(identity);
-    followed.intake.partitions(topic.partitions().size());
-    return topic.partitions().stream()
-        .map(partition -> new TopicPartition(name, partition.partition()))
-        .collect(Collectors.toSet());
+    topic.intake().begin(found.identity());
+    topic.intake().partitions(found.partitions().size());
+    return found.partitions();
   }
 
-  private void leaveTheOther(Followed<?> followed, TopicIdentity topic) {
-    String notice =
+  private void leaveTheOther(FollowedTopic<?> topic, TopicIdentity found) {
+    progress.notice(
         "the local store holds another topic %s than %s: it is emptied of it and filled anew"
-            .formatted(followed.intake.topic(), topic);
-    LOG.warn(notice);
-    notices.accept(notice);
+            .formatted(topic.name(), found));
     Set<TopicPartition> others = new HashSet<>(clients.consumer().assignment());
-    others.removeAll(of(followed, others));
+    others.removeAll(topic.among(others));
     clients.consumer().assign(others);
-    followed.endAtStart = null;
-    followed.reachedEnd = false;
-  }
-
-  private static Set<TopicPartition> of(Followed<?> topic, Collection<TopicPartition> partitions) {
-    return partitions.stream()
-        .filter(partition -> partition.topic().equals(topic.intake.topic()))
-        .collect(Collectors.toSet());
+    topic.forgetEnd();
   }
 
   private void assign(Set<TopicPartition> partitions) {
@@ -265,13 +220,13 @@ public final class TopicReader {
       return;
     }
     consumer.assign(partitions);
-    for (Followed<?> topic : topics) {
-      Set<TopicPartition> added = of(topic, partitions);
+    for (FollowedTopic<?> topic : topics) {
+      Set<TopicPartition> added = topic.among(partitions);
       added.removeAll(held);
       if (added.isEmpty()) {
         continue;
       }
-      Map<Integer, Long> stored = topic.intake.offsets();
+      Map<Integer, Long> stored = topic.intake().offsets();
       for (TopicPartition partition : added) {
         Long offset = stored.get(partition.partition());
         if (offset == null) {
@@ -288,51 +243,36 @@ public final class TopicReader {
     }
   }
 
-  private static <T> T answer(KafkaFuture<T> future) {
-    try {
-      return future.get(ANSWER_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof KafkaException cause) {
-        throw cause;
-      }
-      throw new KafkaException(e.getCause());
-    } catch (java.util.concurrent.TimeoutException e) {
-      throw new TimeoutException(e.getMessage(), e);
-    } catch (InterruptedException e) {
-      throw new InterruptException(e);
-    }
-  }
-
-  private <T> void apply(Followed<T> topic, ConsumerRecord<byte[], byte[]> record) {
+  private <T> void apply(FollowedTopic<T> topic, ConsumerRecord<byte[], byte[]> record) {
     StreamOffset after = new StreamOffset(record.partition(), record.offset() + 1);
     T value = null;
     if (record.value() != null) {
       try {
         value = deserialize(topic, record);
       } catch (SerializationException e) {
-        unreadable++;
-        lastUnreadable =
+        progress.unreadable(
             "%s, partition %d, offset %d: %s"
-                .formatted(record.topic(), record.partition(), record.offset(), e.getMessage());
-        topic.intake.unreadable(e.getMessage(), after);
+                .formatted(record.topic(), record.partition(), record.offset(), e.getMessage()));
+        topic.intake().unreadable(e.getMessage(), after);
         return;
       }
     }
-    topic.intake.record(record.key(), value, after, Instant.ofEpochMilli(record.timestamp()));
+    topic.intake().record(record.key(), value, after, Instant.ofEpochMilli(record.timestamp()));
   }
 
-  /** Waits for the registry as long as it takes: skipping a record would be worse than waiting. */
-  private <T> T deserialize(Followed<T> topic, ConsumerRecord<byte[], byte[]> record) {
+  /** Waits for the registry as long as it takes: a record must not be skipped. */
+  private <T> T deserialize(FollowedTopic<T> topic, ConsumerRecord<byte[], byte[]> record) {
     boolean waited = false;
     while (true) {
       try {
-        T value = topic.deserializer.deserialize(record.topic(), record.headers(), record.value());
+        T value =
+            topic.deserializer().deserialize(record.topic(), record.headers(), record.value());
         if (waited) {
-          problem = null;
+          progress.recovered();
         }
         return value;
       } catch (RegistryUnavailableException e) {
-        // What came before it need not wait.
+        // The records before it take effect meanwhile.
         flush();
         waited = true;
         stuck(e.getMessage(), e);
@@ -348,10 +288,11 @@ public final class TopicReader {
     List<ConsumerProgress.Partition> partitions = new ArrayList<>();
     KafkaConsumer<byte[], byte[]> consumer = clients.consumer();
     try {
-      for (Followed<?> topic : topics) {
-        boolean reached = topic.endAtStart != null;
-        for (TopicPartition partition : of(topic, consumer.assignment())) {
+      for (FollowedTopic<?> topic : topics) {
+        Map<TopicPartition, Long> positions = new HashMap<>();
+        for (TopicPartition partition : topic.among(consumer.assignment())) {
           long position = consumer.position(partition, POLL);
+          positions.put(partition, position);
           OptionalLong lag = consumer.currentLag(partition);
           partitions.add(
               new ConsumerProgress.Partition(
@@ -359,38 +300,18 @@ public final class TopicReader {
                   partition.partition(),
                   position,
                   lag.isPresent() ? lag.getAsLong() : null));
-          reached &= reached && position >= topic.endAtStart.getOrDefault(partition, 0L);
         }
-        topic.reachedEnd |= reached;
+        topic.readTo(positions);
       }
     } catch (TimeoutException e) {
-      return; // A position is still being looked up; the last report stands.
+      return; // A position is still being looked up; the last report remains.
     }
-    report(partitions);
-  }
-
-  private void report(List<ConsumerProgress.Partition> partitions) {
-    progress = new ConsumerProgress(unread(), problem, partitions, unreadable, lastUnreadable);
-    onProgress.run();
-  }
-
-  private List<String> unread() {
-    return topics.stream()
-        .filter(topic -> !topic.reachedEnd)
-        .map(topic -> topic.intake.topic())
-        .toList();
+    progress.report(partitions);
   }
 
   private void stuck(String what, Throwable why) {
-    String said = what == null ? why.toString() : what;
-    if (Objects.equals(said, problem) || isClosing()) {
-      return;
-    }
-    problem = said;
-    LOG.warn("{}; trying again until it works", problem, why);
-    report(progress.partitions());
-    if (!unread().isEmpty()) {
-      notices.accept(problem + "; trying again until it works");
+    if (!isClosing()) {
+      progress.stuck(what, why);
     }
   }
 
@@ -406,7 +327,7 @@ public final class TopicReader {
     }
   }
 
-  /** Stops reading after the record at hand, soon. */
+  /** Asks the thread to stop after the record it is at. */
   void beginClose() {
     closing.countDown();
     KafkaClients opened = clients;
@@ -416,6 +337,8 @@ public final class TopicReader {
   }
 
   /**
+   * Waits for the thread to stop.
+   *
    * @return false where it still reads when the time is up
    */
   boolean awaitClosed(Duration timeout) {
