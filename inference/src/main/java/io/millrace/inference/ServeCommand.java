@@ -63,7 +63,7 @@ public final class ServeCommand implements Callable<Integer> {
     logTo(directory.resolve("logs"));
     forgetLastPort();
 
-    BackgroundThreads.letCompilerBeNice();
+    BackgroundThreads.lowerCompilerPriority();
     ServingProcess process =
         ServingProcess.listen(settings, directory, settings.get(ServingSettings.PORT), this::warn);
     CountDownLatch end = new CountDownLatch(1);
@@ -98,7 +98,7 @@ public final class ServeCommand implements Callable<Integer> {
     err.flush();
   }
 
-  /** From here on; log4j2.xml puts every event into the file these properties name. */
+  /** Names the log file; log4j2.xml writes every event to the file in these properties. */
   private static void logTo(Path logs) {
     try {
       Files.createDirectories(logs);
@@ -109,7 +109,7 @@ public final class ServeCommand implements Callable<Integer> {
     System.setProperty(CommandLines.LOG_FILE, logs.resolve("serve.log").toString());
   }
 
-  /** Else a parent could take the port of a process that is gone for this one's. */
+  /** Deletes the file of an earlier process: a parent could take its port for this one's. */
   private void forgetLastPort() {
     try {
       if (portFile != null) {
@@ -120,7 +120,7 @@ public final class ServeCommand implements Callable<Integer> {
     }
   }
 
-  /** A reader finds the whole number or no file. */
+  /** Writes the file at once: a reader finds the whole number or no file. */
   private void writePort(int port) {
     Path file = portFile.toAbsolutePath();
     Path partial = file.resolveSibling(file.getFileName() + ".partial");

@@ -55,15 +55,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A serving process: store, consumer, predictor and HTTP, in the order in which they can begin and,
- * the other way round, end.
+ * A serving process: makes store, follower, predictor and HTTP service in the order in which they
+ * can start, and closes them in reverse order.
  *
- * <p>It listens before it loads, so that whoever asks is told that it is loading.
+ * <p>It listens before it loads, so that clients are told that it is loading.
  */
 public final class ServingProcess implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ServingProcess.class);
 
-  /** The longest that an end in good order may take, all in all. */
+  /** The longest that an orderly shutdown may take in total. */
   private static final Duration GRACE = Duration.ofSeconds(8);
 
   /** A body is read into one array. */
@@ -89,12 +89,12 @@ public final class ServingProcess implements AutoCloseable {
   private volatile boolean closed;
 
   /**
-   * Opens the store and listens; {@link #load} does the rest.
+   * Opens the store and listens. Requests are answered once {@link #load} has returned.
    *
-   * @param data this process's own directory
+   * @param data the directory of this process; no other process may use it
    * @param port 0 for any free one
-   * @param notices takes the few lines a person at the console should see
-   * @throws UsageException where the store is in use, the port taken, or a setting wrong
+   * @param notices receives the few lines that are shown at the console
+   * @throws UsageException where the store or the port is in use, or a setting is wrong
    */
   public static ServingProcess listen(
       Settings settings, Path data, int port, Consumer<String> notices) throws Exception {
@@ -146,7 +146,7 @@ public final class ServingProcess implements AutoCloseable {
     this.http = HttpService.start(settings.get(ServingSettings.HOST), port, routes(), metrics);
   }
 
-  /** What it answers, by path. */
+  /** The endpoints, by path. */
   public Map<String, Routes.Route> routes() {
     RequestBody bodies =
         new RequestBody((int) Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY));
@@ -204,7 +204,8 @@ public final class ServingProcess implements AutoCloseable {
   }
 
   /**
-   * Loads base model and store, then begins to read {@code adapters} and {@code rollouts}.
+   * Loads the base model and the store, then begins to follow {@code adapters} and {@code
+   * rollouts}.
    *
    * @throws UsageException where there is no such base model
    */
@@ -233,7 +234,7 @@ public final class ServingProcess implements AutoCloseable {
     }
   }
 
-  /** Domains it knows. */
+  /** Number of the domains known here. */
   int domains() {
     return catalog.domains().size();
   }
@@ -247,9 +248,9 @@ public final class ServingProcess implements AutoCloseable {
   }
 
   /**
-   * Takes no more requests, lets those in flight end, and closes store and model; in bounded time.
-   * What is still in use when the time is up is left to the end of the process: closing it would
-   * take it from under its user. The store has lost nothing then.
+   * Takes no more requests, lets those in flight end, and closes store and model, in 8 seconds at
+   * most. What is still in use when the time is up stays open until the process ends: its user
+   * would fail otherwise. The store loses nothing by that.
    */
   @Override
   public void close() {

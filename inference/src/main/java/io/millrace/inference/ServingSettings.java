@@ -9,7 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What can be set about a serving process. */
+/** The settings of a serving process. */
 public final class ServingSettings {
   static final Setting<String> HOST =
       Setting.text(
@@ -102,7 +102,7 @@ public final class ServingSettings {
 
   private ServingSettings() {}
 
-  /** Where Millrace lives; the launcher says. */
+  /** The directory of this installation, which the launcher names. */
   static Path home() {
     return Path.of(System.getProperty("millrace.home", ".")).toAbsolutePath().normalize();
   }

@@ -28,9 +28,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Decides about rollouts for clients: makes the event from what this process knows, appends it to
- * the log, and waits until it comes back from there. The log decides which of two decisions was
- * first, not this process.
+ * Decides about rollouts for clients: makes an event from the state known here, appends it to the
+ * topic {@code rollouts}, and waits until this process has read it back. Of two decisions, the
+ * order in the topic says which was first.
  */
 public final class RolloutDesk {
   private static final Logger LOG = LoggerFactory.getLogger(RolloutDesk.class);
@@ -41,16 +41,16 @@ public final class RolloutDesk {
   private final Connection connection;
   private final BooleanSupplier caughtUp;
 
-  /** A thread of its own: appending may block for seconds. */
+  /** One thread: an append may block for seconds. */
   private final ThreadPoolExecutor appends = bounded("rollout-append");
 
-  /** And one for what takes long where much was published. */
+  /** Another one: a history takes long to read where much was published. */
   private final ThreadPoolExecutor readings = bounded("rollout-read");
 
   private RolloutWriter writer;
 
   /**
-   * @param caughtUp whether the rollouts and versions here are those of the log
+   * @param caughtUp whether this process has read both topics to the ends they had at the start
    */
   public RolloutDesk(AdapterCatalog catalog, Connection connection, BooleanSupplier caughtUp) {
     this.catalog = catalog;
@@ -74,7 +74,7 @@ public final class RolloutDesk {
     return thread;
   }
 
-  /** Domains that have a version here or an event in the log, by name. */
+  /** The names of the domains that have a version or a rollout event here, sorted. */
   public Set<String> domains() {
     Set<String> domains = new TreeSet<>(catalog.rollouts().domains());
     catalog.domains().forEach(domain -> domains.add(domain.name()));
@@ -87,9 +87,9 @@ public final class RolloutDesk {
   }
 
   /**
-   * A domain's events in the order of the log.
+   * A domain's events in the order of the topic.
    *
-   * @return fails with {@link RolloutFailedException} where too many ask at once
+   * @return fails with {@link RolloutFailedException} where too many histories are being read
    */
   public CompletableFuture<RolloutHistory> history(String domain) {
     try {
@@ -102,10 +102,10 @@ public final class RolloutDesk {
   }
 
   /**
-   * Decides.
+   * Makes a decision.
    *
-   * @return completes once the decision is in the log, and had an effect; fails with {@link
-   *     RolloutFailedException} where it does not come to that
+   * @return completes with the event once this process has read it back and it had an effect; fails
+   *     with {@link RolloutFailedException} where it had none or did not come back in 10 seconds
    */
   public CompletableFuture<RolloutHistory.Entry> decide(RolloutRequest request) {
     long deadline = System.nanoTime() + PATIENCE.toNanos();
@@ -131,7 +131,8 @@ public final class RolloutDesk {
   }
 
   private CompletableFuture<RolloutHistory.Entry> append(RolloutRequest request, long deadline) {
-    // Its client was told by then that nothing is known of it, and may have asked for another.
+    // The client has been told that the outcome is unknown, and may have asked for another
+    // decision.
     if (System.nanoTime() - deadline > 0) {
       throw new RolloutFailedException(Reason.NO_ANSWER, "it waited too long");
     }
@@ -214,9 +215,9 @@ public final class RolloutDesk {
   }
 
   /**
-   * Takes nothing more, and ends soon.
+   * Takes no more decisions, and ends within a time.
    *
-   * @return false where it is still appending when the time is up
+   * @return false where an append is still under way when the time is up
    */
   public boolean close(Duration timeout) {
     long deadline = System.nanoTime() + timeout.toNanos();
@@ -232,7 +233,7 @@ public final class RolloutDesk {
       return false;
     }
     if (writer != null) {
-      // It gives Kafka time to take what it has; nobody waits for that any more.
+      // Closing waits for Kafka to take what was sent; the shutdown does not wait for that.
       thread("rollout-close", writer::close).start();
     }
     return true;

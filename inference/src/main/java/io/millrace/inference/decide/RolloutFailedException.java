@@ -5,19 +5,19 @@ import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import java.util.Locale;
 
-/** A decision that was not made, and whose matter that is; the message is for the client. */
+/** A decision was not made. The message is for the client. */
 public final class RolloutFailedException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
   /** Why it was not made. */
   public enum Reason {
-    /** Nobody knows the domain. */
+    /** There is no version and no event of the domain. */
     UNKNOWN_DOMAIN,
-    /** It cannot be done. */
+    /** The rules of rollouts do not allow it. */
     REFUSED,
-    /** Somebody else decided first. */
+    /** Another decision was first. */
     STALE,
-    /** This process has not read the log to its end, or the log does not answer. */
+    /** This process has not caught up with the topics, or Kafka does not answer. */
     NO_ANSWER
   }
 
@@ -60,6 +60,7 @@ public final class RolloutFailedException extends RuntimeException {
     return event.getPolicy() == null ? word : word + " " + RolloutDecisions.word(event.getPolicy());
   }
 
+  /** Why it was not made. */
   public Reason reason() {
     return reason;
   }

@@ -7,13 +7,13 @@ import io.millrace.schemas.rollout.RolloutRefusedException;
 import java.util.Locale;
 
 /**
- * What somebody asks to be decided about a domain's rollout.
+ * A decision about a domain's rollout that a client asks for.
  *
- * @param version null where the state says which
- * @param share a candidate's, or of those to come; null where it was not given
- * @param policy of a change of policy
- * @param revision that it is to be decided on top of; null for the current one
- * @param reason why, for people
+ * @param version the version to decide about; null where the state of the rollout implies it
+ * @param share the candidate's share of the requests, above 0 and at most 1; null for the default
+ * @param policy the new policy of a change of policy; null otherwise
+ * @param revision the revision that the decision is based on; null for the current one
+ * @param reason free text for readers of the history
  * @param author who asks
  */
 public record RolloutRequest(
@@ -27,7 +27,7 @@ public record RolloutRequest(
     String author) {
   private static final double DEFAULT_SHARE = 0.1;
 
-  /** What can be asked for, each at a path of its own. */
+  /** The kinds of decisions, each with a path of its own. */
   public enum Action {
     CANARY,
     PROMOTE,
@@ -35,16 +35,16 @@ public record RolloutRequest(
     PIN,
     POLICY;
 
-    /** As clients write it. */
+    /** The last segment of its path, such as {@code canary}. */
     public String word() {
       return name().toLowerCase(Locale.ROOT);
     }
   }
 
   /**
-   * The event that says so.
+   * The event of the decision.
    *
-   * @throws RolloutRefusedException where it cannot be decided
+   * @throws RolloutRefusedException where the rules do not allow it
    */
   RolloutEvent decide(RolloutDecisions decisions) throws RolloutRefusedException {
     return switch (action) {

@@ -13,7 +13,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
 
-/** Appends examples to {@code labeled-examples}. For one thread. */
+/** Appends examples to {@code labeled-examples}. Confined to one thread. */
 public final class ExampleWriter implements AutoCloseable {
   private static final Duration MAX_BLOCK = Duration.ofSeconds(5);
   private static final Duration DELIVERY = Duration.ofSeconds(30);
@@ -36,10 +36,10 @@ public final class ExampleWriter implements AutoCloseable {
   }
 
   /**
-   * Appends one. May block for seconds while Kafka's metadata or the registry is waited for.
+   * Appends an example. May block for seconds while Kafka's metadata or the registry is missing.
    *
-   * @return completes with its place when all in-sync replicas have it; fails with Kafka's
-   *     exception
+   * @return completes with its partition and offset when all in-sync replicas have it; fails with
+   *     Kafka's exception
    * @throws io.millrace.client.kafka.RegistryUnavailableException where the registry does not
    *     answer
    */

@@ -22,11 +22,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Closes the loop: joins a label to the request it is about, and writes both as an example.
+ * Joins a label to the request it belongs to, and writes both as an example.
  *
- * <p>One example per request. While one is on its way to Kafka, whoever gives the same label waits
- * for the same one; once it is there, its place stands beside the request. Only a process that dies
- * between the two writes it again when it is asked again.
+ * <p>One example per request. While the example is on its way to Kafka, others who give the same
+ * label wait for it. Once Kafka has it, its partition and offset are stored beside the request.
+ * Only a process that is killed between the two writes the example again when it is asked again.
  */
 public final class Feedback {
   private static final Logger LOG = LoggerFactory.getLogger(Feedback.class);
@@ -43,7 +43,7 @@ public final class Feedback {
   private final Map<Place, Pending> pending = new ConcurrentHashMap<>();
   private final ExecutorService lookups = bounded("feedback");
 
-  /** A thread of its own: it waits for Kafka where that is away, and unknown ids need not. */
+  /** A thread of its own, which waits for Kafka; feedback on unknown ids does not wait with it. */
   private final ExecutorService appends = bounded("feedback-append");
 
   private final ScheduledExecutorService tidying =
@@ -80,8 +80,8 @@ public final class Feedback {
   }
 
   /**
-   * Remembers an answer, so that feedback may come. An answer that cannot be remembered is one all
-   * the same.
+   * Remembers an answer for feedback. Where that fails, the answer is sent all the same, and
+   * feedback on it is refused.
    */
   public void remember(PredictRequest request, Prediction prediction) {
     try {
@@ -91,7 +91,7 @@ public final class Feedback {
     }
   }
 
-  /** Adds the gauge of what is remembered. */
+  /** Adds the gauge of remembered requests. */
   public void register(ServingMetrics metrics) {
     metrics.gauge(
         "millrace_remembered_requests",
@@ -100,18 +100,19 @@ public final class Feedback {
   }
 
   /**
-   * What came of feedback.
+   * Feedback that was taken.
    *
-   * @param example with the label given, and where it stands
-   * @param again whether it stood there before
+   * @param example the label, and the partition and offset of the example
+   * @param again whether the example was written before
    */
   public record Taken(ServedRequest request, ServedRequest.Example example, boolean again) {}
 
   /**
    * Takes a label.
    *
-   * @return completes once Kafka has the example; fails with {@link FeedbackException} where there
-   *     is none to be had
+   * @param requestId the id that was returned with the answer
+   * @return completes once Kafka has the example; fails with {@link FeedbackException} where none
+   *     was written, or with {@link java.util.concurrent.TimeoutException} after 10 seconds
    */
   public CompletableFuture<Taken> give(String requestId, String label) {
     try {
@@ -142,7 +143,7 @@ public final class Feedback {
       requireSame(other.label(), label);
       return other.example().thenApply(example -> new Taken(request, example, true));
     }
-    // Between the look above and here another's example may have been written.
+    // Another thread may have written the example since the request was read.
     ServedRequest now = find(requestId);
     if (now.example() != null || now.number() != request.number()) {
       pending.remove(place);
@@ -239,10 +240,10 @@ public final class Feedback {
   }
 
   /**
-   * Takes nothing more, and ends soon; what Kafka has not confirmed by then was not answered
-   * either.
+   * Takes no more feedback, and ends within a time. Feedback whose example Kafka has not confirmed
+   * by then is not answered.
    *
-   * @return false where it still works when the time is up, and the store is still in use
+   * @return false where it still works when the time is up; the store is still in use then
    */
   public boolean close(Duration timeout) {
     long deadline = System.nanoTime() + timeout.toNanos();

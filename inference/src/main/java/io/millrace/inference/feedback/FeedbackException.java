@@ -1,6 +1,6 @@
 package io.millrace.inference.feedback;
 
-/** Feedback that is not taken, and whose matter that is; the message is for the client. */
+/** Feedback was not taken. The message is for the client. */
 public final class FeedbackException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
@@ -8,7 +8,7 @@ public final class FeedbackException extends RuntimeException {
   public enum Reason {
     /** No such request was answered here within the window. */
     UNKNOWN,
-    /** The request's text can be no example. */
+    /** The request's text is too long for an example. */
     NO_EXAMPLE,
     /** The request has another label already. */
     OTHER_LABEL,
@@ -28,6 +28,7 @@ public final class FeedbackException extends RuntimeException {
     this.reason = reason;
   }
 
+  /** Why it was not taken. */
   public Reason reason() {
     return reason;
   }

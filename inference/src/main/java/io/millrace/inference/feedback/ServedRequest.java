@@ -5,13 +5,13 @@ import java.time.Instant;
 /**
  * A request that was answered here.
  *
- * @param number of the request among all of this process's, from 1
+ * @param number counts the requests of this store, from 1
  * @param at when it was answered
- * @param text null where it is longer than an example may be
- * @param predicted the label it was answered with
- * @param version the one that answered
- * @param sha256 of that version
- * @param example the example that was made of it; null while there is none
+ * @param text null where it is longer than the text of an example may be
+ * @param predicted the label in the answer
+ * @param version number of the version that answered
+ * @param sha256 hash of that version
+ * @param example the example that was made of it; null where there is none
  */
 public record ServedRequest(
     long number,
@@ -23,6 +23,6 @@ public record ServedRequest(
     String sha256,
     Example example) {
 
-  /** The label that somebody gave, and where the example with it stands in labeled-examples. */
+  /** An example: its label, and its partition and offset in {@code labeled-examples}. */
   public record Example(String label, int partition, long offset) {}
 }

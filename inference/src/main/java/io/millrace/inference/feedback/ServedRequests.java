@@ -26,25 +26,25 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The requests answered of late, by their ids, in a local RocksDB.
+ * The requests answered lately, by their ids, in a local RocksDB.
  *
- * <p>A write reaches the operating system before the call returns, so what was remembered outlives
- * the process, however it ends; not the machine, for nothing is synced.
+ * <p>A write reaches the operating system before the call returns, so it outlives the process,
+ * however it ends. It does not outlive a loss of power: nothing is synced.
  *
- * <p>Requests are numbered in the order in which they are remembered, and the number is the key of
- * what tells when: so the old ones lie at the front, and {@link #forget} takes them from there
- * without looking at any other. Until it does, {@link #find} leaves them out.
+ * <p>Requests are numbered in the order in which they are remembered. The table {@code order} has
+ * the number as its key, so the oldest requests come first, and {@link #forget} reads no others.
+ * Until it deletes them, {@link #find} leaves them out.
  *
  * <p>Any thread may call; {@link #close} only when no other call is running.
  */
 public final class ServedRequests implements AutoCloseable {
-  /** As for examples: longer texts are not trained on. Bytes of UTF-8. */
+  /** The limit of examples, in bytes of UTF-8: longer texts are not trained on. */
   static final int MAX_TEXT_BYTES = 64 * 1024;
 
   private static final String REQUESTS = "requests";
   private static final String ORDER = "order";
 
-  /** Whoever is to be remembered waits meanwhile: a millisecond. */
+  /** Deletions at a time. New requests wait meanwhile, about a millisecond. */
   private static final int FORGOTTEN_AT_ONCE = 20;
 
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -59,7 +59,7 @@ public final class ServedRequests implements AutoCloseable {
   private final Table requests;
   private final Table order;
 
-  // Changed under this, so that the order of numbers is that of writes and of times.
+  // Guarded by this, so that numbers, writes and times have the same order.
   private long first = 1;
   private volatile long last;
   private long lastMillis;
@@ -68,7 +68,7 @@ public final class ServedRequests implements AutoCloseable {
    * Opens the store in a directory, which is made where there is none.
    *
    * @param window how long a request is remembered
-   * @param max how many are
+   * @param max how many requests are remembered
    * @throws UsageException where another process has it open
    */
   public static ServedRequests open(
@@ -112,7 +112,7 @@ public final class ServedRequests implements AutoCloseable {
             });
   }
 
-  /** Remembers an answer under its id; what was remembered under that id before is no more. */
+  /** Remembers an answer under its id, in place of an earlier answer of that id. */
   void remember(String requestId, String text, Prediction prediction) {
     byte[] id = id(requestId);
     StoredVersion version = prediction.version();
@@ -123,7 +123,7 @@ public final class ServedRequests implements AutoCloseable {
     node.put("version", version.version());
     node.put("sha256", version.sha256());
     synchronized (this) {
-      // A clock set back must not bring the order into disorder.
+      // The order of times must hold even where the clock is set back.
       lastMillis = Math.max(lastMillis, clock.millis());
       long number = ++last;
       node.put("number", number);
@@ -138,12 +138,12 @@ public final class ServedRequests implements AutoCloseable {
     }
   }
 
-  /** What was answered last under an id; empty where it is unknown, or forgotten by now. */
+  /** The last answer of an id; empty where the id is unknown or was forgotten. */
   Optional<ServedRequest> find(String requestId) {
     return get(id(requestId)).filter(request -> !isOver(request.number(), request.at()));
   }
 
-  /** Remembers the example that was made of a request, unless its id is another's by now. */
+  /** Remembers the example that was made of a request, unless a later request has its id. */
   synchronized void made(String requestId, ServedRequest request, ServedRequest.Example example) {
     byte[] id = id(requestId);
     if (get(id).filter(held -> held.number() == request.number()).isEmpty()) {
@@ -161,7 +161,7 @@ public final class ServedRequests implements AutoCloseable {
     return number <= last - max || !at.plus(window).isAfter(clock.instant());
   }
 
-  /** Makes room: deletes what {@link #find} leaves out. */
+  /** Deletes the requests that {@link #find} leaves out. */
   void forget() {
     while (forgetSome()) {}
   }
@@ -201,7 +201,7 @@ public final class ServedRequests implements AutoCloseable {
     return true;
   }
 
-  /** Requests remembered, about. */
+  /** Number of the requests remembered, approximately. */
   long count() {
     return Math.max(0, last - first + 1);
   }
@@ -249,7 +249,7 @@ public final class ServedRequests implements AutoCloseable {
         || text.length() <= MAX_TEXT_BYTES && text.getBytes(UTF_8).length <= MAX_TEXT_BYTES;
   }
 
-  /** A client's id may be as long as a body; its hash is not. */
+  /** The key of an id: its hash, since an id may be as long as a body. */
   private static byte[] id(String requestId) {
     try {
       return MessageDigest.getInstance("SHA-256").digest(requestId.getBytes(UTF_8));

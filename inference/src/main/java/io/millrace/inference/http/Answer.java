@@ -15,7 +15,7 @@ import org.eclipse.jetty.http.PreEncodedHttpField;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
-/** What goes back to a client: a status and, but for a few endpoints, a JSON object. */
+/** Sends answers: a status and a JSON object; a few endpoints send other content. */
 public final class Answer {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final DateTimeFormatter MILLIS =

@@ -8,7 +8,7 @@ import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
-/** {@code GET /openapi.yaml}: the OpenAPI description of all that there is here. */
+/** {@code GET /openapi.yaml}: the OpenAPI description of this interface. */
 public final class DescriptionEndpoint implements Endpoint {
   private static final String RESOURCE = "/openapi.yaml";
 

@@ -4,8 +4,11 @@ import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
-/** What stands behind one path. Never blocks: it runs on the thread that reads the connection. */
+/**
+ * Answers the requests of one path. Must not block: it runs on the thread that reads the
+ * connection.
+ */
 interface Endpoint {
-  /** Answers now or later; in the end exactly one answer completes the callback. */
+  /** Answers now or later. Exactly one answer must complete the callback. */
   void answer(Request request, Response response, Callback callback);
 }

@@ -22,7 +22,7 @@ import org.slf4j.LoggerFactory;
 public final class FeedbackEndpoint implements Endpoint {
   private static final Logger LOG = LoggerFactory.getLogger(FeedbackEndpoint.class);
 
-  /** As for examples. */
+  /** The limit of examples, in bytes of UTF-8. */
   private static final int MAX_LABEL_BYTES = 1024;
 
   private final Optional<Feedback> feedback;

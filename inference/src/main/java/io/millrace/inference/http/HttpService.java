@@ -17,10 +17,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The HTTP side: Jetty, with a bound on everything a client can use up.
+ * The HTTP service: Jetty, with a limit on every resource that clients can use.
  *
- * <p>A few threads move bytes and never wait: neither for a body nor for a prediction. So slow
- * clients cost a connection each, of which there is a limit, and nobody else's time.
+ * <p>A few threads move bytes and never wait, neither for a body nor for a prediction. So a slow
+ * client costs one connection, of which there is a limited number, and delays no other client.
  */
 public final class HttpService {
   private static final Logger LOG = LoggerFactory.getLogger(HttpService.class);
@@ -28,10 +28,10 @@ public final class HttpService {
   private static final int MAX_CONNECTIONS = 1024;
   private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(30);
 
-  /** A body has 30 s, a prediction or Kafka some more, and an answer is small. */
+  /** Enough for a body, which has 30 s, a prediction or an answer of Kafka, and a small answer. */
   private static final Duration REQUEST_TIMEOUT = Duration.ofMinutes(2);
 
-  /** In the end, for connections kept for a next request; a prediction is waited for. */
+  /** At shutdown, for connections without a request; requests in flight are waited for. */
   private static final Duration SHUTDOWN_IDLE_TIMEOUT = Duration.ofMillis(100);
 
   private final Server server;
@@ -43,10 +43,11 @@ public final class HttpService {
   }
 
   /**
-   * Listens and answers from now on.
+   * Listens, and answers until {@link #stop}.
    *
    * @param port 0 for any free one
-   * @throws UsageException where the address cannot be listened on
+   * @param routes the endpoints, by path
+   * @throws UsageException where it cannot listen on the address
    */
   public static HttpService start(
       String host, int port, Map<String, Routes.Route> routes, ServingMetrics metrics)
@@ -54,7 +55,7 @@ public final class HttpService {
     return start(host, port, routes, metrics, IDLE_TIMEOUT, REQUEST_TIMEOUT);
   }
 
-  /** As {@link #start}, with other limits for connections that take their time. */
+  /** As the other {@code start}, with other limits for slow connections. */
   static HttpService start(
       String host,
       int port,
@@ -100,7 +101,7 @@ public final class HttpService {
     return connector.getLocalPort();
   }
 
-  /** Accepts nothing more, and waits for requests in flight until the time is up. */
+  /** Accepts no more requests, and waits for those in flight until the time is up. */
   public void stop(Duration timeout) {
     server.setStopTimeout(timeout.toMillis());
     try {

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 
-/** A request's body, a JSON object; fields that nobody asks for are ignored. */
+/** A request's body: a JSON object. Unknown fields are ignored. */
 public final class JsonBody {
   private static final ObjectReader JSON =
       JsonMapper.builder()
@@ -23,7 +23,7 @@ public final class JsonBody {
     this.root = root;
   }
 
-  /** The body is not what it must be; the message is for the client. */
+  /** The body is not valid. The message is for the client. */
   public static final class InvalidException extends Exception {
     private static final long serialVersionUID = 1;
 
@@ -34,7 +34,7 @@ public final class JsonBody {
 
   /**
    * @param body JSON in UTF-8
-   * @param due what must stand in it, for who sent something else
+   * @param due what the body must contain, for the message
    */
   public static JsonBody parse(byte[] body, String due) throws InvalidException {
     JsonNode root;
@@ -43,7 +43,7 @@ public final class JsonBody {
     } catch (JsonProcessingException e) {
       throw new InvalidException("the body is not JSON: " + e.getOriginalMessage());
     } catch (IOException e) {
-      // Jackson reads from memory, so this is about the bytes: they are not UTF-8.
+      // Jackson reads from memory, so the bytes are the cause: they are not UTF-8.
       throw new InvalidException("the body is not JSON: " + e.getMessage());
     }
     if (!root.isObject()) {
@@ -52,7 +52,7 @@ public final class JsonBody {
     return new JsonBody(root);
   }
 
-  /** A string that is there and not blank. */
+  /** A string that must be present and not blank. */
   public String required(String field) throws InvalidException {
     String value = optional(field);
     if (value == null) {
@@ -64,7 +64,7 @@ public final class JsonBody {
     return value;
   }
 
-  /** A string; null where it is not there. */
+  /** A string; null where the field is absent. */
   public String optional(String field) throws InvalidException {
     JsonNode node = root.get(field);
     if (node == null) {
@@ -83,7 +83,7 @@ public final class JsonBody {
     return value;
   }
 
-  /** A whole number; null where it is not there. */
+  /** A whole number; null where the field is absent. */
   public Long optionalLong(String field) throws InvalidException {
     JsonNode node = root.get(field);
     if (node == null) {
@@ -95,7 +95,7 @@ public final class JsonBody {
     return node.longValue();
   }
 
-  /** A number; null where it is not there. */
+  /** A number; null where the field is absent. */
   public Double optionalNumber(String field) throws InvalidException {
     JsonNode node = root.get(field);
     if (node == null) {

@@ -7,7 +7,7 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.server.handler.ErrorHandler;
 import org.eclipse.jetty.util.Callback;
 
-/** Jetty's own errors, such as a request that is no HTTP, as JSON and without their causes. */
+/** Jetty's own errors, such as for a request that is not HTTP, as JSON and without their causes. */
 final class JsonErrorHandler extends ErrorHandler {
   @Override
   protected void generateResponse(

@@ -14,7 +14,7 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
 /**
- * {@code GET /metrics}, in Prometheus' text format or, for whom asks for it, that of OpenMetrics.
+ * {@code GET /metrics}: in Prometheus' text format, or in OpenMetrics where the client accepts it.
  */
 public final class MetricsEndpoint implements Endpoint {
   private final ExpositionFormats formats = ExpositionFormats.init();

@@ -29,7 +29,7 @@ public final class PredictEndpoint implements Endpoint {
   private final BiConsumer<PredictRequest, Prediction> served;
 
   /**
-   * @param served told of each answer before it leaves
+   * @param served called with each prediction before it is sent
    */
   public PredictEndpoint(
       Predictor predictor,

@@ -16,12 +16,12 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
 /**
- * {@code GET /health/ready}: the base model and the local store are loaded, and what {@code
- * adapters} and {@code rollouts} held at the start has been read. Once ready, it stays so: what is
- * loaded serves on when Kafka or the registry go away.
+ * {@code GET /health/ready}: ready once the base model and the local store are loaded and {@code
+ * adapters} and {@code rollouts} are read to the ends they had at the start. Once ready, the
+ * process stays ready: loaded versions serve on while Kafka or the registry is down.
  */
 public final class ReadyEndpoint implements Endpoint {
-  /** Health is asked for often, and a wrong base model refuses everything there is. */
+  /** A limit: health is asked for often, and with a wrong base model every version is refused. */
   private static final int LATEST_REFUSALS = 10;
 
   private final AdapterCatalog catalog;

@@ -18,18 +18,18 @@ import org.eclipse.jetty.util.thread.Scheduler;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Reads bodies to their end, and answers whoever sends too much or too slowly. */
+/** Reads bodies to their end, and answers clients that send too much or too slowly. */
 public final class RequestBody {
   private static final Logger LOG = LoggerFactory.getLogger(RequestBody.class);
   private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
-  /** There may be as many of these as connections. */
+  /** Bodies up to this size are not limited in number, but by the number of connections. */
   private static final int SMALL_BYTES = 16 * 1024;
 
-  /** The others share so much memory, or else many slow ones together would take all there is. */
+  /** Memory that larger bodies share; many slow ones together would exhaust it otherwise. */
   private static final long LARGE_BYTES = 64L << 20;
 
-  /** Of a body that is refused; whoever sends more is hung up on. */
+  /** Bytes read of a body that is refused; the connection is closed after that. */
   private static final long MAX_DISCARDED = 32L << 20;
 
   private final int maxBytes;
@@ -38,14 +38,14 @@ public final class RequestBody {
   private final AtomicLong reserved = new AtomicLong();
 
   /**
-   * @param maxBytes of one body
+   * @param maxBytes size of one body at most, in bytes
    */
   public RequestBody(int maxBytes) {
     this(maxBytes, TIMEOUT);
   }
 
   /**
-   * @param timeout a whole body must be here by then, however steadily it trickles in
+   * @param timeout a whole body must have arrived by then, even if it arrives steadily
    */
   RequestBody(int maxBytes, Duration timeout) {
     this.maxBytes = maxBytes;
@@ -53,19 +53,19 @@ public final class RequestBody {
     this.largeBytes = Math.max(LARGE_BYTES, maxBytes);
   }
 
-  /** Hands over the body once it is whole; where it does not come to that, answers itself. */
+  /** Passes the body on once it is complete; answers the request itself where it never is. */
   void read(Request request, Response response, Callback callback, Consumer<byte[]> whole) {
     new Reading(request, response, callback, whole).begin();
   }
 
-  /** Answers that the body is not wanted, whatever it is. */
+  /** Refuses the request whatever its body is. */
   void refuse(Request request, Response response, Callback callback, int status, String message) {
     Reading unwanted = new Reading(request, response, callback, body -> {});
     unwanted.refuse(status, message);
     unwanted.begin();
   }
 
-  /** One body. Its chunks come one after another, so one thread at a time is here. */
+  /** One body. Its chunks arrive one after another, so one thread at a time runs this. */
   private final class Reading implements Runnable, Invocable {
     private final Request request;
     private final Response response;
@@ -89,7 +89,7 @@ public final class RequestBody {
     }
 
     void begin() {
-      // The deadline below is for the body; waiting for what is made of it is not being idle.
+      // The body has a deadline of its own; waiting for the answer is not being idle.
       request.addIdleTimeoutListener(idle -> false);
       deadline =
           request
@@ -148,8 +148,8 @@ public final class RequestBody {
     }
 
     /**
-     * Answers, and goes on reading: a client that sends all before it reads would else find its
-     * connection closed, and no answer.
+     * Answers, and goes on reading: a client that sends its whole body before it reads would find
+     * its connection closed, and no answer.
      */
     private void refuse(int status, String message) {
       refused = true;
@@ -177,7 +177,9 @@ public final class RequestBody {
     }
   }
 
-  /** Memory for a body, until its request is answered; of a length that is not told, the most. */
+  /**
+   * Reserves memory for a body until its request is answered; the maximum for an unknown length.
+   */
   private boolean reserve(Request request) {
     long bytes = request.getLength() < 0 ? maxBytes : request.getLength();
     if (bytes <= SMALL_BYTES) {

@@ -18,7 +18,7 @@ import org.eclipse.jetty.util.Callback;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** {@code POST /v1/rollouts/canary} and the like: decisions, for whoever shows the token. */
+/** {@code POST /v1/rollouts/ACTION}: decisions, for clients that show the token. */
 public final class RolloutDecisionEndpoint implements Endpoint {
   private static final Logger LOG = LoggerFactory.getLogger(RolloutDecisionEndpoint.class);
 
@@ -29,7 +29,7 @@ public final class RolloutDecisionEndpoint implements Endpoint {
   private final ServingMetrics metrics;
 
   /**
-   * @param token empty where nobody may decide over HTTP
+   * @param token empty where no client may decide
    */
   RolloutDecisionEndpoint(
       RolloutRequest.Action action,
@@ -44,7 +44,7 @@ public final class RolloutDecisionEndpoint implements Endpoint {
     this.metrics = metrics;
   }
 
-  /** All that there is about rollouts, by path. */
+  /** The endpoints of rollouts, by path. */
   public static Map<String, Routes.Route> routes(
       RolloutDesk desk, Optional<RolloutToken> token, RequestBody bodies, ServingMetrics metrics) {
     Map<String, Routes.Route> routes = new TreeMap<>();
@@ -118,9 +118,9 @@ public final class RolloutDecisionEndpoint implements Endpoint {
   }
 
   /**
-   * Answers that it was not to be.
+   * Answers with a failure.
    *
-   * @return the status
+   * @return the status of the answer
    */
   static int fail(Throwable failure, Response response, Callback callback) {
     Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;

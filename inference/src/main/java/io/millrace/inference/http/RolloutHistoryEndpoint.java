@@ -17,8 +17,8 @@ import org.eclipse.jetty.util.Callback;
 import org.eclipse.jetty.util.Fields;
 
 /**
- * {@code GET /v1/rollouts/history?domain=}: the state now or {@code &at=} a time, and the events
- * that led there, the latest {@code &limit=} of them.
+ * {@code GET /v1/rollouts/history?domain=}: the state of a rollout, now or {@code &at=} a time, and
+ * the latest {@code &limit=} events that led to it.
  */
 final class RolloutHistoryEndpoint implements Endpoint {
   private static final int DEFAULT_LIMIT = 100;
@@ -102,7 +102,7 @@ final class RolloutHistoryEndpoint implements Endpoint {
         return limit;
       }
     } catch (NumberFormatException e) {
-      // Said below.
+      // Reported below.
     }
     throw new IllegalArgumentException("\"limit\" is no whole number from 1 to " + MAX_LIMIT);
   }

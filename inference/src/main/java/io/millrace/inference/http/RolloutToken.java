@@ -13,7 +13,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Locale;
 import java.util.Optional;
 
-/** What a client must show to decide about rollouts. Only its hash is kept. */
+/** The token that a client must show to decide about rollouts. Only its hash is kept. */
 public final class RolloutToken {
   public static final Setting<String> TOKEN =
       Setting.text(
@@ -34,9 +34,9 @@ public final class RolloutToken {
   }
 
   /**
-   * As the settings say; empty where they name none.
+   * The token in the settings; empty where they name none.
    *
-   * @throws UsageException where they name two, or one that is none
+   * @throws UsageException where they name two, or the file does not hold one line
    */
   public static Optional<RolloutToken> of(Settings settings) {
     String token = settings.get(TOKEN);
@@ -66,12 +66,12 @@ public final class RolloutToken {
   }
 
   /**
-   * Whether a request shows it.
+   * Whether a request shows this token.
    *
-   * @param authorization the header's value; null where there is none
+   * @param authorization the value of the header Authorization; null where there is none
    */
   public boolean isShownBy(String authorization) {
-    // The hashes are of one length, and their comparison tells by its time nothing of the token.
+    // Hashes of one length: the time of the comparison reveals nothing about the token.
     return authorization != null
         && authorization.toLowerCase(Locale.ROOT).startsWith(SCHEME)
         && MessageDigest.isEqual(hash, hash(authorization.substring(SCHEME.length()).strip()));

@@ -9,10 +9,10 @@ import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
-/** Finds the endpoint of a path, and counts what is answered. */
+/** Finds the endpoint of a path, and counts the answers. */
 public final class Routes extends Handler.Abstract.NonBlocking {
   /**
-   * @param method the one it takes; HEAD too where it is GET
+   * @param method the HTTP method it takes; GET takes HEAD as well
    */
   public record Route(String method, Endpoint endpoint) {
     private boolean takes(String asked) {

@@ -12,11 +12,11 @@ import org.eclipse.jetty.util.Callback;
 import org.eclipse.jetty.util.thread.Scheduler;
 
 /**
- * Closes connections that hold their place too long: without a request whose headers are whole, or
- * with one that does not end.
+ * Closes connections that are slow for too long: between requests until the next one's headers are
+ * complete, or within a request until its answer is sent.
  *
- * <p>Jetty's idle timeout ends those that say nothing. Those that say a byte now and then, or take
- * one of their answer, would stay for good, and there is a limit to their number.
+ * <p>Jetty's idle timeout closes connections without traffic. A connection that sends or takes one
+ * byte now and then would stay open forever, and the number of connections is limited.
  */
 final class SlowConnections extends Handler.Wrapper implements Connection.Listener {
   private static final Duration LOOK = Duration.ofSeconds(1);
@@ -32,9 +32,9 @@ final class SlowConnections extends Handler.Wrapper implements Connection.Listen
   }
 
   /**
-   * @param betweenRequests from a connection's begin, or the end of its last request, to the next
-   *     one's headers
-   * @param request from there to the end of its answer
+   * @param betweenRequests limit from the start of a connection, or the end of its last answer, to
+   *     the end of the next request's headers
+   * @param request limit from there to the end of the answer
    */
   SlowConnections(Handler handler, Duration betweenRequests, Duration request) {
     super(handler);
@@ -60,7 +60,7 @@ final class SlowConnections extends Handler.Wrapper implements Connection.Listen
     return super.handle(request, response, callback);
   }
 
-  /** Looks now and from time to time. */
+  /** Checks all connections now and then every second. */
   void watch(Scheduler scheduler) {
     long now = System.nanoTime();
     open.forEach(

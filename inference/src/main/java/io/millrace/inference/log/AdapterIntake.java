@@ -20,13 +20,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a record of {@code adapters} does here: first to the store, together with the offset after
- * it, then, with those that came with it, to what serves. Nothing a record says can keep the next
- * one from being read.
+ * Takes the records of {@code adapters}: puts each into the store, together with the offset after
+ * it; then what serves takes in those that were polled together. No content of a record stops the
+ * reading.
  *
- * <p>A version whose content is not what its name says is not kept. One that is whole but does not
- * fit this base model is: under another {@code model.name} it may. So is one that no trusted key
- * has signed, unless it would take the place of another version.
+ * <p>A version whose payload does not hash to its name is not stored. One that is whole but does
+ * not fit this base model is stored: with another {@code model.name} it may fit. So is one that no
+ * trusted key has signed, unless it would replace another version.
  */
 public final class AdapterIntake implements TopicIntake<AdapterVersion> {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterIntake.class);
@@ -36,7 +36,7 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
   private final Set<String> changed = new TreeSet<>();
   private final TrustedKeys trusted;
 
-  /** Asks for no signature. */
+  /** Checks no signatures. */
   public AdapterIntake(AdapterStore store, AdapterCatalog catalog) {
     this(store, catalog, TrustedKeys.NOT_CHECKED);
   }
@@ -84,7 +84,7 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
     }
   }
 
-  /** A version arrived. */
+  /** Takes a version. */
   public void version(byte[] key, AdapterVersion version, StreamOffset offset) {
     try {
       requireKey(key, version);
@@ -111,7 +111,7 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
     changed.add(version.getDomain());
   }
 
-  /** A version was pruned from the topic. */
+  /** Takes a tombstone: a version was pruned from the topic. */
   public void tombstone(byte[] key, StreamOffset offset) {
     String domain;
     long version;
@@ -135,7 +135,7 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
     store.skip(offset);
   }
 
-  /** Versions that came together are all known before the first of them serves. */
+  /** Versions that were polled together are all known before the first of them serves. */
   @Override
   public void flush() {
     changed.forEach(catalog::settle);

@@ -4,13 +4,14 @@ import io.millrace.schemas.Topics;
 import java.util.List;
 
 /**
- * How far the consumers are.
+ * How far the consumers have read.
  *
- * @param unread topics of which they have not once reached the end that was there at the start
- * @param problem what keeps one of them from reading, in one line; null where nothing does
- * @param partitions where they stand in each
- * @param unreadable records that could not be read since the start
- * @param lastUnreadable where the last of those stands and what is wrong with it; null before
+ * @param unread topics that were not yet read to the end they had at the start
+ * @param problem what stops one of the consumers, in one line; null where nothing does
+ * @param partitions the position in each partition
+ * @param unreadable number of records that could not be read since the start
+ * @param lastUnreadable topic, partition, offset and fault of the last of those; null where there
+ *     was none
  */
 public record ConsumerProgress(
     List<String> unread,
@@ -21,14 +22,14 @@ public record ConsumerProgress(
 
   /**
    * @param position the next offset to read
-   * @param lag offsets between there and the end; null where it is not known
+   * @param lag number of offsets from there to the end; null where it is unknown
    */
   public record Partition(String topic, int partition, long position, Long lag) {}
 
   static final ConsumerProgress NOT_STARTED =
       new ConsumerProgress(List.of(Topics.ADAPTERS, Topics.ROLLOUTS), null, List.of(), 0, null);
 
-  /** Whether everything is read that was there at the start. */
+  /** Whether every topic was read to the end it had at the start. */
   public boolean caughtUp() {
     return unread.isEmpty();
   }

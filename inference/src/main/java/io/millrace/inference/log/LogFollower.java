@@ -15,8 +15,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
 /**
- * Follows the log: versions and their publication by one consumer, which reads what is committed,
- * decisions by another, which reads what stands there. See {@link RolloutKind} for why.
+ * Follows the topics with two consumers: one reads versions and their publications, as committed;
+ * the other reads decisions, uncommitted. {@link RolloutKind} says why.
  */
 public final class LogFollower {
   private final Consumer<String> notices;
@@ -25,7 +25,7 @@ public final class LogFollower {
   private String lastNotice;
 
   /**
-   * @param notices takes the few lines a person at the console should see
+   * @param notices receives the few lines that are shown at the console
    */
   public LogFollower(
       Connection connection,
@@ -81,7 +81,7 @@ public final class LogFollower {
     readers.forEach(TopicReader::start);
   }
 
-  /** Both say so when Kafka is away. */
+  /** Both readers report that Kafka is down; one line is enough. */
   private synchronized void notice(String line) {
     if (!line.equals(lastNotice)) {
       lastNotice = line;
@@ -95,12 +95,12 @@ public final class LogFollower {
     }
   }
 
-  /** Completes when the ends that the topics had at the start are reached. */
+  /** Completes once the topics are read to the ends they had at the start. */
   public CompletableFuture<Void> caughtUp() {
     return caughtUp;
   }
 
-  /** How far it is; any thread may ask. Of a partition read twice, the reader that is behind. */
+  /** The progress; any thread may ask. For a partition that both read, that of the slower one. */
   public ConsumerProgress progress() {
     Set<String> unread = new LinkedHashSet<>();
     String problem = null;
@@ -130,13 +130,15 @@ public final class LogFollower {
     return one.position() <= other.position() ? one : other;
   }
 
-  /** Stops reading after the records at hand, soon. */
+  /** Asks the readers to stop after the record they are at. */
   public void beginClose() {
     readers.forEach(TopicReader::beginClose);
   }
 
   /**
-   * @return false where it still reads when the time is up
+   * Waits for the readers to stop.
+   *
+   * @return false where one still reads when the time is up
    */
   public boolean awaitClosed(Duration timeout) {
     long deadline = System.nanoTime() + timeout.toNanos();

@@ -22,7 +22,7 @@ import java.util.TreeSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What events of one kind do here: first to the store, then to what serves. */
+/** Takes the events of one kind: puts them into the store, then lets what serves follow them. */
 public final class RolloutIntake implements TopicIntake<RolloutEvent> {
   private static final Logger LOG = LoggerFactory.getLogger(RolloutIntake.class);
 

@@ -5,38 +5,38 @@ import io.millrace.inference.store.TopicIdentity;
 import java.time.Instant;
 import java.util.Map;
 
-/** What becomes of a topic's records here, and how far they have become it. One thread calls. */
+/** Takes the records of a topic and knows how far they are stored. Confined to one thread. */
 interface TopicIntake<T> {
-  /** The topic. */
+  /** The name of the topic. */
   String topic();
 
-  /** Of its values. */
+  /** The type of its values. */
   Class<T> type();
 
-  /** Whether the store holds records of another topic than this one. */
+  /** Whether the store holds records of another topic of this name. */
   boolean holdsAnotherThan(TopicIdentity topic);
 
-  /** Sees to it that the store holds records of this topic and no other. */
+  /** Empties the store of the records of another topic of this name, if there are any. */
   void begin(TopicIdentity topic);
 
-  /** The topic has that many partitions. */
+  /** The topic has this number of partitions. */
   default void partitions(int count) {}
 
-  /** Per partition, the next offset to read; what was not flushed may have to be read again. */
+  /** Per partition, the next offset to read. Records that were not flushed may be read again. */
   Map<Integer, Long> offsets();
 
   /**
-   * A record.
+   * Takes a record.
    *
    * @param value null for a tombstone
-   * @param after the offset after it
-   * @param time Kafka's, of the record
+   * @param after the offset after the record
+   * @param time the timestamp that Kafka has for it
    */
   void record(byte[] key, T value, StreamOffset after, Instant time);
 
-  /** A record that nobody can read. */
+  /** Skips a record that cannot be read. */
   void unreadable(String reason, StreamOffset after);
 
-  /** The records at hand are all taken: what they change takes effect. */
+  /** Lets the records take effect that were taken since the last call. */
   void flush();
 }

@@ -13,11 +13,11 @@ import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 
 /**
- * What is counted and timed here, as Prometheus collects it; docs/serving.md lists the series. Any
- * thread may report.
+ * The counters, histograms and gauges of this process, for Prometheus. docs/serving.md lists the
+ * series. Any thread may call.
  */
 public final class ServingMetrics {
-  /** Of the paths nobody serves: a client may ask for as many of those as it likes. */
+  /** The endpoint of all unknown paths: a client may ask for any number of those. */
   public static final String NO_ENDPOINT = "none";
 
   private static final double[] LATENCIES = {
@@ -85,17 +85,25 @@ public final class ServingMetrics {
     requests.labelValues(endpoint, Integer.toString(status)).inc();
   }
 
-  /** A prediction was made, this long after its request had come. */
+  /**
+   * A prediction was made.
+   *
+   * @param took from when its request had arrived
+   */
   public void predicted(Duration took) {
     predictions.observe(seconds(took));
   }
 
-  /** So many texts were scored in one forward pass. */
+  /** A number of texts was scored in one forward pass. */
   public void batched(int texts) {
     batches.observe(texts);
   }
 
-  /** Another version serves, this long after it was wanted. */
+  /**
+   * Another version serves.
+   *
+   * @param took from when it was wanted
+   */
   public void swapped(Duration took) {
     swaps.observe(seconds(took));
   }
@@ -110,12 +118,12 @@ public final class ServingMetrics {
     refusals.inc();
   }
 
-  /** A decision was asked for, and this came of it. */
+  /** A decision was asked for. */
   public void decision(String action, String outcome) {
     decisions.labelValues(action, outcome).inc();
   }
 
-  /** Feedback came, and this came of it. */
+  /** Feedback was given. */
   public void feedback(String outcome) {
     feedback.labelValues(outcome).inc();
   }
@@ -173,7 +181,7 @@ public final class ServingMetrics {
     return duration.toNanos() / 1e9;
   }
 
-  /** Everything, as it stands now. */
+  /** All series with their present values. */
   public MetricSnapshots scrape() {
     return registry.scrape();
   }

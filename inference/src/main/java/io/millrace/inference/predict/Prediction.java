@@ -3,13 +3,13 @@ package io.millrace.inference.predict;
 import io.millrace.inference.store.StoredVersion;
 
 /**
- * What one version says of one text.
+ * The prediction of one version for one text.
  *
- * @param version the version that answered, from the request's start to its end
- * @param logits in the order of the version's labels
+ * @param version the version that answered
+ * @param logits [labels], in the order of the version's labels
  */
 public record Prediction(StoredVersion version, float[] logits) {
-  /** The label with the greatest logit; of equal ones the first. */
+  /** The label with the greatest logit; of equal logits, the first. */
   public String label() {
     int best = 0;
     for (int i = 1; i < logits.length; i++) {
@@ -20,7 +20,7 @@ public record Prediction(StoredVersion version, float[] logits) {
     return version.labels().get(best);
   }
 
-  /** Softmax of the logits. */
+  /** Softmax of the logits: [labels], each from 0 to 1. */
   public double[] probabilities() {
     double max = Double.NEGATIVE_INFINITY;
     for (float logit : logits) {

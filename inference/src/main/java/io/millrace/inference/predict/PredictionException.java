@@ -1,18 +1,18 @@
 package io.millrace.inference.predict;
 
-/** A prediction that cannot be made, and whose matter that is; the message is for the client. */
+/** A prediction was not made. The message is for the client. */
 public final class PredictionException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
   /** Why there is no prediction. */
   public enum Reason {
-    /** Nothing was ever received for the domain. */
+    /** No version of the domain was ever received. */
     UNKNOWN_DOMAIN,
-    /** The domain is known, but none of its versions is loaded; or nothing is, yet. */
+    /** None of the versions of the domain is loaded, or the process is still loading. */
     NOT_LOADED,
-    /** As many predictions wait as may. */
+    /** The queue is full. */
     BUSY,
-    /** The version answered with something that is no number. */
+    /** A logit is infinite or not a number. */
     NOT_FINITE
   }
 
@@ -23,6 +23,7 @@ public final class PredictionException extends RuntimeException {
     this.reason = reason;
   }
 
+  /** Why it was not made. */
   public Reason reason() {
     return reason;
   }

@@ -18,18 +18,18 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Predicts with the versions that serve: a bounded number of forward passes at once, a bounded
- * number of texts waiting.
+ * Predicts with the versions that serve. The number of forward passes at once and the number of
+ * texts that wait are bounded.
  *
- * <p>Texts that wait for the same version are scored in one pass, which is faster than one each;
- * none waits for others to come. A free thread takes the text that has waited longest and with it
- * those of the same version, wherever they stand in the queue; so no domain keeps another waiting.
+ * <p>Texts that wait for the same version are scored in one pass, which is faster than a pass for
+ * each. No text waits for others to arrive. A free thread takes the text that has waited longest,
+ * and with it texts of the same version from anywhere in the queue. So no domain delays another.
  *
  * <p>A text is scored by the version that serves when it arrives, even if another one is swapped in
  * while it waits.
  */
 public final class Predictor {
-  /** Longer passes are no faster per text, and keep the first text waiting for the last. */
+  /** Longer batches are no faster per text, and delay the first text by the last. */
   private static final int MAX_CHARACTERS = 1000;
 
   private record Waiting(
@@ -45,7 +45,7 @@ public final class Predictor {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition arrived = lock.newCondition();
 
-  // Changed under the lock.
+  // Changed under the lock; read by any thread.
   private final Queue<Waiting> queue = new ArrayDeque<>();
   private volatile int waiting;
   private volatile int idle;
@@ -53,8 +53,8 @@ public final class Predictor {
 
   /**
    * @param concurrency forward passes at once
-   * @param maxQueued texts that may wait for one
-   * @param maxBatch texts in one
+   * @param maxQueued texts that may wait for a pass
+   * @param maxBatch texts in one pass, at most
    */
   public Predictor(
       AdapterCatalog catalog,
@@ -77,9 +77,9 @@ public final class Predictor {
   /**
    * Scores a text.
    *
-   * @param key of the request, which tells whether a candidate answers it
+   * @param key the request's key, which decides whether a candidate answers it
    * @return completes with the prediction; fails with {@link PredictionException} where there is
-   *     none to be had
+   *     none
    */
   public CompletableFuture<Prediction> predict(String domain, String text, String key) {
     if (!catalog.isLoaded()) {
@@ -127,7 +127,7 @@ public final class Predictor {
     }
   }
 
-  /** The next texts to score, all by one version; none when it is closed and all are scored. */
+  /** The next texts to score, all by one version. Empty once it is closed and all are scored. */
   private List<Waiting> take() {
     lock.lock();
     try {
@@ -152,7 +152,7 @@ public final class Predictor {
   private void takeAlong(List<Waiting> batch) {
     LiveAdapter adapter = batch.get(0).adapter();
     long same = queue.stream().filter(request -> request.adapter() == adapter).count();
-    // Threads that are free get their share.
+    // Free threads get their share of the texts.
     long share = Math.min(maxBatch, (1 + same + idle) / (1 + idle));
     int characters = batch.get(0).text().length();
     Iterator<Waiting> rest = queue.iterator();
@@ -176,7 +176,7 @@ public final class Predictor {
       if (batch.size() == 1) {
         batch.get(0).prediction().completeExceptionally(e);
       } else {
-        // Whichever text it was, the others are to be answered.
+        // One text caused it; the others are still to be answered.
         batch.forEach(request -> score(List.of(request)));
       }
       return;
@@ -209,20 +209,20 @@ public final class Predictor {
     return served.sum();
   }
 
-  /** Texts that wait for a pass. */
+  /** Number of texts that wait for a pass. */
   int waiting() {
     return waiting;
   }
 
-  /** Whether it has nothing to do. */
+  /** Whether no text waits and no pass is running. */
   public boolean isIdle() {
     return idle == workers.size() && waiting == 0;
   }
 
   /**
-   * Takes no more texts and waits for those it has.
+   * Takes no more texts, and waits until the queue is empty.
    *
-   * @return false where some were still running when the time was up
+   * @return false where a pass is still running when the time is up
    */
   public boolean close(Duration timeout) {
     lock.lock();

@@ -14,10 +14,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The domains this process serves, in step with the local store.
+ * The domains that this process serves, in step with the local store.
  *
- * <p>Until {@link #load} nothing is known here. From then on one thread applies the versions that
- * arrive, two others what rollouts say of them, and any thread reads.
+ * <p>It is empty until {@link #load}. From then on the two threads that read the topics change it:
+ * one adds versions and publications, the other decisions. Any thread may read.
  */
 public final class AdapterCatalog implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(AdapterCatalog.class);
@@ -31,7 +31,7 @@ public final class AdapterCatalog implements AutoCloseable {
   private volatile boolean loaded;
 
   /**
-   * @param merger is told of versions that wait to be merged; started by whoever made it
+   * @param merger merges versions; see {@link #startMerging}
    */
   public AdapterCatalog(AdapterStore store, Merger merger, ServingMetrics metrics) {
     this.store = store;
@@ -40,7 +40,7 @@ public final class AdapterCatalog implements AutoCloseable {
     this.rollouts = new Rollouts(store);
   }
 
-  /** Loads from the store the version of each domain that ought to serve. */
+  /** Reads the store, and loads for each domain the versions that are to serve. */
   public void load(AdapterLoader loader) {
     this.loader = loader;
     store.forEachVersion(version -> domain(version.domain()).add(version));
@@ -64,25 +64,25 @@ public final class AdapterCatalog implements AutoCloseable {
     return domains.values().stream().map(ServedDomain::live).toList();
   }
 
-  /** Whether the store's adapters are loaded. */
+  /** Whether {@link #load} has returned. */
   public boolean isLoaded() {
     return loaded;
   }
 
-  /** A version that was just put into the store; {@link #settle} decides whether it serves. */
+  /** Adds a version that was just put into the store; {@link #settle} decides whether it serves. */
   public void add(StoredVersion version) {
     ServedDomain domain = domain(version.domain());
     warnOfGap(domain, version);
     domain.add(version);
   }
 
-  /** A version that was refused before it came to the store. */
+  /** Adds a version that was refused and is not in the store. */
   public void add(Refusal refusal) {
     domain(refusal.domain()).add(refusal);
     metrics.refused();
   }
 
-  /** A version that was just deleted from the store; {@link #settle} takes it from what serves. */
+  /** Removes a version that was deleted from the store; {@link #settle} ends its serving. */
   public void remove(String name, long version) {
     ServedDomain domain = domains.get(name);
     if (domain == null) {
@@ -95,7 +95,7 @@ public final class AdapterCatalog implements AutoCloseable {
     }
   }
 
-  /** Does what a domain's rollout says by now. */
+  /** Brings what answers a domain's requests in step with its rollout and its versions. */
   public void settle(String name) {
     ServedDomain domain = domains.get(name);
     if (domain != null) {
@@ -103,28 +103,28 @@ public final class AdapterCatalog implements AutoCloseable {
     }
   }
 
-  /** What the log says of every domain's rollout. */
+  /** The rollouts of all domains. */
   public Rollouts rollouts() {
     return rollouts;
   }
 
-  /** The versions that rollouts name and that do not answer here, and what does instead. */
+  /** The versions that rollouts name and that do not serve here, and what serves instead. */
   public List<Shortfall> shortfalls() {
     return domains.values().stream().flatMap(domain -> domain.shortfalls().stream()).toList();
   }
 
-  /** Forgets every domain, as the store just did. */
+  /** Removes all domains, after the store was emptied. */
   public void clear() {
     domains.values().forEach(ServedDomain::close);
     domains.clear();
   }
 
-  /** The domain of that name; empty where nothing was ever received for it. */
+  /** The domain of that name; empty where no version of it was ever received. */
   public Optional<ServedDomain> find(String name) {
     return Optional.ofNullable(domains.get(name));
   }
 
-  /** In the order of their names. */
+  /** All domains, in the order of their names. */
   public Collection<ServedDomain> domains() {
     return domains.values();
   }
@@ -141,8 +141,8 @@ public final class AdapterCatalog implements AutoCloseable {
   }
 
   /**
-   * A gap is no reason to refuse: compaction and pruning make them, and each version is whole by
-   * itself. But it may be news to whoever reads the log.
+   * Logs a missing or other parent. That is no reason to refuse a version: compaction and pruning
+   * leave gaps, and each version is complete by itself.
    */
   private static void warnOfGap(ServedDomain domain, StoredVersion version) {
     Optional<StoredVersion> parent = domain.version(version.version() - 1);

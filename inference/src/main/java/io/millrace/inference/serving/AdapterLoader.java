@@ -14,16 +14,16 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * From a version in the store to a classifier, past every check there is: the payload hashes to its
- * name, which a key that is trusted has signed where keys are; it says what the record says, and
- * its finite numbers fit the base model and basis here.
+ * Makes a classifier of a version in the store, after all checks: the payload hashes to the
+ * version's name; a trusted key has signed that, if there are trusted keys; payload and record
+ * agree; and the adapter's values are finite and fit the base model and its basis.
  */
 public final class AdapterLoader {
   private final AdapterStore store;
   private final BaseModel base;
   private final TrustedKeys trusted;
 
-  /** Asks for no signature. */
+  /** Checks no signatures. */
   public AdapterLoader(AdapterStore store, BaseModel base) {
     this(store, base, TrustedKeys.NOT_CHECKED);
   }
@@ -35,7 +35,10 @@ public final class AdapterLoader {
   }
 
   /**
-   * @throws RefusedException where one of them fails
+   * Loads a version, with M apart from the weights.
+   *
+   * @return to be closed by the caller
+   * @throws RefusedException where a check fails
    */
   public Classifier load(StoredVersion version) throws RefusedException {
     try {
@@ -47,12 +50,12 @@ public final class AdapterLoader {
     }
   }
 
-  /** A merge of an adapter that was loaded here. */
+  /** Begins to merge an adapter that was loaded here into the weights. */
   public Merge merge(Adapter adapter) {
     return new Merge(base, adapter);
   }
 
-  /** Bytes that the weights of a merged version hold. */
+  /** Bytes of the weights of one merged version. */
   public long mergedBytes() {
     return base.config().weights().stream()
         .mapToLong(weight -> (long) Float.BYTES * weight.out() * weight.in())
@@ -77,7 +80,12 @@ public final class AdapterLoader {
     return adapter;
   }
 
-  /** A version is its content: its name must be what its payload hashes to. */
+  /**
+   * Checks that a payload hashes to the name of its version.
+   *
+   * @param sha256 lower-case hexadecimal
+   * @throws RefusedException where it does not
+   */
   public static void requireHash(byte[] payload, String sha256) throws RefusedException {
     PayloadHash hash = PayloadHash.of(payload, sha256);
     if (!hash.matches()) {
@@ -86,7 +94,11 @@ public final class AdapterLoader {
     }
   }
 
-  /** The hash must have been checked: it is what is signed. */
+  /**
+   * Checks a version's signature. The hash is what is signed, so it must have been checked before.
+   *
+   * @throws RefusedException where no trusted key has signed the hash and signatures are checked
+   */
   public static void requireTrust(TrustedKeys trusted, String sha256, ByteBuffer signature)
       throws RefusedException {
     Optional<String> objection = trusted.objection(sha256, signature);

@@ -3,14 +3,14 @@ package io.millrace.inference.serving;
 import java.time.Instant;
 
 /**
- * What answers a domain's requests. A request sees one of these, whole.
+ * The versions that answer a domain's requests. Immutable: a request reads one assignment.
  *
- * @param stable answers what the candidate does not; null where there is none
- * @param stableSince when it began to
- * @param candidate answers the share of the requests that is its; null where there is none
- * @param candidateSince when it began to
- * @param share which requests the candidate answers; null where there is none
- * @param part how many, from 0 to 1
+ * @param stable answers the requests that the candidate does not; null where there is none
+ * @param stableSince when it began to answer
+ * @param candidate answers its share of the requests; null where there is none
+ * @param candidateSince when it began to answer
+ * @param share decides which requests the candidate answers; null where there is none
+ * @param part the candidate's share of the requests, from 0 to 1
  */
 public record Assignment(
     LiveAdapter stable,
@@ -20,9 +20,9 @@ public record Assignment(
     CanaryShare share,
     double part) {
   /**
-   * The version that answers a request; null where none does.
+   * The version that answers a request; null where there is none.
    *
-   * @param key the request's
+   * @param key the key of the request
    */
   LiveAdapter choose(String key) {
     return candidate != null && share.holds(key) ? candidate : stable;

@@ -12,33 +12,33 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Work that is to take what processor time the requests leave. Java's thread priorities do nothing
- * on Linux, whose threads have a nice value of their own: {@code renice} sets it, and everybody may
- * raise his own. Where that cannot be done, the threads run as any other.
+ * Lowers the priority of threads below that of requests. Java's thread priorities have no effect on
+ * Linux, where each thread has a nice value: {@code renice} sets it, and a process may raise its
+ * own values. Where that fails, the threads run as all others.
  */
 public final class BackgroundThreads {
   private static final Logger LOG = LoggerFactory.getLogger(BackgroundThreads.class);
 
-  /** Links to {@code PID/task/TID} of whichever thread asks. */
+  /** A link to {@code PID/task/TID} of the thread that reads it. */
   private static final Path SELF = Path.of("/proc/thread-self");
 
   private static final Path ALL = Path.of("/proc/self/task");
 
-  /** How the threads of HotSpot's optimizing compiler are called; names end after 15 bytes. */
+  /** The name of the threads of HotSpot's optimizing compiler, cut after 15 bytes. */
   private static final String COMPILER = "C2 CompilerThre";
 
-  /** Only what nobody else wants. */
+  /** Runs only when no other thread wants the processor. */
   private static final int NICEST = 19;
 
-  /** A tenth of what a request's thread gets beside it. */
+  /** Gets a tenth of the time of a request's thread beside it. */
   private static final int NICE = 10;
 
   private static final int TIMEOUT_SECONDS = 5;
 
   private BackgroundThreads() {}
 
-  /** Lets every other thread go before the current one, from now on. */
-  static void beNice() {
+  /** Gives the current thread the lowest priority, from now on. */
+  static void lowerOwnPriority() {
     String name = Thread.currentThread().getName();
     try {
       renice(name, NICEST, List.of(Files.readSymbolicLink(SELF).getFileName().toString()));
@@ -48,10 +48,10 @@ public final class BackgroundThreads {
   }
 
   /**
-   * Lets requests go before the optimizing compiler. It takes some tenths of a second for what only
-   * runs when a version comes, which a machine with few processors would take from the requests.
+   * Gives the optimizing compiler a lower priority than requests. It compiles for some tenths of a
+   * second when a version arrives, and would delay requests on a machine with few processors.
    */
-  public static void letCompilerBeNice() {
+  public static void lowerCompilerPriority() {
     List<String> threads = new ArrayList<>();
     try (DirectoryStream<Path> all = Files.newDirectoryStream(ALL)) {
       for (Path thread : all) {
@@ -72,7 +72,7 @@ public final class BackgroundThreads {
     try {
       return Files.readString(thread.resolve("comm")).strip().equals(COMPILER);
     } catch (IOException e) {
-      return false; // It has ended meanwhile.
+      return false; // The thread has ended.
     }
   }
 

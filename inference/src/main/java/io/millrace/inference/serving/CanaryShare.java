@@ -10,23 +10,22 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
 /**
- * Which requests a candidate answers: those whose key hashes low enough, together with domain and
- * candidate. So every process assigns a request alike, a key stays with its version, and for each
- * candidate others are chosen.
+ * Decides which requests a candidate answers: those where the first 8 bytes of SHA-256(domain NUL
+ * candidate-sha256 NUL key), as a fraction of 2^64, are below the share.
  *
- * <p>The first 8 bytes of SHA-256(domain NUL candidate-sha256 NUL key), as a fraction of 2^64, are
- * below the share.
+ * <p>So every process assigns a key to the same version, a key stays with its version, and each
+ * candidate gets other keys.
  */
 public final class CanaryShare {
   private static final BigInteger ALL = BigInteger.ONE.shiftLeft(Long.SIZE);
 
   private final byte[] prefix;
 
-  /** The least hash, unsigned, that is not the candidate's; null where all are. */
+  /** The least hash, unsigned, that the stable version answers; null where it answers none. */
   private final Long bound;
 
   /**
-   * @param share of the requests, from 0 to 1
+   * @param share the candidate's share of the requests, from 0 to 1
    */
   public CanaryShare(String domain, String candidateSha256, double share) {
     this.prefix = (domain + '\0' + candidateSha256 + '\0').getBytes(UTF_8);
@@ -39,9 +38,9 @@ public final class CanaryShare {
   }
 
   /**
-   * Whether the candidate answers.
+   * Whether the candidate answers a request.
    *
-   * @param key the request's
+   * @param key the key of the request
    */
   public boolean holds(String key) {
     return bound == null || Long.compareUnsigned(hash(key), bound) < 0;

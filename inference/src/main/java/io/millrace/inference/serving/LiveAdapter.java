@@ -5,9 +5,9 @@ import io.millrace.svft.adapter.Classifier;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A loaded version, in one of its two forms, and the number of those who use it: the domain it
- * belongs to, and each request that began with it. The last one to let go closes it, so a swap
- * never waits for a request and no request loses its version.
+ * A loaded version in one of its two forms, with a count of its users: its domain, and each request
+ * that began with it. The last user to release it closes it. So a swap never waits for a request,
+ * and no request loses its version.
  */
 public final class LiveAdapter {
   private final StoredVersion version;
@@ -27,12 +27,16 @@ public final class LiveAdapter {
     return classifier;
   }
 
-  /** One more user; false where the last one has already let go. */
+  /**
+   * Adds a user.
+   *
+   * @return false where it is closed
+   */
   boolean retain() {
     return users.getAndUpdate(n -> n == 0 ? 0 : n + 1) > 0;
   }
 
-  /** One user less. */
+  /** Removes a user; the last one closes it. */
   public void release() {
     if (users.decrementAndGet() == 0) {
       classifier.close();

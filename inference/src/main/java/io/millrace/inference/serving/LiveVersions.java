@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * has moved on, and the request reads it again.
  *
  * <p><b>Forms.</b> A version is loaded with M apart from the weights, which is cheap. In a domain
- * that is asked much (<i>chosen</i> by the {@link Merger}), the versions that answer get a second
+ * with many requests (<i>chosen</i> by the {@link Merger}), the versions that answer get a second
  * form with M merged into the weights, which answers faster and holds a whole model's memory. Where
  * both are there, the merged one answers.
  *
@@ -108,7 +108,7 @@ final class LiveVersions {
     return domain;
   }
 
-  /** How much the domain is asked. */
+  /** The request rate of the domain. */
   Traffic traffic() {
     return traffic;
   }
@@ -118,7 +118,7 @@ final class LiveVersions {
   /**
    * The version that answers a request, retained for the caller, who must release it.
    *
-   * @param key the request's, which tells whether the candidate answers it
+   * @param key the key of the request, which decides whether the candidate answers it
    * @return null where none is loaded
    */
   LiveAdapter acquire(String key) {
@@ -164,7 +164,7 @@ final class LiveVersions {
   }
 
   /**
-   * Lets a plan wait, unless it has no version to wait for or versions waited in vain of late.
+   * Lets a plan wait, unless it has no version to wait for, or versions waited in vain before.
    *
    * @param plan all of whose versions are loaded
    * @param fresh hashes of those that were not loaded before
@@ -192,7 +192,7 @@ final class LiveVersions {
     return true;
   }
 
-  /** The plan that waits does so no longer, and does not serve. */
+  /** Drops the plan that waits; it does not serve. */
   synchronized void stopWaiting() {
     waiting = null;
   }
@@ -335,7 +335,7 @@ final class LiveVersions {
     return waiting != null && !waiting.unmerged.isEmpty();
   }
 
-  /** Whether the merged form of that version would be of use. */
+  /** Whether the merged form of that version is still wanted. */
   synchronized boolean wantsMerged(LiveAdapter version) {
     String sha256 = version.version().sha256();
     LoadedVersion known = loaded.get(sha256);
@@ -363,7 +363,7 @@ final class LiveVersions {
     settleWaiting(sha256);
   }
 
-  /** A version whose merging failed serves as it is. */
+  /** The merging of a version failed: it serves unmerged. */
   synchronized void giveUpMerging(LiveAdapter version) {
     LoadedVersion known = loaded.get(version.version().sha256());
     if (known != null && known.apart() == version) {
@@ -378,7 +378,7 @@ final class LiveVersions {
     }
   }
 
-  /** Answers with M apart from the weights again, and goes on so. */
+  /** Answers with M apart from the weights again, until it is chosen once more. */
   synchronized void unmerge() {
     chosen = false;
     List<Runnable> releases =
@@ -393,7 +393,7 @@ final class LiveVersions {
     releases.forEach(Runnable::run);
   }
 
-  /** Bytes that merged weights take up here. */
+  /** Bytes of the merged weights here. */
   synchronized long mergedBytes() {
     return loaded.values().stream().mapToLong(LoadedVersion::mergedBytes).sum();
   }

@@ -21,21 +21,22 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Merges adapters into the weights for the domains that are asked most, within a bound of memory,
- * on a thread of its own.
+ * Merges adapters into the weights for the domains with the most requests, within a limit of
+ * memory, on a thread of its own.
  *
- * <p>Merged weights answer faster and hold a whole model's memory. A domain that is asked enough to
- * earn back the merging is merged where there is room, or where the domains it would take the place
- * of are asked less than half as much. First come versions that wait to serve; they may exceed the
- * bound by one, since the version they follow holds its weights until they serve.
+ * <p>A merged version answers faster and takes the memory of a whole model. A domain is chosen
+ * where it has so many requests that merging pays, and there is memory for it, or the domains that
+ * it would replace have less than half as many requests. Versions of plans that wait come first.
+ * They may exceed the limit by one version, since the version before them keeps its weights until
+ * they serve.
  *
- * <p>It works in pieces of a millisecond or two, while no request is there. Where requests leave
- * too little of the time it has, it works beside them in what is left, with pauses.
+ * <p>It works in pieces of one or two milliseconds, while no request is waiting or running. Where
+ * requests leave too little time for that, it works beside them with pauses.
  */
 public final class Merger {
   private static final Logger LOG = LoggerFactory.getLogger(Merger.class);
 
-  /** How long a version that is loaded waits to be merged before it serves as it is. */
+  /** How long a version waits at most to be merged before it serves unmerged. */
   private static final Duration MAX_WAIT = Duration.ofMillis(300);
 
   private static final Duration LOOK = Duration.ofMillis(250);
@@ -47,7 +48,7 @@ public final class Merger {
   private final BlockingQueue<LiveVersions> awaited = new LinkedBlockingQueue<>();
   private final Thread thread = new Thread(this::run, "merge");
 
-  /** Ends the waiting of versions, however little time the merging gets. */
+  /** Moves pointers. Its own thread does, so that a slow merge delays no swap. */
   private final ScheduledExecutorService swaps =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
@@ -63,14 +64,14 @@ public final class Merger {
   private volatile boolean closing;
 
   /**
-   * @param maxBytes that merged weights may hold; 0 to merge nothing, ever
+   * @param maxBytes that merged weights may take; 0 to merge nothing
    */
   public Merger(long maxBytes, ServingMetrics metrics) {
     this(maxBytes, MAX_WAIT, metrics);
   }
 
   /**
-   * @param maxWait how long a version that is loaded waits to be merged before it serves as it is
+   * @param maxWait how long a version waits at most to be merged before it serves unmerged
    */
   Merger(long maxBytes, Duration maxWait, ServingMetrics metrics) {
     this.maxBytes = maxBytes;
@@ -82,7 +83,7 @@ public final class Merger {
   /**
    * Begins to merge.
    *
-   * @param domains all there are at the time of the call
+   * @param domains gives all domains at the time of the call
    * @param isIdle whether no request is there
    */
   void start(
@@ -95,18 +96,18 @@ public final class Merger {
     }
   }
 
-  /** How long a version that is loaded waits to be merged before it serves as it is. */
+  /** How long a version waits at most to be merged before it serves unmerged. */
   Duration maxWait() {
     return maxWait;
   }
 
-  /** Whether it merges at all. */
+  /** Whether it merges anything. */
   boolean isRunning() {
     return thread.isAlive();
   }
 
   /**
-   * A plan waits for its versions to be merged: they come first.
+   * A plan waits for its versions to be merged: they are merged first.
    *
    * @param whenOverdue called after {@link #maxWait}, on the thread that swaps
    */
@@ -116,8 +117,8 @@ public final class Merger {
   }
 
   /**
-   * Lets a plan serve that has waited, soon, on the thread that swaps. That is not the merging
-   * thread: while that one waits for a processor, it must delay no other.
+   * Runs the swap to a plan that has waited, on the thread that swaps. The merging thread must not
+   * do that: its priority is low, and a swap must not wait until it gets a processor.
    *
    * @param swap moves the pointer
    */
@@ -142,7 +143,7 @@ public final class Merger {
   }
 
   private void run() {
-    BackgroundThreads.beNice();
+    BackgroundThreads.lowerOwnPriority();
     List<LiveVersions> waiting = new ArrayList<>();
     while (!closing) {
       try {
@@ -165,7 +166,7 @@ public final class Merger {
     }
   }
 
-  /** Takes in the domains that wait by now, and forgets those that no longer do. */
+  /** Adds the domains that began to wait, and removes those that no longer do. */
   private void renew(List<LiveVersions> waiting) {
     awaited.drainTo(waiting);
     waiting.removeIf(domain -> !domain.isWaiting());
@@ -181,7 +182,7 @@ public final class Merger {
     domains.get().forEach(domain -> domain.traffic().pass(seconds));
   }
 
-  /** The domain to merge next, after making room for it; empty where all is as it should be. */
+  /** The domain to merge next, after making room for it; empty where there is none. */
   private Optional<LiveVersions> busiestUnmerged() {
     List<LiveVersions> byTraffic = new ArrayList<>(domains.get());
     byTraffic.removeIf(domain -> domain.assigned().isEmpty());
@@ -222,7 +223,7 @@ public final class Merger {
     return true;
   }
 
-  /** What a domain holds, or is about to again. */
+  /** Bytes that a domain holds, or will hold again once its next version is merged. */
   private long bytes(LiveVersions domain) {
     return Math.max(domain.mergedBytes(), domain.isChosen() ? loader.mergedBytes() : 0);
   }
@@ -252,14 +253,14 @@ public final class Merger {
     }
   }
 
-  /** How long a merging may take, so that each of those that wait is in time. */
+  /** How long one merge may take, so that all versions that wait are merged in time. */
   private Duration spread(int waiting) {
     return maxWait.multipliedBy(4).dividedBy(5L * Math.max(1, waiting));
   }
 
   /**
-   * Waits until no request is there, or so long that the pieces left, with pauses as long as
-   * themselves, just fit into the time left.
+   * Waits until there is no request, but not longer than that the remaining pieces, each with a
+   * pause of its own length, fit into the remaining time.
    */
   private void giveWay(long pieceNanos, long until, int left) {
     long due = until - 2 * left * pieceNanos;
@@ -271,12 +272,14 @@ public final class Merger {
     }
   }
 
-  /** Ends soon; a merging that is under way is given up. */
+  /** Asks it to stop; a merge that is under way is given up. */
   public void beginClose() {
     closing = true;
   }
 
   /**
+   * Waits for it to stop.
+   *
    * @return false where it still works when the time is up
    */
   public boolean awaitClosed(Duration timeout) {

@@ -8,11 +8,12 @@ import java.util.stream.Stream;
 /**
  * Which of a domain's versions are to be loaded, and which of them answer.
  *
- * @param stable answers what the candidate does not; null where there is none
+ * @param stable answers the requests that the candidate does not; null where there is none
  * @param candidate answers a share of the requests; null where there is none
- * @param share the candidate's, from 0 to 1
- * @param previous was stable before, and is kept at hand; null where there is none
- * @param latest whether stable is named for no other reason than that it is the newest
+ * @param share the candidate's share, from 0 to 1
+ * @param previous was stable before, and stays loaded for a rollback; null where there is none
+ * @param latest whether the policy is latest: stable serves because it is the newest, not because
+ *     of a decision
  */
 record Plan(
     StoredVersion stable,
@@ -27,7 +28,7 @@ record Plan(
     return Stream.of(stable, candidate).filter(Objects::nonNull).distinct().toList();
   }
 
-  /** Those and the one that is kept at hand. */
+  /** The versions that answer and the previous one. */
   List<StoredVersion> loaded() {
     return Stream.of(stable, candidate, previous).filter(Objects::nonNull).distinct().toList();
   }
@@ -40,7 +41,7 @@ record Plan(
     return loaded().stream().anyMatch(version -> version.sha256().equals(sha256));
   }
 
-  /** The part of the requests that a version answers. */
+  /** The share of the requests that a version answers, from 0 to 1. */
   double share(StoredVersion version) {
     return version.equals(candidate) ? share : 1 - share;
   }

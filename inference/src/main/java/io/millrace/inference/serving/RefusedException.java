@@ -1,6 +1,6 @@
 package io.millrace.inference.serving;
 
-/** A version must not serve; the message is the reason, in one line. */
+/** A version must not serve. The message is the reason, in one line. */
 public final class RefusedException extends Exception {
   private static final long serialVersionUID = 1;
 

@@ -25,21 +25,21 @@ import java.util.stream.Collectors;
 /**
  * The state of every domain's rollout: the fold of the events in the local store, in step with it.
  *
- * <p>Two threads add to it, one per {@link RolloutKind}; any thread reads, and may wait for an
- * event of its own to come back from the log.
+ * <p>Two threads add events, one per {@link RolloutKind}. Any thread may read, and may wait for an
+ * event that it appends to come back from the topic.
  */
 public final class Rollouts {
   /**
-   * Of more events of a domain than these that come at once only what they amount to serves: this
-   * process catches up.
+   * Where more events of a domain than these are polled together, only their result serves: this
+   * process is catching up.
    */
   private static final int FEW = 16;
 
   /**
-   * A domain's rollout, and what leads to it.
+   * A domain's rollout, and the versions that are to serve before its stable version.
    *
-   * @param due versions that are to serve one after the other, the last one to stay: each was
-   *     published under the policy latest after what serves now
+   * @param due versions that are to serve one after the other, the last one to stay. Each was
+   *     published under the policy latest, after the version that serves now
    */
   record State(Rollout rollout, List<VersionRef> due) {
     private State after(RolloutEvent event, boolean isOneOfFew) {
@@ -72,7 +72,7 @@ public final class Rollouts {
     this.store = store;
   }
 
-  /** Folds what the store holds. */
+  /** Folds the events in the store. */
   public synchronized void load() {
     Map<String, State> folded = new HashMap<>();
     for (RolloutKind kind : RolloutKind.values()) {
@@ -83,7 +83,7 @@ public final class Rollouts {
                   logged.event().getDomain(),
                   (domain, before) -> orInitial(domain, before).after(logged.event(), false)));
     }
-    // Never empty in between: any thread may look.
+    // Never empty in between: any thread may read.
     byDomain.keySet().retainAll(folded.keySet());
     byDomain.putAll(folded);
   }
@@ -93,8 +93,8 @@ public final class Rollouts {
   }
 
   /**
-   * @param isOneOfFew whether each of the domain's events at hand is to take effect
-   * @param teller takes what tells whoever waits for the event
+   * @param isOneOfFew whether each of the domain's events is to take effect
+   * @param teller receives what completes the wait for the event
    */
   private void apply(LoggedEvent logged, boolean isOneOfFew, Consumer<Runnable> teller) {
     RolloutEvent event = logged.event();
@@ -115,26 +115,26 @@ public final class Rollouts {
     }
   }
 
-  /** A version serves, so it and those before it are no longer due. */
+  /** A version serves: it and those before it are no longer due. */
   void served(String domain, long version) {
     byDomain.computeIfPresent(domain, (name, state) -> state.served(version));
   }
 
-  /** The state of a domain's rollout; the initial one where the log says nothing of it. */
+  /** The state of a domain's rollout; the initial one where there are no events. */
   public Rollout of(String domain) {
     return state(domain).rollout();
   }
 
-  /** The same, with what is due before it. */
+  /** As {@link #of}, with the versions that are due. */
   State state(String domain) {
     return orInitial(domain, byDomain.get(domain));
   }
 
   /**
-   * Keeps events and the offsets after what was read to get them, and adds them to the state.
+   * Stores events together with the offsets after them, and adds them to the state.
    *
-   * @param offsets per partition, the next to read
-   * @return tells those who wait for one of the events; to be run once what they say serves
+   * @param offsets per partition, the next offset to read
+   * @return completes the waits for these events; to be run once their effect serves
    */
   public synchronized Runnable add(
       RolloutKind kind, List<LoggedEvent> events, Map<Integer, Long> offsets) {
@@ -150,29 +150,29 @@ public final class Rollouts {
   }
 
   /**
-   * What becomes of an event that is about to be appended. Ask before appending.
+   * Waits for an event that is about to be appended. To be called before the append.
    *
-   * @return completes when this process has read it and serves accordingly; never by itself where
-   *     it does not come
+   * @return completes once this process has read the event and serves accordingly; stays incomplete
+   *     where the event does not come
    */
   public CompletableFuture<RolloutHistory.Entry> await(String eventId) {
     return awaited.computeIfAbsent(eventId, id -> new CompletableFuture<>());
   }
 
-  /** Waits no longer for an event. */
+  /** Ends the wait for an event. */
   public void forget(String eventId) {
     awaited.remove(eventId);
   }
 
-  /** Domains that the log speaks of, by name. */
+  /** The names of the domains that have events, sorted. */
   public Set<String> domains() {
     return new TreeSet<>(byDomain.keySet());
   }
 
   /**
-   * Forgets the events of a kind, which come from another topic than this one.
+   * Deletes the events of a kind, since they come from another topic than this one.
    *
-   * @return the domains that had any
+   * @return the domains that had events
    */
   public synchronized Set<String> startAfresh(RolloutKind kind, TopicIdentity topic) {
     Set<String> domains = new TreeSet<>(byDomain.keySet());
@@ -181,7 +181,7 @@ public final class Rollouts {
     return domains;
   }
 
-  /** A domain's events in the order of the log, with the state after each; read from the store. */
+  /** A domain's events in the order of the topic, with the state after each; reads the store. */
   public RolloutHistory history(String domain) {
     List<LoggedEvent> events = store.rolloutEvents(domain);
     events.sort(

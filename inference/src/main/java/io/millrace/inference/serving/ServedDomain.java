@@ -46,28 +46,31 @@ public final class ServedDomain {
     this.live = new LiveVersions(name, loader, merger.maxWait(), metrics);
   }
 
-  /** A version that stands in the store; {@link #settle} decides whether it serves. */
+  /** Adds a version that is in the store; {@link #settle} decides whether it serves. */
   void add(StoredVersion version) {
     synchronized (live) {
       inventory.add(version);
     }
   }
 
-  /** A version that is gone from the store. */
+  /** Removes a version that is gone from the store. */
   void remove(long version) {
     synchronized (live) {
       inventory.remove(version);
     }
   }
 
-  /** A version that does not stand in the store, and why. */
+  /** Adds a version that was refused and is not in the store. */
   void add(Refusal refusal) {
     synchronized (live) {
       inventory.add(refusal);
     }
   }
 
-  /** Loads what ought to answer, unless it is loaded already, and moves the pointer to it. */
+  /**
+   * Makes the plan for the present state of rollout and versions, loads what it needs, and moves
+   * the pointer to it or lets it wait.
+   */
   void settle() {
     synchronized (live) {
       Set<String> fresh = new HashSet<>();
@@ -113,8 +116,8 @@ public final class ServedDomain {
   }
 
   /**
-   * Whether one version follows on another that is being merged: that one serves first. Else
-   * versions that come faster than they are merged would never be.
+   * Whether a plan only brings a later version than the one that waits: then that one serves first.
+   * Versions that arrive faster than they are merged would never be merged otherwise.
    */
   private boolean comesAfter(Plan waiting, Plan plan) {
     return plan.latest()
@@ -125,10 +128,10 @@ public final class ServedDomain {
   }
 
   /**
-   * Serves each version that is due before the one that is to stay, if only for a moment: what the
-   * log says served did serve.
+   * Lets each version that is due serve before the one that is to stay, if only for a moment: every
+   * version that was published under the policy latest serves once.
    *
-   * @return whether there was any, so that what is to stay may be another one by now
+   * @return whether one did, so that the plan is to be made again
    */
   private boolean passThrough(List<VersionRef> due, Plan plan) {
     if (!plan.latest()) {
@@ -202,14 +205,14 @@ public final class ServedDomain {
     live.move(next, now, begun);
   }
 
-  /** Lets a plan serve that has waited, if its versions are all merged. */
+  /** Lets the plan serve that has waited, if its versions are all merged. */
   private void serveMerged() {
     synchronized (live) {
       live.takeMerged().ifPresent(this::serve);
     }
   }
 
-  /** Lets a plan serve that has waited as long as it may. */
+  /** Lets the plan serve that has waited, if the time limit has ended. */
   private void serveOverdue() {
     synchronized (live) {
       live.takeOverdue().ifPresent(this::serve);
@@ -231,7 +234,7 @@ public final class ServedDomain {
   /**
    * The version that answers a request, retained for the caller, who must release it.
    *
-   * @param key the request's, which tells whether the candidate answers it
+   * @param key the key of the request, which decides whether the candidate answers it
    * @return null where none is loaded
    */
   public LiveAdapter acquire(String key) {
@@ -242,7 +245,7 @@ public final class ServedDomain {
     return name;
   }
 
-  /** How much it is asked. */
+  /** The request rate of the domain. */
   public Traffic traffic() {
     return live.traffic();
   }
@@ -257,8 +260,8 @@ public final class ServedDomain {
   }
 
   /**
-   * What answers, not retained: only to be told about. Empty where no stable version is loaded,
-   * though a candidate may be.
+   * What answers, not retained: for reports only. Empty where no stable version is loaded, though a
+   * candidate may be.
    */
   public Optional<Assignment> serving() {
     return assigned().filter(now -> now.stable() != null);
@@ -269,7 +272,7 @@ public final class ServedDomain {
     return live.assigned();
   }
 
-  /** The versions that its rollout names and that do not answer here. */
+  /** The versions that its rollout names and that do not serve here. */
   List<Shortfall> shortfalls() {
     return shortfalls;
   }
@@ -284,12 +287,12 @@ public final class ServedDomain {
     return Optional.ofNullable(inventory.versions().get(number));
   }
 
-  /** In ascending order of version. */
+  /** The versions that were refused, in ascending order. */
   public Collection<Refusal> refusals() {
     return inventory.refusals();
   }
 
-  /** When this process made a version live for the first time; empty where it never did. */
+  /** When a version began to serve for the first time since the start; empty where it never did. */
   public Optional<Instant> firstLiveAt(long version) {
     return inventory.firstLiveAt(version);
   }

@@ -11,16 +11,16 @@ import java.util.NavigableMap;
 import java.util.function.Function;
 
 /**
- * Which of a domain's versions answer: those its rollout names, or as near to them as this process
- * can come.
+ * Chooses which of a domain's versions answer: those that its rollout names, or others where those
+ * cannot serve.
  *
- * <p>Where the stable version is not here or was refused, the one that answers now goes on. After a
- * restart none does: then it is the one that was stable before, or else the newest older one. A
- * candidate that is not here or was refused has no share.
+ * <p>Where the stable version is missing or was refused, the one that answers now goes on. After a
+ * restart none answers: then the one that was stable before serves, or else the newest older one. A
+ * candidate that is missing or was refused gets no requests.
  */
 final class ServingRule {
   /**
-   * What to do.
+   * A plan, and where it differs from the rollout.
    *
    * @param shortfalls the versions that the rollout names and that cannot answer
    */
@@ -33,8 +33,8 @@ final class ServingRule {
 
   /**
    * @param versions in the local store, by number
-   * @param fault why a version, of that number and content, cannot serve, in one line; null where
-   *     nothing is known against it
+   * @param fault gives the reason why a version of that number and content cannot serve, in one
+   *     line; null where there is none
    * @param serving the stable version that answers now; null where none does
    */
   ServingRule(
@@ -73,7 +73,7 @@ final class ServingRule {
     return new Choice(new Plan(stable, candidate, share, previous, latest), shortfalls);
   }
 
-  /** Null where it is not here or cannot serve. */
+  /** Null where it is missing or cannot serve. */
   private StoredVersion found(VersionRef ref) {
     return fault.apply(ref) == null ? versions.get(ref.getVersion()) : null;
   }

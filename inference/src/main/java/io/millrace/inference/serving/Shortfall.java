@@ -4,12 +4,12 @@ import io.millrace.inference.store.StoredVersion;
 import io.millrace.schemas.VersionRef;
 
 /**
- * A version that a rollout names and that does not answer here.
+ * A version that a rollout names and that does not serve here.
  *
  * @param wanted the version
- * @param candidate whether it is wanted as the candidate; else as the stable version
- * @param reason why it does not, in one line
- * @param instead what answers in its place; null where nothing does
+ * @param candidate whether the rollout names it as the candidate; else as the stable version
+ * @param reason why it does not serve, in one line
+ * @param instead the version that serves in its place; null where none does
  */
 public record Shortfall(
     String domain, VersionRef wanted, boolean candidate, String reason, StoredVersion instead) {

@@ -3,9 +3,9 @@ package io.millrace.inference.serving;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * How much a domain is asked: its requests, each counting half as much after every half-life.
+ * The request rate of a domain: a count of its requests with exponential decay.
  *
- * <p>Any thread counts; one looks at it now and then.
+ * <p>Any thread counts; one thread calls {@link #pass} from time to time.
  */
 public final class Traffic {
   private static final double HALF_LIFE_SECONDS = 20;
@@ -17,18 +17,18 @@ public final class Traffic {
   private long seen;
   private volatile double recent;
 
-  /** A request. */
+  /** Counts a request. */
   public void count() {
     requests.increment();
   }
 
-  /** Requests since the start. */
+  /** Number of requests since the start. */
   long total() {
     return requests.sum();
   }
 
   /**
-   * Takes in what came since the last call.
+   * Lets time pass: decays the count, and adds the requests since the last call.
    *
    * @param seconds since the last call
    */

@@ -20,18 +20,17 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 
 /**
- * Every adapter version and every rollout's event received, in a local RocksDB, beside the offsets
- * of {@code adapters} and {@code rollouts} that were read to get them.
+ * The adapter versions and rollout events that this process has read, in a local store, together
+ * with the offsets of {@code adapters} and {@code rollouts} after them.
  *
- * <p>What a record changes and the offset after it are one write batch, in the write-ahead log
- * before the call returns: after a kill -9 the store holds exactly the records before its offsets.
- * So a restart goes on where it stopped and never reads the topic again. Decisions are synced to
- * disk besides, with all before them: what people took back must not serve again after a loss of
- * power. Versions are not, since a loss of power costs the last of them and their offsets together,
- * and they are read again.
+ * <p>The change that a record makes and the offset after it are one write batch, which is in the
+ * write-ahead log before the call returns. So after a kill -9 the store holds exactly the records
+ * before its offsets, and a restart continues there. Decisions are also synced to disk, with all
+ * writes before them: a version that was rolled back must not serve again after a loss of power.
+ * Versions are not synced: a loss of power takes the last of them together with their offsets, and
+ * they are read again.
  *
- * <p>Versions are Avro single objects beside the schema they were written with, so a later release
- * with a later schema reads them. Tensors stand in a column family of their own: listing versions
+ * <p>{@link RecordCodec} describes the tables. Tensors have a table of their own: listing versions
  * does not read them.
  *
  * <p>One process at a time may have a store open. All methods may be called from any thread; {@link
@@ -132,12 +131,12 @@ public final class AdapterStore implements AutoCloseable {
         });
   }
 
-  /** The topic whose versions the store holds; empty for a new store. */
+  /** The topic that the versions come from; empty for a new store. */
   public Optional<TopicIdentity> topic() {
     return identity(TOPIC);
   }
 
-  /** The topic whose events of a kind the store holds; empty where there are none yet. */
+  /** The topic that the events of a kind come from; empty where there are none yet. */
   public Optional<TopicIdentity> rolloutTopic(RolloutKind kind) {
     return identity(rolloutTopicKey(kind));
   }
@@ -150,12 +149,12 @@ public final class AdapterStore implements AutoCloseable {
     return meta.get(key).map(RecordCodec::decodeTopic);
   }
 
-  /** Forgets all versions and keeps those of another topic from now on, in one batch. */
+  /** Deletes all versions, and stores those of another topic from now on, in one batch. */
   public void startAfresh(TopicIdentity topic) {
     startAfresh(TOPIC, topic, List.of(versions, payloads, refusals, offsets));
   }
 
-  /** Forgets all events of a kind and keeps those of another topic from now on, in one batch. */
+  /** Deletes all events of a kind, and stores those of another topic from now on, in one batch. */
   public void startRolloutsAfresh(RolloutKind kind, TopicIdentity topic) {
     startAfresh(
         rolloutTopicKey(kind), topic, List.of(rollouts.get(kind), rolloutOffsets.get(kind)));
@@ -193,7 +192,11 @@ public final class AdapterStore implements AutoCloseable {
     return byPartition;
   }
 
-  /** Keeps a version in place of whatever the store knew under its number, and moves on. */
+  /**
+   * Stores a version in place of what the store has under its number.
+   *
+   * @param offset after its record, stored in the same batch
+   */
   public void put(AdapterVersion version, StreamOffset offset) {
     byte[] key = RecordCodec.key(version.getDomain(), version.getVersion());
     byte[] encoded = codec.encode(version);
@@ -207,7 +210,11 @@ public final class AdapterStore implements AutoCloseable {
         });
   }
 
-  /** Forgets a version, and moves on. */
+  /**
+   * Deletes a version.
+   *
+   * @param offset after its tombstone, stored in the same batch
+   */
   public void delete(String domain, long version, StreamOffset offset) {
     byte[] key = RecordCodec.key(domain, version);
     db.write(
@@ -219,7 +226,11 @@ public final class AdapterStore implements AutoCloseable {
         });
   }
 
-  /** Keeps why a version was not kept, and moves on. */
+  /**
+   * Stores why a version is not stored.
+   *
+   * @param offset after its record, stored in the same batch
+   */
   public void refuse(Refusal refusal, StreamOffset offset) {
     db.write(
         batch -> {
@@ -231,15 +242,15 @@ public final class AdapterStore implements AutoCloseable {
         });
   }
 
-  /** Moves on past a record that changes nothing. */
+  /** Stores the offset after a record that changes nothing. */
   public void skip(StreamOffset offset) {
     db.write(batch -> putOffset(batch, offset));
   }
 
   /**
-   * Keeps events of a kind, and moves on.
+   * Stores events of a kind.
    *
-   * @param next per partition that was read, the next offset to read
+   * @param next per partition that was read, the next offset to read, stored in the same batch
    */
   public void putRolloutEvents(
       RolloutKind kind, List<LoggedEvent> events, Map<Integer, Long> next) {
@@ -259,7 +270,7 @@ public final class AdapterStore implements AutoCloseable {
     }
   }
 
-  /** Hands over every event of a kind, by partition and in the order of the log. */
+  /** Passes on every event of a kind, by partition and in the order of the topic. */
   public void forEachRolloutEvent(RolloutKind kind, Consumer<LoggedEvent> consumer) {
     rollouts
         .get(kind)
@@ -288,7 +299,7 @@ public final class AdapterStore implements AutoCloseable {
     return events;
   }
 
-  /** Hands over every version, by domain and in ascending order, without its tensors. */
+  /** Passes on every version, without its tensors; those of a domain in ascending order. */
   public void forEachVersion(Consumer<StoredVersion> consumer) {
     versions.forEach(
         (key, value) -> {
@@ -300,16 +311,17 @@ public final class AdapterStore implements AutoCloseable {
         });
   }
 
-  /** Hands over every refusal the store keeps. */
+  /** Passes on every refusal. */
   public void forEachRefusal(Consumer<Refusal> consumer) {
     refusals.forEach((key, value) -> consumer.accept(RecordCodec.decodeRefusal(key, value)));
   }
 
-  /** A version's tensors, a safetensors file; empty where the store does not hold it. */
+  /** The payload of a version: a safetensors file. Empty where the store does not hold it. */
   public Optional<byte[]> payload(String domain, long version) {
     return payloads.get(RecordCodec.key(domain, version));
   }
 
+  /** A copy of the payload of a version: a safetensors file. */
   public static byte[] payloadOf(AdapterVersion version) {
     ByteBuffer payload = version.getPayload().duplicate();
     byte[] bytes = new byte[payload.remaining()];

@@ -59,7 +59,7 @@ public final class KeyValueStore implements AutoCloseable {
     }
 
     /**
-     * Hands over every entry, in the order of the keys.
+     * Passes on every entry, in the order of the keys.
      *
      * @throws StoreException where it cannot be read
      */
@@ -73,7 +73,7 @@ public final class KeyValueStore implements AutoCloseable {
     }
 
     /**
-     * Hands over the entries from a key on, in the order of the keys, until one is answered false.
+     * Passes on the entries from a key on, in the order of the keys, until one returns false.
      *
      * @throws StoreException where it cannot be read
      */
@@ -156,7 +156,7 @@ public final class KeyValueStore implements AutoCloseable {
 
     private CannotOpenException(RocksDBException cause) {
       super(cause.getMessage(), cause);
-      // RocksDB has no code of its own for this; the lock file's name is part of its interface.
+      // RocksDB has no error code for this; the name of the lock file is part of its interface.
       this.locked =
           cause.getStatus() != null
               && cause.getStatus().getCode() == Status.Code.IOError
@@ -188,7 +188,7 @@ public final class KeyValueStore implements AutoCloseable {
       throws CannotOpenException {
     RocksDB.loadLibrary();
     List<ColumnFamilyDescriptor> families = new ArrayList<>();
-    // RocksDB has it in any case and wants it named.
+    // Every RocksDB has this column family, and wants it named.
     families.add(new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY));
     for (String table : tables) {
       families.add(new ColumnFamilyDescriptor(table.getBytes(UTF_8)));

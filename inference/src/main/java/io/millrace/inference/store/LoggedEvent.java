@@ -4,8 +4,8 @@ import io.millrace.schemas.RolloutEvent;
 import java.time.Instant;
 
 /**
- * An event of {@code rollouts} and where it stands.
+ * An event of {@code rollouts}, with its place in the topic.
  *
- * @param time Kafka's, of the record
+ * @param time the timestamp that Kafka has for the record
  */
 public record LoggedEvent(int partition, long offset, Instant time, RolloutEvent event) {}

@@ -1,6 +1,6 @@
 package io.millrace.inference.store;
 
-/** The local store could not be read or written; one line that names it. */
+/** A local store cannot be read or written. The message names it, in one line. */
 public final class StoreException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -6,16 +6,16 @@ import java.time.Instant;
 import java.util.List;
 
 /**
- * What is known of a version in the local store, without its tensors.
+ * A version in the local store, without its tensors.
  *
- * @param sha256 of its payload: its identity
- * @param parentSha256 the version before it; null for version 1
+ * @param sha256 hash of its payload, which identifies it
+ * @param parentSha256 hash of the version before it; null for version 1
  * @param labels in the order of the logits
  * @param steps training steps from the base model to it
  * @param examples examples trained on from the base model to it
  * @param createdAt when the trainer made it
- * @param signature of its publisher, see {@link io.millrace.schemas.signing.AdapterSigner}; null
- *     for none
+ * @param signature the signature of its publisher, see {@link
+ *     io.millrace.schemas.signing.AdapterSigner}; null where there is none
  */
 public record StoredVersion(
     String domain,

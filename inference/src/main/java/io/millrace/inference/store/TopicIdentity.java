@@ -1,10 +1,12 @@
 package io.millrace.inference.store;
 
 /**
- * Which topic the store holds: offsets mean nothing on another one, even of the same name.
+ * Identifies the topic that the store was filled from: offsets are not valid for another topic,
+ * even of the same name.
  *
- * @param clusterId Kafka's own name of the cluster
- * @param topicId Kafka's own name of the topic; a topic deleted and made again has another one
+ * @param clusterId the id that Kafka gave to the cluster
+ * @param topicId the id that Kafka gave to the topic; a topic that is deleted and made again gets
+ *     another one
  */
 public record TopicIdentity(String clusterId, String topicId) {
   @Override
