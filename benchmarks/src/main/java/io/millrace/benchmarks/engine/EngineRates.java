@@ -11,17 +11,17 @@ import java.util.Map;
 import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
 
-/** What the benchmarks of the engine measured, as tables. */
+/** Results of the engine's benchmarks, as tables. */
 public final class EngineRates {
   private final Map<String, MarkdownTable> tables = new LinkedHashMap<>();
 
   /** GFLOP/s of {@link StepProductsBenchmark}, by method and number of threads. */
   private final Map<String, Double> bounds = new LinkedHashMap<>();
 
-  /** Takes what it knows from a run's results and leaves the rest. */
+  /** The rates among a run's results; results of other benchmarks are ignored. */
   public static EngineRates of(Collection<RunResult> results) {
     EngineRates rates = new EngineRates();
-    // A bound stands in the rows of others.
+    // Bounds are shown in the rows of other benchmarks.
     for (RunResult result : results) {
       if (is(result, StepProductsBenchmark.class)) {
         rates.bound(method(result), threads(result), perSecond(result, "flop"));

@@ -6,13 +6,16 @@ import java.util.Locale;
 import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
 
-/** What {@link MatrixProductBenchmark} measured, in GFLOP/s: a row a shape, a column a method. */
+/**
+ * Results of {@link MatrixProductBenchmark} in GFLOP/s: a row for each shape, a column for each
+ * method.
+ */
 public final class MatrixProductRates {
   private static final String PER_SECOND = "ops/s";
 
   private final MarkdownTable table = new MarkdownTable("tokens x in x out");
 
-  /** Takes what it knows from a run's results and leaves the rest. */
+  /** The rates among a run's results; results of other benchmarks are ignored. */
   public static MatrixProductRates of(Collection<RunResult> results) {
     MatrixProductRates rates = new MatrixProductRates();
     for (RunResult result : results) {

@@ -16,10 +16,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What the singular basis of one weight costs, once per base model: MiniLM has 24 weights of 384 ×
- * 384 and 12 of 1536 × 384 or its transpose.
- *
- * <p>In this package because {@link SingularBasis} is nobody else's business.
+ * Time to compute the singular basis of one weight, once per base model: MiniLM has 24 weights of
+ * 384 × 384 and 12 of 1536 × 384 or its transpose.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)

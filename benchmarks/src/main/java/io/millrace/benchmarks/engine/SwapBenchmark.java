@@ -27,8 +27,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * From an adapter's payload to predictions with it, on MiniLM, with a head of 26 labels: what
- * stands between a published version and its first answer.
+ * From an adapter's payload to predictions with it, on MiniLM, with a head of 26 labels: the work
+ * between a published version and its first answer.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)

@@ -32,7 +32,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
 
-/** The whole of Millrace on one machine under a steady stream, with somebody who keeps asking. */
+/** All of Millrace on one machine, with a steady stream of examples and of predictions. */
 final class LabelToLiveRun {
   /** Different texts in the stream; then they come again. */
   private static final int TEXTS = 10_000;
@@ -78,7 +78,7 @@ final class LabelToLiveRun {
    * @param warmUp from the first answer on, nothing counts for so long
    * @param measured examples that come in for so long then count
    * @throws IllegalStateException where a part fails
-   * @throws InterruptedException where somebody asked to stop
+   * @throws InterruptedException where the run was asked to stop
    */
   Result run(double perSecond, Duration warmUp, Duration measured)
       throws IOException, InterruptedException {

@@ -17,7 +17,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
-/** Clients that each send the next request when the last one is answered. */
+/** A closed-loop load: each client sends its next request when the last one is answered. */
 public final class ClosedLoad implements AutoCloseable {
   private static final JsonMapper JSON = new JsonMapper();
 
@@ -34,7 +34,7 @@ public final class ClosedLoad implements AutoCloseable {
   }
 
   /**
-   * Asks for so long.
+   * Sends requests for a given time.
    *
    * @return answers per second
    * @throws IllegalStateException where a request fails

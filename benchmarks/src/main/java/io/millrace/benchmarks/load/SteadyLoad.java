@@ -16,8 +16,8 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Requests at a steady rate, sent whether or not those before are answered, so that a stall shows
- * in the latency of every request that falls into it.
+ * An open-loop load: requests at a constant rate, sent whether or not earlier ones are answered, so
+ * that a stall shows in the latency of every request during it.
  */
 public final class SteadyLoad {
   private static final Duration TIMEOUT = Duration.ofSeconds(30);
@@ -51,7 +51,7 @@ public final class SteadyLoad {
     this.intervalNanos = (long) (1e9 / perSecond);
   }
 
-  /** Sends requests for so long and waits for all their answers. */
+  /** Sends requests for a given time and waits for all their answers. */
   public List<Answer> run(Duration time) {
     ConcurrentLinkedQueue<Answer> answers = new ConcurrentLinkedQueue<>();
     List<CompletableFuture<Void>> pending = new ArrayList<>();

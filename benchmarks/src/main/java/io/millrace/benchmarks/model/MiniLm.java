@@ -19,7 +19,7 @@ import java.util.List;
 
 /** What the benchmarks of the engine run: MiniLM, on definitions from WordNet. */
 public final class MiniLm {
-  /** Batches that a benchmark takes in turn, so that no one batch's lengths decide. */
+  /** Number of batches that a benchmark uses in turn, so that the result does not depend on one. */
   public static final int BATCHES = 8;
 
   private static final int SHORTEST = 8;
@@ -27,7 +27,7 @@ public final class MiniLm {
 
   private MiniLm() {}
 
-  /** From the store that {@code bin/millrace} uses; prepared there first where it is missing. */
+  /** The model in the store of {@code bin/millrace}; prepared there where it is missing. */
   public static ModelFiles files() {
     return files(Home.data().resolve("models"));
   }
@@ -36,14 +36,14 @@ public final class MiniLm {
     return new ModelStore(store).prepare(ModelStore.MINILM, (model, done, total) -> {});
   }
 
-  /** Holding its weights as the method computes with them. */
+  /** The model with its weights in the form that the method computes with. */
   public static BaseModel load(ModelFiles files, AdapterMethod method) {
     return BaseModel.load(files, Torch.device("cpu"), Trainer.factored(method));
   }
 
   /**
-   * The same each time: definitions, whose label is their class. The shortest are joined with the
-   * next, which makes 17 tokens a text and about 35 a padded one, as in product reviews.
+   * The same batches each time: definitions, with their class as label. The shortest are joined
+   * with the next, which gives 17 tokens a text and about 35 with padding, as in product reviews.
    *
    * @param size examples per batch
    * @return {@link #BATCHES} batches

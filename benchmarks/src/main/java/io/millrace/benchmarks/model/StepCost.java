@@ -21,7 +21,7 @@ import io.millrace.svft.model.WeightRole;
  *   head   in out                 0                      0
  * </pre>
  *
- * <p>Nobody needs the gradient of the input of layer 0's query, key and value.
+ * <p>A step does not need the gradient of the input of layer 0's query, key and value.
  */
 public final class StepCost {
   private StepCost() {}

@@ -4,13 +4,13 @@ import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
-/** What has been done; JMH reports it per second. */
+/** Counters of work done, which JMH reports per second. */
 @AuxCounters(AuxCounters.Type.OPERATIONS)
 @State(Scope.Thread)
 public class Work {
   public long examples;
 
-  /** Real ones. */
+  /** Tokens without padding. */
   public long tokens;
 
   /** Floating-point operations. */

@@ -17,7 +17,7 @@ import java.util.function.Consumer;
 public final class MillraceProcess implements AutoCloseable {
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(20);
 
-  /** How a process says what failed: see {@code CommandLines}. */
+  /** Start of the line in which a command reports a failure: see {@code CommandLines}. */
   private static final String FAILURE = "millrace: ";
 
   private final Process process;
@@ -77,13 +77,13 @@ public final class MillraceProcess implements AutoCloseable {
         lines.accept(line);
       }
     } catch (IOException e) {
-      // The pipe broke: the child is being ended, and its exit code says so.
+      // The pipe broke: the child is ending, and its exit code shows that.
       return process.waitFor();
     }
     return process.waitFor();
   }
 
-  /** The last thing that the command said went wrong; empty where it said nothing. */
+  /** The last failure that the command reported; empty where it reported none. */
   public String failure() {
     return failure;
   }

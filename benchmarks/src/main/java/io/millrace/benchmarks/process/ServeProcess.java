@@ -17,7 +17,10 @@ import java.util.concurrent.TimeoutException;
 
 /** {@code bin/millrace serve} in a process of its own, on a free port. */
 public final class ServeProcess implements AutoCloseable {
-  /** What it says once it listens; the address follows, up to a semicolon. */
+  /**
+   * Start of the line that the process prints once it listens; the address follows, up to a
+   * semicolon.
+   */
   private static final String LISTENS = "listening on ";
 
   private static final Duration START_TIMEOUT = Duration.ofMinutes(2);
@@ -32,7 +35,7 @@ public final class ServeProcess implements AutoCloseable {
   }
 
   /**
-   * Starts it and waits until it listens.
+   * Starts the process and waits until it listens.
    *
    * @param home the directory with {@code bin/millrace}
    * @param data for its store and logs
@@ -82,13 +85,13 @@ public final class ServeProcess implements AutoCloseable {
     }
   }
 
-  /** Where it answers. */
+  /** Address of its HTTP service. */
   public URI address() {
     return address;
   }
 
   /**
-   * Waits until it has read what the topics held.
+   * Waits until it has read the topics up to their end.
    *
    * @throws IllegalStateException where that takes too long
    */
@@ -103,7 +106,7 @@ public final class ServeProcess implements AutoCloseable {
   }
 
   /**
-   * What it says under a path.
+   * Its answer to a GET request of a path.
    *
    * @throws IOException where it does not answer
    */

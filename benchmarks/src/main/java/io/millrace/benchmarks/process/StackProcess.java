@@ -25,7 +25,7 @@ public final class StackProcess implements AutoCloseable {
   private static final String KAFKA = "Kafka ";
   private static final String REGISTRY = "Schema registry ";
 
-  /** The last line that it prints when all of it runs. */
+  /** Start of the last line that the process prints, once all parts run. */
   private static final String RUNS = "Stop: ";
 
   private final MillraceProcess process;
@@ -53,7 +53,7 @@ public final class StackProcess implements AutoCloseable {
   }
 
   /**
-   * Starts it and waits until it runs.
+   * Starts the stack and waits until all parts run.
    *
    * @param home the directory with {@code bin/millrace}
    * @param data for its logs
@@ -112,7 +112,7 @@ public final class StackProcess implements AutoCloseable {
     }
   }
 
-  /** To its Kafka and registry. */
+  /** The connection to its Kafka and registry. */
   public Connection connection() {
     return connection;
   }

@@ -11,8 +11,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 
 /**
- * A directory for one measurement, removed with all that is in it. Where a signal ends the
- * measurement, so do its child processes, and the directory is removed too.
+ * A directory for one measurement, removed with its contents. Where a signal ends the measurement,
+ * its child processes are ended and the directory is removed too.
  */
 public final class TemporaryDirectory implements AutoCloseable {
   private static final Duration CHILDREN_END_WITHIN = Duration.ofSeconds(10);
@@ -41,7 +41,7 @@ public final class TemporaryDirectory implements AutoCloseable {
     try {
       Runtime.getRuntime().removeShutdownHook(onSignal);
     } catch (IllegalStateException e) {
-      return; // It is running.
+      return; // The hook is running.
     }
     try {
       remove();

@@ -57,7 +57,7 @@ public class RecordingBenchmark {
   private static final int BATCH = 16;
   private static final int THREADS = 2;
 
-  /** As the registry gives one to every schema; all are as long. */
+  /** Any id: all have the same length. */
   private static final int SCHEMA_ID = 1;
 
   private static final int VERSION_EVERY_STEPS = 10;
@@ -72,7 +72,7 @@ public class RecordingBenchmark {
   private final List<List<ReceivedExample>> received = new ArrayList<>();
   private DomainState state;
 
-  /** A step that has been taken: what {@link #record} records. */
+  /** The result of a step, which {@link #record} records. */
   private StepResult taken;
 
   /** The state after it, as a version. */
@@ -135,7 +135,7 @@ public class RecordingBenchmark {
     base.close();
   }
 
-  /** What training takes without any record: state, step, state; payload and id of a version. */
+  /** Training without records: state, step, state; payload and id of a version. */
   @Benchmark
   @OperationsPerInvocation(SNAPSHOT_EVERY_STEPS)
   public String step() {
@@ -151,7 +151,7 @@ public class RecordingBenchmark {
     return parent;
   }
 
-  /** The same as the job does it, with all that is recorded. */
+  /** The same with all records, as the job does it. */
   @Benchmark
   @OperationsPerInvocation(SNAPSHOT_EVERY_STEPS)
   public long recordedStep() {
@@ -169,7 +169,9 @@ public class RecordingBenchmark {
     return bytes;
   }
 
-  /** The difference alone: records of steps, manifests and a snapshot, of a step taken before. */
+  /**
+   * The difference alone: records of steps, manifests and a snapshot, of a step computed before.
+   */
   @Benchmark
   @OperationsPerInvocation(SNAPSHOT_EVERY_STEPS)
   public long record() {
@@ -190,7 +192,7 @@ public class RecordingBenchmark {
     return bytes;
   }
 
-  /** Of {@link #record}, the SHA-256 of one step's state. */
+  /** The part of {@link #record} that computes the SHA-256 of one step's state. */
   @Benchmark
   public String stateHash() {
     return taken.state().sha256();

@@ -9,17 +9,20 @@ import java.util.Map;
 import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
 
-/** What {@link RecordingBenchmark} measured, beside the step that it comes on top of. */
+/** Results of {@link RecordingBenchmark}, compared with the time of a step. */
 public final class RecordingCost {
   private static final String STEP = "step";
   private static final String RECORDED_STEP = "recordedStep";
 
-  /** The precise one last but one: a hundredth of a step is lost in the noise of two steps. */
+  /**
+   * The rows in order. {@code record} measures the cost precisely; the difference between the two
+   * steps above it is of the size of their noise.
+   */
   private static final List<String> ROWS = List.of(STEP, RECORDED_STEP, "record", "stateHash");
 
   private final Map<String, Double> millis = new LinkedHashMap<>();
 
-  /** Takes what it knows from a run's results and leaves the rest. */
+  /** The costs among a run's results; results of other benchmarks are ignored. */
   public static RecordingCost of(Collection<RunResult> results) {
     RecordingCost cost = new RecordingCost();
     String prefix = RecordingBenchmark.class.getName() + ".";
@@ -41,7 +44,7 @@ public final class RecordingCost {
     return millis.isEmpty();
   }
 
-  /** In Markdown; what a row adds to a step is a share of it. */
+  /** A table in Markdown, with the cost of each row as a share of a step. */
   @Override
   public String toString() {
     MarkdownTable table = new MarkdownTable("");

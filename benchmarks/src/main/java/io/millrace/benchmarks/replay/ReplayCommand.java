@@ -18,7 +18,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Measures how fast a replay is beside the training that it repeats. */
+/** Measures the rate of a replay, compared with the training that it repeats. */
 @Command(
     name = "replay",
     description = {
@@ -28,7 +28,7 @@ import picocli.CommandLine.Spec;
       "Exit code 1 where a version came out otherwise in the replay."
     })
 public final class ReplayCommand implements Callable<Integer> {
-  /** No shifts, two labels: as ordinary as a stream can be. */
+  /** A stream without shifts and with two labels. */
   private static final String STREAM = "wordnet-binary";
 
   @Option(

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
-/** Training and its replay, side by side, round after round. */
+/** Rates of training and of its replay, by round. */
 final class ReplayRates {
   /**
    * @param training examples per second
@@ -21,7 +21,7 @@ final class ReplayRates {
     rounds.add(new Round(training.perSecond(), replay.perSecond(), same));
   }
 
-  /** Whether every version came out the same in every round. */
+  /** Whether every version had the same hash in every round. */
   boolean same() {
     return rounds.stream().allMatch(Round::same);
   }
@@ -37,7 +37,7 @@ final class ReplayRates {
     return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
   }
 
-  /** A row a round, then the medians, in Markdown. */
+  /** A table in Markdown: a row for each round, then the medians. */
   @Override
   public String toString() {
     MarkdownTable table = new MarkdownTable("round");

@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
 
 /** Trains on a file and replays that training, in turn, each in a process of its own. */
 final class ReplayRounds implements AutoCloseable {
-  /** What {@code replay} exits with where a version came out otherwise, and where it failed. */
+  /** Exit code of {@code replay} where a version differs, and where it failed. */
   private static final int DIFFERS = 1;
 
   private static final Pattern DETAILS = Pattern.compile(" \\(details in .*\\)$");
@@ -37,7 +37,7 @@ final class ReplayRounds implements AutoCloseable {
   }
 
   /**
-   * Takes a number of rounds.
+   * Runs a number of rounds.
    *
    * @throws IllegalStateException where a command fails; the message says which and why
    */
@@ -47,7 +47,7 @@ final class ReplayRounds implements AutoCloseable {
       String name = "round " + round + " of " + rounds;
       ReportedRate training = train(name);
       Path report = Files.createDirectories(reports).resolve("replay.json");
-      // Whether there is one tells a difference from a failure.
+      // A report exists where a version differs, not where the replay failed.
       Files.deleteIfExists(report);
       int exitCode = replay(name, report);
       ReportedRate replay = ReportedRate.ofReplay(report);
@@ -108,7 +108,7 @@ final class ReplayRounds implements AutoCloseable {
                 command,
                 failure.isEmpty()
                     ? "its exit code is " + exitCode
-                    // Where that is may be removed by now.
+                    // Its directory may be removed already.
                     : DETAILS.matcher(failure).replaceFirst("; --data DIR keeps its log")));
   }
 

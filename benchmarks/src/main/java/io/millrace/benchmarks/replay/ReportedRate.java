@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * How fast a command of {@code bin/millrace} trained, by the report it wrote.
+ * The training rate of a command of {@code bin/millrace}, from the report it wrote.
  *
  * @param examples trained on
  * @param perSecond examples per second, the first step left out; 0 where there is no second
@@ -15,7 +15,7 @@ record ReportedRate(long examples, double perSecond) {
   private static final JsonMapper JSON = new JsonMapper();
 
   /**
-   * By the report of {@code train}: one object.
+   * The rate in the report of {@code train}, one JSON object.
    *
    * @throws IllegalStateException where it is none
    */
@@ -27,8 +27,8 @@ record ReportedRate(long examples, double perSecond) {
   }
 
   /**
-   * By the report of {@code replay}: an object a domain, one domain after the other. Its rate is
-   * that of all of them together.
+   * The rate in the report of {@code replay}, one JSON object for each domain, replayed one after
+   * the other. The rate is that of all domains together.
    *
    * @throws IllegalStateException where it is none
    */

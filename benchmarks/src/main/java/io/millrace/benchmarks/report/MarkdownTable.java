@@ -28,7 +28,7 @@ public final class MarkdownTable {
     return rows.isEmpty();
   }
 
-  /** With an empty cell for what was not measured. */
+  /** The table in Markdown; a cell without a measurement is empty. */
   @Override
   public String toString() {
     StringBuilder table = new StringBuilder("| " + rowHead + " |");

@@ -3,7 +3,9 @@ package io.millrace.benchmarks.report;
 import java.util.Arrays;
 import java.util.Collection;
 
-/** Quantiles of measurements: the smallest one that so large a part of them does not exceed. */
+/**
+ * Quantiles of measurements: the smallest measurement that the given share of them does not exceed.
+ */
 public record Quantiles(double[] sorted) {
   public static Quantiles of(Collection<Double> values) {
     double[] sorted = values.stream().mapToDouble(Double::doubleValue).sorted().toArray();

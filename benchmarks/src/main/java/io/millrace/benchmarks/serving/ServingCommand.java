@@ -40,7 +40,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Measures how many predictions a second serving makes, with adapters and without. */
+/** Measures predictions per second of serving, with adapters and without. */
 @Command(
     name = "serving",
     description = {
@@ -84,7 +84,7 @@ public final class ServingCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  /** Something to take a turn: answers per second. */
+  /** One measurement of a round, in answers per second. */
   private interface Turn {
     double perSecond(Duration time) throws InterruptedException;
   }

@@ -34,7 +34,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Measures what swapping versions costs the requests that are served meanwhile. */
+/** Measures the cost of version swaps for the requests served at that time. */
 @Command(
     name = "swaps",
     description = {
@@ -49,7 +49,7 @@ public final class SwapsCommand implements Callable<Integer> {
   private static final String DOMAIN = "swaps";
   private static final int TEXTS = 8;
 
-  /** What Java compiles for a swap is compiled before anything is measured. */
+  /** Swaps before the measurement, so that Java has compiled their code. */
   private static final int WARM_UP_VERSIONS = 60;
 
   private static final Duration WARM_UP = Duration.ofSeconds(30);
@@ -163,7 +163,7 @@ public final class SwapsCommand implements Callable<Integer> {
           progress("round " + round + " of " + rounds + ": " + (until - published) + " swaps");
           with.addAll(runWithSwaps(load, stretch, publisher, chain.subList(published, until)));
           published = until;
-          // What came last may still be on its way.
+          // The last one may not have arrived yet.
           load.run(Duration.ofSeconds(2));
         }
         metrics = serve.get("/metrics").body();

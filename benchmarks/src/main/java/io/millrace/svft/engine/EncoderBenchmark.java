@@ -27,8 +27,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Embeddings of MiniLM, from token ids to one vector per text, in {@link Work} per second. What
- * serving does, at the batch sizes it meets.
+ * Embeddings of MiniLM, from token ids to one vector per text, in {@link Work} per second: the work
+ * of serving, at its usual batch sizes.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.Throughput)
