@@ -39,11 +39,11 @@ import java.util.Map;
  * </pre>
  *
  * <p>Records of one route keep the order in which an operator's subtask emits them, at any
- * parallelism and after rescaling. A subtask of the sink writes one transaction per checkpoint. All
- * records of a domain therefore commit in the order in which they were emitted, and those of one
- * checkpoint commit in one transaction: a reader that sees a version sees its event and the steps
- * that led to it. Dead letters have another route and may be in another subtask's transaction of
- * the same checkpoint.
+ * parallelism and after rescaling. A subtask of the sink writes one transaction per checkpoint. So
+ * the records of a domain commit in the order in which they were emitted, and those of one
+ * checkpoint become visible all or none: a version with its event and the steps that led to it.
+ * (Kafka may show one partition's part a moment before another's.) Dead letters have another route
+ * and may be in another subtask's transaction of the same checkpoint.
  *
  * <p><b>Commit with a checkpoint.</b> Operators emit records as they come about. A checkpoint's
  * barrier divides them: the records before it belong to the state that the checkpoint saves, and to
