@@ -6,7 +6,6 @@ import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.tensor.Torch;
-import io.millrace.svft.training.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.annotation.Annotation;
@@ -61,7 +60,7 @@ public final class Models implements ParameterResolver {
 
   /** A tiny model of that shape, held as the method needs it; the caller closes it. */
   public static BaseModel tiny(EncoderConfig config, AdapterMethod method) {
-    return BaseModel.load(tinyFiles(config), Torch.device("cpu"), Trainer.factored(method));
+    return BaseModel.load(tinyFiles(config), Torch.device("cpu"), method.factored());
   }
 
   private static ModelFiles tinyFiles(EncoderConfig config) {

@@ -2,7 +2,9 @@ package io.millrace.svft;
 
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.Lora;
 import io.millrace.svft.method.Positions;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
@@ -64,9 +66,9 @@ public final class ReferenceEncoder {
       AdapterLayout.Part part = layout.parts().get(p);
       float[] own = Arrays.copyOfRange(values, part.offset(), part.offset() + part.size());
       double[] w = weights.get(part.index());
-      if (method instanceof AdapterMethod.Svft) {
+      if (method instanceof Svft) {
         addM(w, part, positions.get(p), own);
-      } else if (method instanceof AdapterMethod.Lora lora) {
+      } else if (method instanceof Lora lora) {
         addProduct(w, part.weight(), lora, own);
       } else {
         weights.set(part.index(), doubles(own));
@@ -106,8 +108,7 @@ public final class ReferenceEncoder {
     }
   }
 
-  private static void addProduct(
-      double[] w, EncoderWeight weight, AdapterMethod.Lora lora, float[] own) {
+  private static void addProduct(double[] w, EncoderWeight weight, Lora lora, float[] own) {
     int b = lora.rank() * weight.in();
     for (int o = 0; o < weight.out(); o++) {
       for (int r = 0; r < lora.rank(); r++) {

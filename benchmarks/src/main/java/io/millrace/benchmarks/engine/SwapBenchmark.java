@@ -57,7 +57,7 @@ public class SwapBenchmark {
       for (List<TrainingExample> batch : MiniLm.batches(base, LABELS_FROM)) {
         state = trainer.step(state, batch).state();
       }
-      adapter = Adapter.of(base, state, "benchmark", 1, "");
+      adapter = state.toAdapter(base, "benchmark", 1, "");
       payload = adapter.toPayload();
       System.out.printf(
           "%n# %,d bytes, %,d trainable values, %d labels%n",

@@ -38,7 +38,7 @@ public final class MiniLm {
 
   /** The model with its weights in the form that the method computes with. */
   public static BaseModel load(ModelFiles files, AdapterMethod method) {
-    return BaseModel.load(files, Torch.device("cpu"), Trainer.factored(method));
+    return BaseModel.load(files, Torch.device("cpu"), method.factored());
   }
 
   /**

@@ -1,5 +1,11 @@
 package io.millrace.benchmarks.model;
 
+import io.millrace.svft.method.Svft;
+
+import io.millrace.svft.method.Lora;
+
+import io.millrace.svft.method.FullFineTuning;
+
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
@@ -32,9 +38,9 @@ public final class StepCost {
     for (EncoderWeight w : config.weights()) {
       long dense = (long) w.in() * w.out();
       long sides = w.in() + w.out();
-      if (method instanceof AdapterMethod.Svft) {
+      if (method instanceof Svft) {
         products += w.rank() * sides;
-      } else if (method instanceof AdapterMethod.Lora lora) {
+      } else if (method instanceof Lora lora) {
         products += dense + lora.rank() * sides;
       } else {
         products += dense;
@@ -50,13 +56,13 @@ public final class StepCost {
       boolean first = w.layer() == 0 && w.role().compareTo(WeightRole.VALUE) <= 0;
       long toInput = first ? 0 : 1;
       long dense = (long) w.in() * w.out();
-      if (method instanceof AdapterMethod.Svft) {
+      if (method instanceof Svft) {
         products += (long) w.rank() * w.out() + toInput * w.rank() * w.in();
-      } else if (method instanceof AdapterMethod.Lora lora) {
+      } else if (method instanceof Lora lora) {
         products +=
             (long) lora.rank() * (w.in() + 2 * w.out())
                 + toInput * (dense + (long) lora.rank() * w.in());
-      } else if (method instanceof AdapterMethod.FullFineTuning) {
+      } else if (method instanceof FullFineTuning) {
         products += dense + toInput * dense;
       }
     }

@@ -95,7 +95,7 @@ public class RecordingBenchmark {
       recorder.step(DOMAIN, state, batch, BatchClosedBy.COUNT);
     }
     taken = trainer.step(DomainStates.read(state, base), batches.get(0));
-    adapter = Adapter.of(base, taken.state(), DOMAIN, 1, "");
+    adapter = taken.state().toAdapter(base, DOMAIN, 1, "");
     System.out.printf(
         "%n# %s, %d labels, %,d bytes of state, %,d bytes a version%n",
         training.method().spec(),
@@ -145,7 +145,7 @@ public class RecordingBenchmark {
       TrainingState after = trainer.step(before, batches.get(step % batches.size())).state();
       DomainStates.write(after, state);
       if (step % VERSION_EVERY_STEPS == 0) {
-        parent = Sha256.of(Adapter.of(base, after, DOMAIN, step, parent).toPayload());
+        parent = Sha256.of(after.toAdapter(base, DOMAIN, step, parent).toPayload());
       }
     }
     return parent;

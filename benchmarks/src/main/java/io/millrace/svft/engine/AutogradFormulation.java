@@ -1,5 +1,9 @@
 package io.millrace.svft.engine;
 
+import io.millrace.svft.method.Svft;
+
+import io.millrace.svft.method.Lora;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
@@ -14,7 +18,7 @@ import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
-import io.millrace.svft.adapter.Head;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.Architecture;
@@ -135,7 +139,7 @@ final class AutogradFormulation implements StepFormulation {
     // still needs it in the backward pass, when the buffer may be gone.
     this.inverseRoot =
         Torch.array(manager, new float[] {(float) (1 / Math.sqrt(config.headWidth()))}, 1);
-    float c = method instanceof AdapterMethod.Lora lora ? (float) lora.scale() : 0;
+    float c = method instanceof Lora lora ? (float) lora.scale() : 0;
     this.loraScale = Torch.array(manager, new float[] {c}, 1);
   }
 
@@ -178,8 +182,8 @@ final class AutogradFormulation implements StepFormulation {
     JniUtils.setNumThreads(threads);
     try (NDScope scope = new NDScope()) {
       List<NDArray> leaves = leaves(state);
-      NDArray headWeight = Torch.array(manager, Head.weights(state.head(), hidden), labels, hidden);
-      NDArray headBias = Torch.array(manager, Head.biases(state.head(), hidden), labels);
+      NDArray headWeight = Torch.array(manager, Head.weights(state.head().values(), hidden), labels, hidden);
+      NDArray headBias = Torch.array(manager, Head.biases(state.head().values(), hidden), labels);
       headWeight.setRequiresGradient(true);
       headBias.setRequiresGradient(true);
       leaves.forEach(leaf -> leaf.setRequiresGradient(true));
@@ -222,11 +226,11 @@ final class AutogradFormulation implements StepFormulation {
 
   /** The trained arrays, in the order of the layout. */
   private List<NDArray> leaves(TrainingState state) {
-    float[] values = state.values();
+    float[] values = state.adapter().values();
     List<NDArray> leaves = new ArrayList<>();
-    if (method instanceof AdapterMethod.Svft) {
+    if (method instanceof Svft) {
       leaves.add(Torch.array(manager, values, values.length));
-    } else if (method instanceof AdapterMethod.Lora lora) {
+    } else if (method instanceof Lora lora) {
       for (AdapterLayout.Part part : layout.parts()) {
         EncoderWeight w = part.weight();
         int b = part.offset() + lora.rank() * w.in();
@@ -240,7 +244,7 @@ final class AutogradFormulation implements StepFormulation {
   }
 
   private Trained trained(List<NDArray> leaves) {
-    return method instanceof AdapterMethod.Svft
+    return method instanceof Svft
         ? new Trained(sigma.add(leaves.get(0)), List.of())
         : new Trained(null, leaves);
   }

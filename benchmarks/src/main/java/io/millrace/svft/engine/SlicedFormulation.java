@@ -2,7 +2,7 @@ package io.millrace.svft.engine;
 
 import ai.djl.ndarray.NDScope;
 import io.millrace.svft.adapter.Adapter;
-import io.millrace.svft.adapter.Head;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.training.Trainer;
@@ -43,7 +43,7 @@ final class SlicedFormulation implements StepFormulation {
 
   /** The base model with a state's adapter; the caller's scope or the base owns it. */
   AdaptedModel adapted(TrainingState state) {
-    return Adapter.of(base, state, "benchmark", 1, "").on(base, base.manager());
+    return state.toAdapter(base, "benchmark", 1, "").on(base, base.manager());
   }
 
   /** [sequences, hidden]. */

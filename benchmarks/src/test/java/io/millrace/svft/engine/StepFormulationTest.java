@@ -11,6 +11,7 @@ import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
+import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.TrainingState;
 import java.nio.file.Path;
 import java.util.List;
@@ -90,12 +91,8 @@ class StepFormulationTest {
           zero.labelBornAtStep(),
           zero.positions(),
           zero.scores(),
-          moved(zero.values(), 0.02, 1),
-          zero.valuesFirstMoment(),
-          zero.valuesSecondMoment(),
-          moved(zero.head(), 0.1, 2),
-          zero.headFirstMoment(),
-          zero.headSecondMoment(),
+          Parameters.initial(moved(zero.adapter().values(), 0.02, 1)),
+          Parameters.initial(moved(zero.head().values(), 0.1, 2)),
           0,
           0);
     }

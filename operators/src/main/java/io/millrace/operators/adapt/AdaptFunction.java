@@ -62,7 +62,7 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
             settings.modelStore(),
             settings.modelName(),
             TaskDevice.of(getRuntimeContext(), settings.device()),
-            Trainer.factored(settings.training().method()));
+            settings.training().method().factored());
     trainer =
         new DomainTrainer(
             model.base(), settings.training(), settings.recorded(), settings.threads());

@@ -5,6 +5,7 @@ import io.millrace.schemas.StreamPosition;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Floats;
+import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.TrainingState;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -57,12 +58,14 @@ public final class DomainStates {
         record.getLabelBornAtStep().stream().mapToLong(Long::longValue).toArray(),
         Floats.intsFromBytes(record.getPositions()),
         Floats.fromBytes(record.getScores()),
-        Floats.fromBytes(record.getValues()),
-        Floats.fromBytes(record.getValuesFirstMoment()),
-        Floats.fromBytes(record.getValuesSecondMoment()),
-        Floats.fromBytes(record.getHead()),
-        Floats.fromBytes(record.getHeadFirstMoment()),
-        Floats.fromBytes(record.getHeadSecondMoment()),
+        new Parameters(
+            Floats.fromBytes(record.getValues()),
+            Floats.fromBytes(record.getValuesFirstMoment()),
+            Floats.fromBytes(record.getValuesSecondMoment())),
+        new Parameters(
+            Floats.fromBytes(record.getHead()),
+            Floats.fromBytes(record.getHeadFirstMoment()),
+            Floats.fromBytes(record.getHeadSecondMoment())),
         record.getSteps(),
         record.getExamples());
   }
@@ -82,12 +85,12 @@ public final class DomainStates {
     record.setLabelBornAtStep(Arrays.stream(state.labelBornAtStep()).boxed().toList());
     record.setPositions(ByteBuffer.wrap(Floats.toBytes(state.positions())));
     record.setScores(bytes(state.scores()));
-    record.setValues(bytes(state.values()));
-    record.setValuesFirstMoment(bytes(state.valuesFirstMoment()));
-    record.setValuesSecondMoment(bytes(state.valuesSecondMoment()));
-    record.setHead(bytes(state.head()));
-    record.setHeadFirstMoment(bytes(state.headFirstMoment()));
-    record.setHeadSecondMoment(bytes(state.headSecondMoment()));
+    record.setValues(bytes(state.adapter().values()));
+    record.setValuesFirstMoment(bytes(state.adapter().firstMoment()));
+    record.setValuesSecondMoment(bytes(state.adapter().secondMoment()));
+    record.setHead(bytes(state.head().values()));
+    record.setHeadFirstMoment(bytes(state.head().firstMoment()));
+    record.setHeadSecondMoment(bytes(state.head().secondMoment()));
     record.setSteps(state.steps());
     record.setExamples(state.examples());
   }

@@ -1,5 +1,6 @@
 package io.millrace.operators.adapt;
 
+
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
@@ -36,7 +37,7 @@ public final class DomainTrainer implements AutoCloseable {
   private final Map<String, String> environment;
 
   /**
-   * @param base stays open; holds the method's weights as {@link Trainer#factored} says
+   * @param base stays open; holds the method's weights as {@link AdapterMethod#factored} says
    * @param recorded {@code training} and the settings that decide batches, by their keys
    * @param threads number of threads that share a step's work
    */
@@ -108,7 +109,7 @@ public final class DomainTrainer implements AutoCloseable {
     long version = state.getVersion() + 1;
     String parent = state.getVersionSha256();
     TrainingState training = DomainStates.read(state, base);
-    Adapter adapter = Adapter.of(base, training, domain, version, parent == null ? "" : parent);
+    Adapter adapter = training.toAdapter(base, domain, version, parent == null ? "" : parent);
     byte[] payload = adapter.toPayload();
     String sha256 = Sha256.of(payload);
     Manifest manifest =

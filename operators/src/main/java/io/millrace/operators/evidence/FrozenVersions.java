@@ -81,7 +81,7 @@ final class FrozenVersions implements AutoCloseable {
               settings.modelStore(),
               settings.modelName(),
               device,
-              Trainer.factored(settings.method()));
+              settings.method().factored());
     }
     Classifier made = new Classifier(model.base(), Adapter.fromPayload(payload));
     classifiers.put(hash.id(), made);

@@ -9,6 +9,7 @@ import io.millrace.schemas.StreamPosition;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.training.Trainer;
+import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.TrainingState;
 import java.util.List;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
@@ -88,12 +89,8 @@ class DomainStatesTest {
         new long[] {0, 11},
         new int[] {0, 5, 1 << 30},
         new float[] {0.5f, 3e-9f},
-        values,
-        values,
-        values,
-        new float[2 * 385],
-        new float[2 * 385],
-        new float[2 * 385],
+        new Parameters(values, values, values),
+        Parameters.initial(new float[2 * 385]),
         12,
         190);
   }

@@ -199,7 +199,7 @@ class PublishingTest {
 
     AdapterVersion version = adapt.versions().get(0);
     DomainState state = adapt.state("a");
-    Adapter held = Adapter.of(MiniLm.base(), DomainStates.read(state, MiniLm.base()), "a", 1, "");
+    Adapter held = DomainStates.read(state, MiniLm.base()).toAdapter(MiniLm.base(), "a", 1, "");
     assertThat(held.sha256()).isEqualTo(version.getSha256()).isEqualTo(state.getVersionSha256());
     assertThat(state.getVersion()).isEqualTo(1);
     assertThat(state.getPublishedAtStep()).isEqualTo(state.getSteps()).isEqualTo(2);

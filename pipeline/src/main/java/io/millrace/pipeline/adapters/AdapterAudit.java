@@ -1,5 +1,7 @@
 package io.millrace.pipeline.adapters;
 
+import io.millrace.svft.method.Svft;
+
 import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.signing.PayloadHash;
@@ -168,7 +170,7 @@ public final class AdapterAudit {
   }
 
   private static String pattern(AdapterMethod method) {
-    return method instanceof AdapterMethod.Svft svft ? svft.pattern().id() : "";
+    return method instanceof Svft svft ? svft.pattern().id() : "";
   }
 
   private static String shown(Object value) {

@@ -104,7 +104,7 @@ final class AdaptersExportCommand implements Callable<Integer> {
   private static void merge(Settings settings, Adapter adapter, Path place) throws IOException {
     ModelFiles model = BaseModels.prepare(adapter.baseModel(), settings);
     try (BaseModel base =
-        BaseModel.load(model, Torch.device("cpu"), Trainer.factored(adapter.method()))) {
+        BaseModel.load(model, Torch.device("cpu"), adapter.method().factored())) {
       HuggingFaceExport.write(base, adapter, place);
     } catch (AdapterException | ModelException e) {
       throw new UsageException(e.getMessage(), e);

@@ -15,7 +15,6 @@ import io.millrace.pipeline.input.ExampleFile;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.input.ExampleReader;
 import io.millrace.pipeline.settings.JobSettings;
-import io.millrace.svft.method.Truncation;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -113,7 +112,7 @@ final class CompareCommand implements Callable<Integer> {
     Content content = read(limits);
     ModelFiles model = BaseModels.prepare(settings);
     for (ComparedMethod each : compared) {
-      Truncation.warning(model, each.method())
+      each.method().warning(model)
           .ifPresent(warning -> say(each.text() + ": " + warning));
     }
     Path directory = Files.createTempDirectory("millrace-compare");

@@ -23,7 +23,6 @@ import io.millrace.pipeline.submission.JobOutput;
 import io.millrace.pipeline.submission.JobWatch;
 import io.millrace.pipeline.submission.StartingState;
 import io.millrace.svft.method.AdapterMethod;
-import io.millrace.svft.method.Truncation;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -85,7 +84,7 @@ final class TrainCommand implements Callable<Integer> {
     RunDirectory run =
         RunDirectory.open(
             data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
-    Truncation.warning(BaseModels.prepare(settings), method).ifPresent(this::say);
+    method.warning(BaseModels.prepare(settings)).ifPresent(this::say);
     try (StopSignal stop = StopSignal.install()) {
       say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
       try (EmbeddedStack stack =

@@ -1,5 +1,7 @@
 package io.millrace.pipeline.compare;
 
+import io.millrace.svft.method.HeadOnly;
+
 import io.millrace.pipeline.embedded.PeakMemory;
 import io.millrace.pipeline.input.ExampleReader;
 import io.millrace.pipeline.report.PrequentialAccuracy;
@@ -80,7 +82,7 @@ final class MethodTraining {
    * Trains to the stream's end.
    *
    * @param text the method as the user wrote it
-   * @param base holds the method's weights as {@link Trainer#factored} says
+   * @param base holds the method's weights as {@link AdapterMethod#factored} says
    * @param threads threads that share a step's work
    */
   static MethodReport run(
@@ -156,13 +158,13 @@ final class MethodTraining {
     domains.forEach(
         (name, domain) -> {
           if (domain.state != null) {
-            adapters.add(Adapter.of(base, domain.state, name, 1, ""));
+            adapters.add(domain.state.toAdapter(base, name, 1, ""));
           }
         });
     return new MethodReport(
         text,
         method.spec(),
-        method instanceof AdapterMethod.HeadOnly ? null : settings.learningRate(),
+        method instanceof HeadOnly ? null : settings.learningRate(),
         adapters.isEmpty() ? 0 : adapters.get(0).trainableParameters(),
         Math.round(
             adapters.stream().mapToLong(each -> each.toPayload().length).average().orElse(0)),

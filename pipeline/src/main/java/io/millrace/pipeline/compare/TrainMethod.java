@@ -84,7 +84,7 @@ public final class TrainMethod implements Callable<Integer> {
             BaseModel.load(
                 model,
                 Torch.device(settings.get(JobSettings.DEVICE)),
-                Trainer.factored(training.method()));
+                training.method().factored());
         ExampleReader stream = new ExampleReader(file, ExampleLimits.of(settings))) {
       MethodReport report =
           MethodTraining.run(

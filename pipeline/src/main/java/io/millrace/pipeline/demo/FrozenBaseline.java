@@ -1,5 +1,7 @@
 package io.millrace.pipeline.demo;
 
+import io.millrace.svft.method.HeadOnly;
+
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.schemas.LabeledExample;
@@ -34,9 +36,9 @@ final class FrozenBaseline {
       LongPredicate goOn)
       throws InterruptedException {
     List<Boolean> correct = new ArrayList<>();
-    AdapterMethod head = new AdapterMethod.HeadOnly();
+    AdapterMethod head = new HeadOnly();
     TrainingSettings training = JobSettings.training(settings, head);
-    try (BaseModel base = BaseModel.load(model, Torch.device("cpu"), Trainer.factored(head));
+    try (BaseModel base = BaseModel.load(model, Torch.device("cpu"), head.factored());
         Trainer trainer = new Trainer(base, training, settings.get(JobSettings.THREADS))) {
       TrainingState state = trainer.initialState();
       int at = 0;

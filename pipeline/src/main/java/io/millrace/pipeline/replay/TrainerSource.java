@@ -65,7 +65,7 @@ public final class TrainerSource implements AutoCloseable {
     }
     closeTrainer();
     TrainingSettings training = RecordedSettings.training(recorded);
-    Set<WeightRole> needed = Trainer.factored(training.method());
+    Set<WeightRole> needed = training.method().factored();
     if (base == null || !needed.equals(factored)) {
       closeBase();
       base = loader.load(wanted, needed);

@@ -1,5 +1,7 @@
 package io.millrace.pipeline.settings;
 
+import io.millrace.svft.method.Svft;
+
 import io.millrace.client.process.Home;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
@@ -25,7 +27,7 @@ import java.util.stream.Stream;
 /** The settings of the job, each declared once with its default and its meaning. */
 public final class JobSettings {
   private static final TrainingSettings TRAINING =
-      TrainingSettings.defaults(new AdapterMethod.Svft(new PlainPattern()));
+      TrainingSettings.defaults(new Svft(new PlainPattern()));
 
   public static final Setting<String> METHOD =
       Setting.choice(

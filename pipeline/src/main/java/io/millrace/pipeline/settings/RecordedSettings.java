@@ -1,5 +1,11 @@
 package io.millrace.pipeline.settings;
 
+import io.millrace.svft.method.Svft;
+
+import io.millrace.svft.method.Lora;
+
+import io.millrace.svft.method.HeadOnly;
+
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
@@ -68,13 +74,13 @@ public final class RecordedSettings {
     List<Setting<?>> recorded = new ArrayList<>(List.of(JobSettings.METHOD));
     recorded.addAll(JobSettings.STEP);
     recorded.addAll(BATCHES);
-    if (!(method instanceof AdapterMethod.HeadOnly)) {
+    if (!(method instanceof HeadOnly)) {
       recorded.add(JobSettings.WEIGHTS);
     }
-    if (method instanceof AdapterMethod.Svft svft) {
+    if (method instanceof Svft svft) {
       inForce = inForce.with(JobSettings.PATTERN, svft.pattern().id());
       recorded.addAll(List.of(JobSettings.PATTERN, JobSettings.SVFT_RANK));
-    } else if (method instanceof AdapterMethod.Lora lora) {
+    } else if (method instanceof Lora lora) {
       inForce = inForce.with(JobSettings.LORA_ALPHA, lora.alpha());
       recorded.addAll(List.of(JobSettings.LORA_RANK, JobSettings.LORA_ALPHA));
     }

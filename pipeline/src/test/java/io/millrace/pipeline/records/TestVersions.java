@@ -1,5 +1,7 @@
 package io.millrace.pipeline.records;
 
+import io.millrace.svft.method.HeadOnly;
+
 import io.millrace.client.kafka.Connection;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Manifest;
@@ -88,7 +90,7 @@ public final class TestVersions {
         model,
         base,
         basis,
-        new AdapterMethod.HeadOnly(),
+        new HeadOnly(),
         config,
         List.of("no", "yes"),
         new int[0],

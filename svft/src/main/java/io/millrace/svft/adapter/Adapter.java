@@ -9,19 +9,22 @@ import io.millrace.svft.engine.AdaptedModel;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.Pattern;
 import io.millrace.svft.method.Positions;
+import io.millrace.svft.method.ValueTensor;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.task.Classification;
+import io.millrace.svft.task.Head;
+import io.millrace.svft.task.Task;
 import io.millrace.svft.tensor.Floats;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.SafetensorsException;
 import io.millrace.svft.tensor.Sha256;
-import io.millrace.svft.training.TrainingState;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,8 +56,9 @@ import java.util.Set;
  * @param basisSha256 hash of its singular basis
  * @param method what was trained beside the head
  * @param labels in the order of the head's rows
- * @param positions as {@link TrainingState#positions}
- * @param values as {@link TrainingState#values}
+ * @param positions flat row-major places of M's values, weight after weight, for a pattern that
+ *     cannot tell from its settings; else empty
+ * @param values the trainable values, weight after weight; empty while positions are to be chosen
  * @param head [labels, hidden + 1]
  * @param steps training steps from version 0
  * @param examples examples trained on from version 0
@@ -82,30 +86,11 @@ public record Adapter(
   private static final int MAX_LAYERS = 1000;
 
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final String M = ".svft.m";
   private static final String INDEX = ".svft.index";
-  private static final String LORA_A = ".lora_A.weight";
-  private static final String LORA_B = ".lora_B.weight";
-  private static final String WEIGHT = ".weight";
 
-  /** What a state holds, as a version. */
-  public static Adapter of(
-      BaseModel base, TrainingState state, String domain, long version, String parentSha256) {
-    return new Adapter(
-        domain,
-        version,
-        parentSha256,
-        base.name(),
-        base.baseSha256(),
-        base.basisSha256(),
-        state.method(),
-        base.config(),
-        state.labels(),
-        state.positions(),
-        state.values(),
-        state.head(),
-        state.steps(),
-        state.examples());
+  /** What its head answers. A payload of this format names no task: it is classification. */
+  public Task task() {
+    return new Classification();
   }
 
   /** Trainable values over all adapted weights, the head not counted. */
@@ -118,12 +103,12 @@ public record Adapter(
    * after weight. Empty where there is no M, or its places are still to be chosen.
    */
   public String positionsSha256() {
-    if (!(method instanceof AdapterMethod.Svft) || values.length == 0) {
+    if (method.sparsity().isEmpty() || values.length == 0) {
       return "";
     }
     AdapterLayout layout = layout();
     int[] places = new int[layout.size()];
-    List<Positions> where = layout.positions(method, positions);
+    List<Positions> where = layout.positions(positions);
     for (int i = 0; i < where.size(); i++) {
       AdapterLayout.Part part = layout.parts().get(i);
       System.arraycopy(where.get(i).flat(part.n()), 0, places, part.offset(), part.size());
@@ -171,29 +156,23 @@ public record Adapter(
   private void addTensors(List<Safetensors.AnyTensor> tensors) {
     for (AdapterLayout.Part part : layout().parts()) {
       EncoderWeight w = part.weight();
-      int end = part.offset() + part.size();
-      float[] own = Arrays.copyOfRange(values, part.offset(), end);
-      if (method instanceof AdapterMethod.Svft) {
-        tensors.add(new Safetensors.Tensor(w.name() + M, new long[] {own.length}, own));
-        if (positions.length > 0) {
-          int[] flat = Arrays.copyOfRange(positions, part.offset(), end);
-          int[] index = new int[2 * flat.length];
-          for (int k = 0; k < flat.length; k++) {
-            index[k] = flat[k] / part.n();
-            index[flat.length + k] = flat[k] % part.n();
-          }
-          long[] shape = {2, flat.length};
-          tensors.add(new Safetensors.IntTensor(w.name() + INDEX, shape, index));
+      int from = part.offset();
+      for (ValueTensor tensor : method.tensors(w)) {
+        int to = from + (int) tensor.size();
+        tensors.add(
+            new Safetensors.Tensor(
+                w.name() + tensor.suffix(), tensor.shape(), Arrays.copyOfRange(values, from, to)));
+        from = to;
+      }
+      if (positions.length > 0) {
+        int[] flat = Arrays.copyOfRange(positions, part.offset(), from);
+        int[] index = new int[2 * flat.length];
+        for (int k = 0; k < flat.length; k++) {
+          index[k] = flat[k] / part.n();
+          index[flat.length + k] = flat[k] % part.n();
         }
-      } else if (method instanceof AdapterMethod.Lora lora) {
-        int a = lora.rank() * w.in();
-        float[] up = Arrays.copyOfRange(own, a, own.length);
-        long[] shapeA = {lora.rank(), w.in()};
-        long[] shapeB = {w.out(), lora.rank()};
-        tensors.add(new Safetensors.Tensor(w.name() + LORA_A, shapeA, Arrays.copyOf(own, a)));
-        tensors.add(new Safetensors.Tensor(w.name() + LORA_B, shapeB, up));
-      } else {
-        tensors.add(new Safetensors.Tensor(w.name() + WEIGHT, new long[] {w.out(), w.in()}, own));
+        long[] shape = {2, flat.length};
+        tensors.add(new Safetensors.IntTensor(w.name() + INDEX, shape, index));
       }
     }
   }
@@ -247,8 +226,8 @@ public record Adapter(
             finite(file, "head.bias", labels.size()),
             hidden);
     AdapterLayout layout = AdapterLayout.of(config, method);
-    int[] positions = positions(file, method, layout);
-    float[] values = values(file, method, layout);
+    int[] positions = positions(file, layout);
+    float[] values = values(file, layout);
     return new Adapter(
         require(metadata, "domain"),
         count(metadata, "version", 1),
@@ -267,17 +246,18 @@ public record Adapter(
   }
 
   /** Whether a gradient pattern's positions are still to be chosen. */
-  private static boolean undecided(Safetensors file, AdapterMethod method, AdapterLayout layout) {
-    return method instanceof AdapterMethod.Svft svft
-        && svft.pattern().needsGradients()
-        && !file.has(layout.parts().get(0).weight().name() + M);
+  private static boolean undecided(Safetensors file, AdapterLayout layout) {
+    if (layout.method().sparsity().filter(Pattern::needsGradients).isEmpty()) {
+      return false;
+    }
+    EncoderWeight first = layout.parts().get(0).weight();
+    return !file.has(first.name() + layout.method().tensors(first).get(0).suffix());
   }
 
   // Nothing is sized by the layout before the tensors it speaks of are known to be there.
-  private static int[] positions(Safetensors file, AdapterMethod method, AdapterLayout layout) {
-    if (!(method instanceof AdapterMethod.Svft svft)
-        || svft.pattern().closedForm()
-        || undecided(file, method, layout)) {
+  private static int[] positions(Safetensors file, AdapterLayout layout) {
+    Pattern pattern = layout.method().sparsity().orElse(null);
+    if (pattern == null || pattern.closedForm() || undecided(file, layout)) {
       return new int[0];
     }
     for (AdapterLayout.Part part : layout.parts()) {
@@ -300,33 +280,22 @@ public record Adapter(
     return positions;
   }
 
-  private static float[] values(Safetensors file, AdapterMethod method, AdapterLayout layout) {
-    if (undecided(file, method, layout)) {
+  private static float[] values(Safetensors file, AdapterLayout layout) {
+    if (undecided(file, layout)) {
       return new float[0];
     }
     for (AdapterLayout.Part part : layout.parts()) {
-      EncoderWeight w = part.weight();
-      if (method instanceof AdapterMethod.Svft) {
-        file.requireShape(w.name() + M, part.size());
-      } else if (method instanceof AdapterMethod.Lora lora) {
-        file.requireShape(w.name() + LORA_A, lora.rank(), w.in());
-        file.requireShape(w.name() + LORA_B, w.out(), lora.rank());
-      } else {
-        file.requireShape(w.name() + WEIGHT, w.out(), w.in());
+      for (ValueTensor tensor : layout.method().tensors(part.weight())) {
+        file.requireShape(part.weight().name() + tensor.suffix(), tensor.shape());
       }
     }
     float[] values = new float[layout.size()];
     for (AdapterLayout.Part part : layout.parts()) {
-      String name = part.weight().name();
       int at = part.offset();
-      if (method instanceof AdapterMethod.Svft) {
-        copy(finite(file, name + M), values, at);
-      } else if (method instanceof AdapterMethod.Lora) {
-        copy(finite(file, name + LORA_A), values, at);
-        float[] b = finite(file, name + LORA_B);
-        copy(b, values, at + part.size() - b.length);
-      } else {
-        copy(finite(file, name + WEIGHT), values, at);
+      for (ValueTensor tensor : layout.method().tensors(part.weight())) {
+        float[] own = finite(file, part.weight().name() + tensor.suffix());
+        System.arraycopy(own, 0, values, at, own.length);
+        at += own.length;
       }
     }
     return values;
@@ -354,11 +323,8 @@ public record Adapter(
   /** This adapter in a base model's weights; the manager owns what is made. */
   public AdaptedModel on(BaseModel base, NDManager manager) {
     AdapterLayout layout = layout();
-    List<Positions> where =
-        values.length == 0 && layout.size() > 0
-            ? Collections.nCopies(layout.parts().size(), null)
-            : layout.positions(method, positions);
-    return new AdaptedModel(base, method, layout, where, values, manager);
+    List<Positions> where = values.length == 0 ? List.of() : layout.positions(positions);
+    return new AdaptedModel(base, layout.products(base, where, values, manager));
   }
 
   /**
@@ -371,10 +337,6 @@ public record Adapter(
           "adapter payload: tensor %s holds a value that is not finite".formatted(tensor));
     }
     return values;
-  }
-
-  private static void copy(float[] from, float[] to, int at) {
-    System.arraycopy(from, 0, to, at, from.length);
   }
 
   /** As {@link #fromPayload(ByteBuffer)}. */

@@ -6,10 +6,12 @@ import ai.djl.ndarray.NDScope;
 import ai.djl.nn.core.Linear;
 import io.millrace.svft.engine.AdaptedModel;
 import io.millrace.svft.engine.Encoder;
+import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.engine.Slices;
 import io.millrace.svft.engine.TokenBatch;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.Torch;
 import java.util.List;
 
@@ -54,11 +56,7 @@ public final class Classifier implements AutoCloseable {
     int labels = adapter.labels().size();
     this.headWeight = Torch.array(manager, Head.weights(adapter.head(), hidden), labels, hidden);
     this.headBias = Torch.array(manager, Head.biases(adapter.head(), hidden), labels);
-    boolean dense = true;
-    for (int i = 0; i < base.linears().size(); i++) {
-      dense &= model.isDense(i);
-    }
-    this.merged = dense;
+    this.merged = model.products().stream().allMatch(LinearProduct::isDense);
   }
 
   private static NDManager managerFor(BaseModel base, Adapter adapter) {

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import io.millrace.svft.engine.AdaptedModel;
+import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderWeight;
@@ -14,7 +15,7 @@ import java.util.List;
 
 /**
  * Merges an adapter into the weights of its base model, W' = U (diag(Σ) + M) Vᵀ, a piece at a time,
- * so that whoever does it beside more urgent work can give way between any two of them.
+ * so that a thread with more urgent work can stop between any two of them.
  *
  * <p>Weights that are one matrix already are shared with the base model, or taken over from the
  * adapter. For one thread at a time.
@@ -28,7 +29,7 @@ public final class Merge implements AutoCloseable {
   private final NDManager manager;
   private final NDManager sources;
   private final AdaptedModel source;
-  private final List<List<NDArray>> dense = new ArrayList<>();
+  private final List<LinearProduct> dense = new ArrayList<>();
   private final List<NDArray> blocks = new ArrayList<>();
   private int row;
   private boolean closed;
@@ -58,12 +59,13 @@ public final class Merge implements AutoCloseable {
       return false;
     }
     BaseModel.Linear linear = base.linears().get(index);
-    if (source.isDense(index)) {
-      NDArray own = source.linear(index).get(0);
+    LinearProduct product = source.products().get(index);
+    if (product.isDense()) {
+      NDArray own = product.dense();
       if (own != linear.dense()) {
         own.attach(manager);
       }
-      dense.add(List.of(own, linear.bias()));
+      dense.add(LinearProduct.dense(own, linear.bias()));
     } else {
       mergeRows(linear, index);
     }
@@ -76,7 +78,7 @@ public final class Merge implements AutoCloseable {
     for (int i = dense.size(); i < base.linears().size(); i++) {
       int out = base.linears().get(i).weight().out();
       int done = i == dense.size() ? row : 0;
-      pieces += source.isDense(i) ? 1 : (out - done + rows(i) - 1) / rows(i);
+      pieces += source.products().get(i).isDense() ? 1 : (out - done + rows(i) - 1) / rows(i);
     }
     return pieces;
   }
@@ -84,7 +86,7 @@ public final class Merge implements AutoCloseable {
   /** Rows of W' that make a piece. */
   private int rows(int index) {
     EncoderWeight weight = base.linears().get(index).weight();
-    long perRow = (long) source.directions(index) * weight.in();
+    long perRow = (long) source.products().get(index).directions() * weight.in();
     return (int) Math.max(1, Math.min(weight.out(), PIECE / perRow));
   }
 
@@ -99,7 +101,7 @@ public final class Merge implements AutoCloseable {
             blocks.size() == 1
                 ? blocks.get(0)
                 : kept(NDArrays.concat(new NDList(blocks.toArray(NDArray[]::new)), 0));
-        dense.add(List.of(whole, linear.bias()));
+        dense.add(LinearProduct.dense(whole, linear.bias()));
         if (blocks.size() > 1) {
           blocks.forEach(NDArray::close);
         }

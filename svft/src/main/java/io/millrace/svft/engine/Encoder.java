@@ -5,8 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.IValue;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
-import io.millrace.svft.tensor.EncoderScript;
 import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.tensor.TorchScript;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -16,7 +16,7 @@ import java.util.List;
  * <p>Everything created here belongs to the caller's {@link ai.djl.ndarray.NDScope}.
  */
 public final class Encoder {
-  private final EncoderScript script;
+  private final TorchScript script;
   private final NDManager manager;
   private final EncoderConfig config;
 
@@ -53,8 +53,8 @@ public final class Encoder {
     try (IValue batch = batch(slice);
         IValue heads = IValue.from((long) config.heads());
         IValue epsilon = IValue.from((double) config.layerNormEps());
-        IValue head = EncoderScript.tensors(List.of(headWeight, headBias));
-        IValue targets = EncoderScript.tensor(target);
+        IValue head = TorchScript.tensors(List.of(headWeight, headBias));
+        IValue targets = TorchScript.tensor(target);
         IValue lowest = IValue.from((long) model.lowest())) {
       return script.call("step", model.arguments(batch, heads, epsilon, head, targets, lowest));
     }
@@ -72,6 +72,6 @@ public final class Encoder {
             manager, slice.maskBias(heads), (long) slice.sequences() * heads, 1, slice.places()));
     arrays.add(
         Torch.array(manager, slice.pooling(config.pooling()), slice.sequences(), slice.tokens()));
-    return EncoderScript.tensors(arrays);
+    return TorchScript.tensors(arrays);
   }
 }

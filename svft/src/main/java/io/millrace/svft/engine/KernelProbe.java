@@ -4,15 +4,12 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
-import ai.djl.pytorch.engine.PtNDManager;
-import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
-import ai.djl.pytorch.jni.IValueUtils;
-import io.millrace.svft.tensor.EncoderScript;
 import io.millrace.svft.tensor.Floats;
 import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.tensor.TorchScript;
 import java.security.MessageDigest;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,6 +36,9 @@ public record KernelProbe(String capability, Map<String, String> bits) {
           Map.entry("sum", 2),
           Map.entry("multiply", 1));
 
+  private static final TorchScript.Source KERNELS =
+      new TorchScript.Source("/io/millrace/svft/engine/", "Kernels", List.of());
+
   private static final int TOKENS = 136;
   private static final int HIDDEN = 384;
   private static final int DIGITS = 8;
@@ -46,32 +46,25 @@ public record KernelProbe(String capability, Map<String, String> bits) {
   public static KernelProbe on(Device device) {
     try (NDManager manager = Torch.newManager(device);
         NDScope scope = new NDScope();
-        PtSymbolBlock kernels =
-            EncoderScript.load(
-                (PtNDManager) manager, "/io/millrace/svft/engine/kernels.py", "Kernels")) {
-      Torch.prepareThread();
-      String capability;
-      try (IValue name = IValueUtils.runMethod(kernels, "capability")) {
-        capability = name.toStringValue();
-      }
+        TorchScript kernels = new TorchScript(manager, KERNELS)) {
+      String capability = kernels.text("capability");
       SplitMix64 random = SplitMix64.seededBy("kernels");
       try (IValue x = input(manager, random, 3, TOKENS, HIDDEN);
           IValue dy = input(manager, random, 1, TOKENS, HIDDEN);
           IValue w = input(manager, random, 0.1, HIDDEN, HIDDEN);
-          IValue b = input(manager, random, 1, HIDDEN);
-          IValue results = IValueUtils.runMethod(kernels, "results", x, dy, w, b)) {
-        return new KernelProbe(capability, hash(results.toTensorArray((PtNDManager) manager)));
+          IValue b = input(manager, random, 1, HIDDEN)) {
+        return new KernelProbe(capability, hash(kernels.call("results", x, dy, w, b)));
       }
     }
   }
 
-  private static Map<String, String> hash(NDArray[] results) {
+  private static Map<String, String> hash(List<NDArray> results) {
     Map<String, String> bits = new LinkedHashMap<>();
     int next = 0;
     for (Map.Entry<String, Integer> group : GROUPS) {
       MessageDigest digest = Sha256.digest();
       for (int i = 0; i < group.getValue(); i++) {
-        digest.update(Floats.toBytes(results[next++].toFloatArray()));
+        digest.update(Floats.toBytes(results.get(next++).toFloatArray()));
       }
       bits.put(group.getKey(), Sha256.hex(digest).substring(0, DIGITS));
     }
@@ -88,6 +81,6 @@ public record KernelProbe(String capability, Map<String, String> bits) {
     for (int i = 0; i < size; i++) {
       values[i] = (float) (bound * (2 * random.nextDouble() - 1));
     }
-    return EncoderScript.tensor(Torch.array(manager, values, shape));
+    return TorchScript.tensor(Torch.array(manager, values, shape));
   }
 }

@@ -1,8 +1,8 @@
 package io.millrace.svft.export;
 
-import io.millrace.svft.adapter.Head;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.Floats;
 import io.millrace.svft.tensor.Safetensors;
 import java.util.ArrayList;

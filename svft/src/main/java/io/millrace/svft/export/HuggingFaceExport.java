@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.adapter.Adapter;
-import io.millrace.svft.adapter.Head;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
@@ -12,9 +11,9 @@ import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.Pooling;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.JsonText;
 import io.millrace.svft.tensor.Safetensors;
-import io.millrace.svft.training.Trainer;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -130,7 +129,8 @@ public final class HuggingFaceExport {
   /**
    * Writes the directory's files.
    *
-   * @param base what the adapter belongs to, with the factors that {@link Trainer#factored} names
+   * @param base what the adapter belongs to, with the factors that {@link AdapterMethod#factored}
+   *     names
    * @param directory exists and is empty
    * @throws AdapterException where the adapter does not belong to this base model, or has no labels
    * @throws ModelException where the tokenizer has no token to pad with

@@ -1,32 +1,41 @@
 package io.millrace.svft.method;
 
+import ai.djl.ndarray.NDManager;
+import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * How the trainable values of an adapter lie in one flat array: weight after weight, in the order
  * of {@link EncoderConfig#weights()}.
  *
+ * @param method whose values they are
  * @param parts the adapted weights
  * @param size trainable values over all of them
  */
-public record AdapterLayout(List<Part> parts, int size) {
+public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
 
   /**
-   * One adapted weight's share. Under svft, M's values in the row-major order of their positions;
-   * under lora, A [rank, in], then B [out, rank], row-major; under full, W [out, in], row-major.
+   * One adapted weight's share: the values of {@link AdapterMethod#tensors}.
    *
    * @param weight the adapted weight
    * @param index its place in {@link EncoderConfig#weights()}
-   * @param n rows of M: the singular directions it spans; 0 under lora and full
+   * @param n rows of M: the singular directions it spans; 0 for a method without M
    * @param offset where its values start
    * @param size how many there are
    */
-  public record Part(EncoderWeight weight, int index, int n, int offset, int size) {}
+  public record Part(EncoderWeight weight, int index, int n, int offset, int size) {
+
+    /** This weight's share of an array that lies as the layout says. */
+    public float[] of(float[] values) {
+      return Arrays.copyOfRange(values, offset, offset + size);
+    }
+  }
 
   /**
    * @throws IllegalArgumentException where the values outgrow an array
@@ -38,10 +47,9 @@ public record AdapterLayout(List<Part> parts, int size) {
     for (int i = 0; i < weights.size(); i++) {
       EncoderWeight w = weights.get(i);
       if (method.weights().contains(w.role())) {
-        int n = method instanceof AdapterMethod.Svft svft ? directions(svft, w) : 0;
-        long size = size(method, w, n);
+        long size = method.tensors(w).stream().mapToLong(ValueTensor::size).sum();
         try {
-          parts.add(new Part(w, i, n, offset, Math.toIntExact(size)));
+          parts.add(new Part(w, i, method.directions(w), offset, Math.toIntExact(size)));
           offset = Math.toIntExact(offset + size);
         } catch (ArithmeticException e) {
           throw new IllegalArgumentException(
@@ -49,21 +57,18 @@ public record AdapterLayout(List<Part> parts, int size) {
         }
       }
     }
-    return new AdapterLayout(List.copyOf(parts), offset);
+    return new AdapterLayout(method, List.copyOf(parts), offset);
   }
 
-  private static int directions(AdapterMethod.Svft svft, EncoderWeight weight) {
-    return svft.rank() == 0 ? weight.rank() : Math.min(svft.rank(), weight.rank());
-  }
-
-  private static long size(AdapterMethod method, EncoderWeight weight, int n) {
-    if (method instanceof AdapterMethod.Svft svft) {
-      return svft.pattern().size(n);
+  /** [size]: the values before the first step. */
+  public float[] initialValues(BaseModel base) {
+    float[] values = new float[size];
+    for (Part part : parts) {
+      float[] own = new float[part.size()];
+      method.initialize(base.linears().get(part.index()), own);
+      System.arraycopy(own, 0, values, part.offset(), own.length);
     }
-    if (method instanceof AdapterMethod.Lora lora) {
-      return lora.rank() * ((long) weight.in() + weight.out());
-    }
-    return (long) weight.out() * weight.in();
+    return values;
   }
 
   /**
@@ -71,89 +76,72 @@ public record AdapterLayout(List<Part> parts, int size) {
    *
    * @param recorded flat row-major places of all parts, one after the other, for a pattern that has
    *     no closed form; empty where they are still to be chosen
-   * @return empty under lora, full and head; null entries while positions are to be chosen
+   * @return empty for a method without M, and while positions are to be chosen
    */
-  public List<Positions> positions(AdapterMethod method, int[] recorded) {
+  public List<Positions> positions(int[] recorded) {
+    Pattern pattern = method.sparsity().orElse(null);
+    if (pattern == null || (!pattern.closedForm() && recorded.length == 0)) {
+      return List.of();
+    }
     List<Positions> positions = new ArrayList<>();
-    if (method instanceof AdapterMethod.Svft svft) {
-      for (Part part : parts) {
-        if (svft.pattern().closedForm()) {
-          positions.add(svft.pattern().positions(site(part)));
-        } else if (recorded.length == 0) {
-          positions.add(null);
-        } else {
-          int[] own = Arrays.copyOfRange(recorded, part.offset(), part.offset() + part.size());
-          positions.add(Positions.of(own, part.n()));
-        }
+    for (Part part : parts) {
+      if (pattern.closedForm()) {
+        positions.add(pattern.positions(site(part)));
+      } else {
+        int[] own = Arrays.copyOfRange(recorded, part.offset(), part.offset() + part.size());
+        positions.add(Positions.of(own, part.n()));
       }
     }
     return positions;
   }
 
   /**
-   * The positions to record before the first step: none for a pattern that has a closed form, or
-   * that chooses them by gradients.
+   * How the engine computes with the linear weights of a base model under this method.
+   *
+   * @param positions as {@link #positions} gives them
+   * @param values [size]; empty while positions are to be chosen, so that M is zero
+   * @param manager owns the arrays made here, unless a scope of the caller does
+   * @return per linear weight, in the order of {@link EncoderConfig#weights()}
    */
-  public int[] initialPositions(BaseModel base, AdapterMethod method) {
-    if (!(method instanceof AdapterMethod.Svft svft)
-        || svft.pattern().closedForm()
-        || svft.pattern().needsGradients()) {
+  public List<LinearProduct> products(
+      BaseModel base, List<Positions> positions, float[] values, NDManager manager) {
+    List<LinearProduct> products = new ArrayList<>();
+    int next = 0;
+    for (int i = 0; i < base.linears().size(); i++) {
+      BaseModel.Linear linear = base.linears().get(i);
+      if (next < parts.size() && parts.get(next).index() == i) {
+        Optional<Positions> where =
+            positions.isEmpty() ? Optional.empty() : Optional.of(positions.get(next));
+        float[] own = values.length == 0 ? values : parts.get(next).of(values);
+        products.add(method.product(linear, where, own, manager));
+        next++;
+      } else {
+        products.add(LinearProduct.frozen(linear, manager));
+      }
+    }
+    return products;
+  }
+
+  /**
+   * The positions to record before the first step: none for a method without M, for a pattern that
+   * has a closed form, and for one that chooses them by gradients.
+   */
+  public int[] initialPositions(BaseModel base) {
+    Pattern pattern = method.sparsity().orElse(null);
+    if (pattern == null || pattern.closedForm() || pattern.needsGradients()) {
       return new int[0];
     }
     int[] recorded = new int[size];
     parts.parallelStream()
         .forEach(
             part -> {
-              Site site = svft.pattern().needsBasis() ? site(part, base) : site(part);
-              record(svft.pattern().positions(site), part, recorded);
+              Site site = pattern.needsBasis() ? site(part, base) : site(part);
+              record(pattern.positions(site), part, recorded);
             });
     return recorded;
   }
 
-  /**
-   * The positions a gradient pattern chooses.
-   *
-   * @param scores per part [n, n]: summed magnitudes of ∂L/∂M
-   */
-  public int[] chosenPositions(GradientPattern pattern, float[] scores) {
-    int[] recorded = new int[size];
-    int at = 0;
-    for (Part part : parts) {
-      float[] own = Arrays.copyOfRange(scores, at, at + part.n() * part.n());
-      record(pattern.choose(own, part.n()), part, recorded);
-      at += own.length;
-    }
-    return recorded;
-  }
-
-  /**
-   * By how much of the rate each value of a gradient pattern moves: AdamW moves every value by
-   * about the rate, whatever its gradient, and a place with ten times the gradient changes the loss
-   * ten times as much. Shares in inverse proportion to a place's score make all places tell alike.
-   *
-   * @param positions as {@link #chosenPositions} returned
-   * @param scores as it was given
-   * @return [size], at most 1: the mean score of the weight over the place's own
-   */
-  public float[] shares(int[] positions, float[] scores) {
-    float[] shares = new float[size];
-    int at = 0;
-    for (Part part : parts) {
-      int places = part.n() * part.n();
-      double mean = 0;
-      for (int i = 0; i < places; i++) {
-        mean += scores[at + i] / (double) places;
-      }
-      for (int k = part.offset(); k < part.offset() + part.size(); k++) {
-        double score = scores[at + positions[k]];
-        shares[k] = (float) (score > mean ? mean / score : 1);
-      }
-      at += places;
-    }
-    return shares;
-  }
-
-  private static void record(Positions positions, Part part, int[] recorded) {
+  static void record(Positions positions, Part part, int[] recorded) {
     System.arraycopy(positions.flat(part.n()), 0, recorded, part.offset(), part.size());
   }
 

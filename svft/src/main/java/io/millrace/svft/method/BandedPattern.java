@@ -7,6 +7,8 @@ package io.millrace.svft.method;
  * @param d diagonals on either side of the main one
  */
 public record BandedPattern(int d) implements Pattern {
+  /** Wider bands than this are as fast as places anywhere in M. */
+  private static final int WIDEST_BANDS = 8;
 
   /**
    * @throws IllegalArgumentException where d is negative
@@ -25,6 +27,11 @@ public record BandedPattern(int d) implements Pattern {
   @Override
   public boolean closedForm() {
     return true;
+  }
+
+  @Override
+  public MatrixForm form() {
+    return d <= WIDEST_BANDS ? MatrixForm.BANDS : MatrixForm.PLACES;
   }
 
   @Override

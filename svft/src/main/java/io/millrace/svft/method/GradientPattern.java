@@ -46,6 +46,7 @@ public record GradientPattern(int d) implements Pattern {
    * @throws IllegalArgumentException where there are not n² scores, or one is negative or not
    *     finite
    */
+  @Override
   public Positions choose(float[] scores, int n) {
     int count = size(n);
     if (scores.length != n * n) {

@@ -56,9 +56,32 @@ public sealed interface Pattern extends Serializable
     return false;
   }
 
-  /** Whether the places come from gradients: from {@link GradientPattern#choose}. */
+  /** Whether the pattern is defined for square weights alone. */
+  default boolean squareOnly() {
+    return false;
+  }
+
+  /** How the engine computes with such an M. */
+  default MatrixForm form() {
+    return MatrixForm.PLACES;
+  }
+
+  /** Whether the places come from gradients: from {@link #choose}. */
   default boolean needsGradients() {
     return false;
+  }
+
+  /**
+   * Chooses the places by gradients.
+   *
+   * @param scores [n, n], row-major: |∂L/∂M| summed over batches
+   * @param n rows and columns of M
+   * @throws IllegalArgumentException where there are not n² scores, or one is negative or not
+   *     finite
+   * @throws IllegalStateException where the pattern does not choose by gradients
+   */
+  default Positions choose(float[] scores, int n) {
+    throw new IllegalStateException(id() + " is not chosen from gradients");
   }
 
   /**

@@ -18,6 +18,11 @@ public record PlainPattern() implements Pattern {
   }
 
   @Override
+  public MatrixForm form() {
+    return MatrixForm.DIAGONAL;
+  }
+
+  @Override
   public Positions positions(Site site) {
     return positions(site.n());
   }

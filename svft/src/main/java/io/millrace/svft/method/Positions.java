@@ -94,6 +94,30 @@ public record Positions(int[] rows, int[] columns) implements Serializable {
     return Arrays.equals(rows, columns);
   }
 
+  /** The largest |column − row|; 0 where there is no place off the diagonal. */
+  int bandwidth() {
+    int widest = 0;
+    for (int k = 0; k < size(); k++) {
+      widest = Math.max(widest, Math.abs(columns[k] - rows[k]));
+    }
+    return widest;
+  }
+
+  /**
+   * [size]: each place in the matrix's diagonals laid out as [2d + 1, n], where (i, j) lies at [j −
+   * i + d, i].
+   *
+   * @param d at least {@link #bandwidth}
+   * @param n rows and columns of M
+   */
+  int[] inBands(int d, int n) {
+    int[] places = new int[size()];
+    for (int k = 0; k < places.length; k++) {
+      places[k] = (columns[k] - rows[k] + d) * n + rows[k];
+    }
+    return places;
+  }
+
   /**
    * [size]: row · n + column of each place, ascending; {@link #of} is the inverse.
    *

@@ -27,6 +27,11 @@ public record TopKPattern(int d) implements Pattern {
   }
 
   @Override
+  public boolean squareOnly() {
+    return true;
+  }
+
+  @Override
   public boolean needsBasis() {
     return true;
   }

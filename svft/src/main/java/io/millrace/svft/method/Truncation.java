@@ -12,19 +12,16 @@ import java.util.Optional;
  * What truncating the basis to its leading singular directions costs: W' = U_r (Σ_r + M) V_rᵀ is no
  * longer W where M is zero, so version 0 is no longer the base model.
  */
-public final class Truncation {
+final class Truncation {
   private Truncation() {}
 
   /**
-   * A sentence for whoever is about to train.
+   * A sentence for the user who is about to train.
    *
    * @return empty where nothing is cut off
    * @throws ModelException where the basis cannot be read
    */
-  public static Optional<String> warning(ModelFiles model, AdapterMethod method) {
-    if (!(method instanceof AdapterMethod.Svft svft) || svft.rank() == 0) {
-      return Optional.empty();
-    }
+  static Optional<String> warning(ModelFiles model, Svft svft) {
     double lostOfAll = 0;
     double all = 0;
     double worst = 0;
@@ -32,7 +29,7 @@ public final class Truncation {
     int largest = 0;
     try {
       Safetensors basis = Safetensors.open(model.basis());
-      for (AdapterLayout.Part part : AdapterLayout.of(model.config(), method).parts()) {
+      for (AdapterLayout.Part part : AdapterLayout.of(model.config(), svft).parts()) {
         float[] sigma = basis.floats(part.weight().name() + ".S", part.weight().rank());
         double lost = 0;
         double total = 0;

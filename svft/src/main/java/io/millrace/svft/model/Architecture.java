@@ -1,6 +1,8 @@
 package io.millrace.svft.model;
 
 import com.fasterxml.jackson.annotation.JsonValue;
+import io.millrace.svft.tensor.TorchScript;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -20,6 +22,17 @@ public enum Architecture {
 
   Architecture(String id) {
     this.id = id;
+  }
+
+  /**
+   * The engine's program that computes this family. Its source lies with the engine; this names it
+   * as a resource, since the base model holds the program that its passes share.
+   */
+  public TorchScript.Source program() {
+    return new TorchScript.Source(
+        "/io/millrace/svft/engine/",
+        "Encoder",
+        List.of("linear", "attention", "feed_forward", "norm", "pooling", "classification"));
   }
 
   /** The {@code model_type} of a {@code config.json}. */

@@ -5,10 +5,10 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.IValue;
 import io.millrace.svft.adapter.Classifier;
-import io.millrace.svft.tensor.EncoderScript;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.SafetensorsException;
 import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.tensor.TorchScript;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -44,7 +44,7 @@ public final class BaseModel implements AutoCloseable {
 
   private final ModelFiles files;
   private final NDManager manager;
-  private final EncoderScript script;
+  private final TorchScript script;
   private final TextTokenizer tokenizer;
   private final List<Linear> linears;
   private final IValue embeddings;
@@ -62,19 +62,19 @@ public final class BaseModel implements AutoCloseable {
     this.files = files;
     this.manager = manager;
     this.tokenizer = tokenizer;
-    this.script = new EncoderScript(manager);
+    this.script = new TorchScript(manager, config.architecture().program());
     List<NDArray> embeddings = new ArrayList<>();
     embeddings.add(load(model, names.wordEmbeddings(), config.vocabulary(), config.hidden()));
     embeddings.add(positions(model));
     embeddings.addAll(norm(model, names.embeddingNorm()));
-    this.embeddings = EncoderScript.tensors(embeddings);
+    this.embeddings = TorchScript.tensors(embeddings);
     List<List<NDArray>> norms = new ArrayList<>();
     for (int layer = 0; layer < config.layers(); layer++) {
       List<NDArray> both = new ArrayList<>(norm(model, names.attentionNorm(layer)));
       both.addAll(norm(model, names.outputNorm(layer)));
       norms.add(both);
     }
-    this.norms = EncoderScript.lists(norms);
+    this.norms = TorchScript.lists(norms);
     this.linears = new ArrayList<>();
     for (EncoderWeight w : config.weights()) {
       linears.add(linear(model, basis, w, factored.contains(w.role())));
@@ -213,7 +213,7 @@ public final class BaseModel implements AutoCloseable {
     return manager;
   }
 
-  public EncoderScript script() {
+  public TorchScript script() {
     return script;
   }
 

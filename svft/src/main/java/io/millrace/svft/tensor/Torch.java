@@ -6,7 +6,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.JniUtils;
-import io.millrace.svft.model.ModelException;
 
 /** The few things Millrace asks of PyTorch that are settings of the process or of a thread. */
 public final class Torch {
@@ -19,11 +18,12 @@ public final class Torch {
    *
    * @param setting {@code auto} (a GPU where there is one), {@code cpu}, {@code gpu} (the first),
    *     or {@code gpu:N}
-   * @throws ModelException for another name, or where a GPU is asked for and there is none
+   * @throws DeviceException for another name, or where a GPU is asked for and there is none
    */
   public static Device device(String setting) {
     if (!setting.matches("auto|cpu|gpu|gpu:\\d{1,4}")) {
-      throw new ModelException("unknown device \"" + setting + "\"; it is auto, cpu, gpu or gpu:N");
+      throw new DeviceException(
+          "unknown device \"" + setting + "\"; it is auto, cpu, gpu or gpu:N");
     }
     int gpus = Engine.getEngine("PyTorch").getGpuCount();
     if (setting.equals("cpu") || (setting.equals("auto") && gpus == 0)) {
@@ -31,7 +31,7 @@ public final class Torch {
     }
     int index = setting.startsWith("gpu:") ? Integer.parseInt(setting.substring(4)) : 0;
     if (index >= gpus) {
-      throw new ModelException(
+      throw new DeviceException(
           "device " + setting + " is asked for, but PyTorch sees " + gpus + " GPUs here");
     }
     return Device.gpu(index);

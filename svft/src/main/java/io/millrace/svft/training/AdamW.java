@@ -12,22 +12,25 @@ final class AdamW {
   }
 
   /**
-   * One update, in place, of the values in [from, to).
+   * One update, in place, of the parameters in [from, to).
    *
+   * @param gradient [parameters' size]
    * @param step which update of these values it is, from 1
    * @param rate learning rate
-   * @param shares the part of the rate that each value moves by; empty where all move by the whole
+   * @param shares the part of the rate that each value moves by; empty where all values move by the
+   *     whole
    */
   void update(
-      float[] values,
+      Parameters parameters,
       float[] gradient,
-      float[] firstMoment,
-      float[] secondMoment,
       int from,
       int to,
       long step,
       double rate,
       float[] shares) {
+    float[] values = parameters.values();
+    float[] firstMoment = parameters.firstMoment();
+    float[] secondMoment = parameters.secondMoment();
     double beta1 = settings.beta1();
     double beta2 = settings.beta2();
     double correction1 = 1 - StrictMath.pow(beta1, step);

@@ -7,8 +7,8 @@ import ai.djl.util.Utils;
 import ai.djl.util.cuda.CudaUtils;
 import io.millrace.svft.engine.KernelProbe;
 import io.millrace.svft.engine.Processor;
+import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.ModelException;
-import io.millrace.svft.tensor.EncoderScript;
 import io.millrace.svft.tensor.Sha256;
 import java.io.IOException;
 import java.io.InputStream;
@@ -98,7 +98,7 @@ public final class TrainingEnvironment {
     entries.put("djl", Engine.getDjlVersion());
     entries.put("libtorch", libtorch());
     entries.put("tokenizers", Platform.detectPlatform("tokenizers").getVersion());
-    entries.put("program", Sha256.of(EncoderScript.source()).substring(0, 8));
+    entries.put("program", Sha256.of(Architecture.BERT.program().text()).substring(0, 8));
     entries.put("java", system("java.vendor", "java.vm.name", "java.vm.version"));
     entries.put("os", system("os.name", "os.arch", "os.version"));
     String glibc = glibc();

@@ -1,11 +1,14 @@
 package io.millrace.svft.training;
 
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.task.Classification;
+import io.millrace.svft.task.Task;
 import java.io.Serializable;
 
 /**
  * What one training step depends on besides state and batch.
  *
+ * @param task what the model is trained to answer
  * @param method what is trained beside the head
  * @param learningRate AdamW's, for the adapter's values
  * @param headLearningRate AdamW's, for the head
@@ -25,6 +28,7 @@ import java.io.Serializable;
  *     positions; until then the head is trained alone
  */
 public record TrainingSettings(
+    Task task,
     AdapterMethod method,
     double learningRate,
     double headLearningRate,
@@ -45,21 +49,21 @@ public record TrainingSettings(
     }
   }
 
-  /** The defaults, of which no stream is told in advance: docs/performance.md has what held. */
+  /** The defaults. They were not tuned to one stream: docs/performance.md tells what was tried. */
   public static TrainingSettings defaults(AdapterMethod method) {
     return new TrainingSettings(
-        method, learningRate(method), 1e-2, 0.9, 0.999, 1e-8, 0.01, 0, 50, 1.0 / 3, 0, 4);
-  }
-
-  /**
-   * AdamW moves every value by about the rate, so a pattern with more values in each row of M moves
-   * it further in a step: the rate is divided by the root of their number.
-   */
-  private static double learningRate(AdapterMethod method) {
-    if (method instanceof AdapterMethod.Svft svft) {
-      double perRow = 2 * svft.pattern().d() + 1;
-      return 3e-2 / StrictMath.sqrt(perRow);
-    }
-    return method instanceof AdapterMethod.Lora ? 5e-4 : 2e-5;
+        new Classification(),
+        method,
+        method.learningRate(),
+        1e-2,
+        0.9,
+        0.999,
+        1e-8,
+        0.01,
+        0,
+        50,
+        1.0 / 3,
+        0,
+        4);
   }
 }

@@ -1,17 +1,17 @@
 package io.millrace.svft.training;
 
+import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Task;
 import io.millrace.svft.tensor.Floats;
 import io.millrace.svft.tensor.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 
 /**
  * Everything a training step reads and writes for one domain. A value: steps return a new one.
@@ -24,13 +24,9 @@ import java.util.Set;
  * @param scores of a gradient pattern: while positions are still to be chosen, per adapted weight
  *     [n, n], the magnitudes of ∂L/∂M summed so far; then, per value, the share of the rate that it
  *     moves by. Of other patterns empty
- * @param values the adapter's trainable values, weight after weight; empty while positions are to
+ * @param adapter the adapter's trainable values, weight after weight; empty while positions are to
  *     be chosen
- * @param valuesFirstMoment AdamW's, of {@code values}
- * @param valuesSecondMoment AdamW's, of {@code values}
  * @param head [labels, hidden + 1]: per label its weights, then its bias
- * @param headFirstMoment AdamW's, of {@code head}
- * @param headSecondMoment AdamW's, of {@code head}
  * @param steps steps taken
  * @param examples examples trained on
  */
@@ -40,12 +36,8 @@ public record TrainingState(
     long[] labelBornAtStep,
     int[] positions,
     float[] scores,
-    float[] values,
-    float[] valuesFirstMoment,
-    float[] valuesSecondMoment,
-    float[] head,
-    float[] headFirstMoment,
-    float[] headSecondMoment,
+    Parameters adapter,
+    Parameters head,
     long steps,
     long examples) {
 
@@ -58,41 +50,51 @@ public record TrainingState(
         new long[0],
         positions,
         scores,
-        values,
-        new float[values.length],
-        new float[values.length],
-        new float[0],
-        new float[0],
-        new float[0],
+        Parameters.initial(values),
+        Parameters.initial(new float[0]),
         0,
         0);
   }
 
   /**
-   * This state with a zero row in the head for every label it does not know yet, in the order of
-   * their first appearance; nothing else changes.
+   * This state with a zero row in the head for every label that a task adds; nothing else changes.
+   *
+   * @param answers the batch's
    */
-  public TrainingState withLabels(Collection<String> seen, int hidden) {
-    Set<String> all = new LinkedHashSet<>(labels);
-    all.addAll(seen);
+  public TrainingState withLabels(Task task, Collection<String> answers, int hidden) {
+    List<String> all = task.labels(labels, answers);
     if (all.size() == labels.size()) {
       return this;
     }
-    int size = all.size() * (hidden + 1);
     long[] born = Arrays.copyOf(labelBornAtStep, all.size());
     Arrays.fill(born, labels.size(), born.length, steps);
     return new TrainingState(
         method,
-        List.copyOf(new ArrayList<>(all)),
+        all,
         born,
         positions,
         scores,
-        values,
-        valuesFirstMoment,
-        valuesSecondMoment,
-        Arrays.copyOf(head, size),
-        Arrays.copyOf(headFirstMoment, size),
-        Arrays.copyOf(headSecondMoment, size),
+        adapter,
+        head.grownTo(all.size() * (hidden + 1)),
+        steps,
+        examples);
+  }
+
+  /** The adapter that this state holds, as a version. */
+  public Adapter toAdapter(BaseModel base, String domain, long version, String parentSha256) {
+    return new Adapter(
+        domain,
+        version,
+        parentSha256,
+        base.name(),
+        base.baseSha256(),
+        base.basisSha256(),
+        method,
+        base.config(),
+        labels,
+        positions,
+        adapter.values(),
+        head.values(),
         steps,
         examples);
   }
@@ -107,21 +109,23 @@ public record TrainingState(
     }
     number(digest, positions.length);
     digest.update(Floats.toBytes(positions));
-    for (float[] array :
-        List.of(
-            scores,
-            values,
-            valuesFirstMoment,
-            valuesSecondMoment,
-            head,
-            headFirstMoment,
-            headSecondMoment)) {
-      number(digest, array.length);
-      digest.update(Floats.toBytes(array));
-    }
+    array(digest, scores);
+    parameters(digest, adapter);
+    parameters(digest, head);
     number(digest, steps);
     number(digest, examples);
     return Sha256.hex(digest);
+  }
+
+  private static void parameters(MessageDigest digest, Parameters parameters) {
+    array(digest, parameters.values());
+    array(digest, parameters.firstMoment());
+    array(digest, parameters.secondMoment());
+  }
+
+  private static void array(MessageDigest digest, float[] array) {
+    number(digest, array.length);
+    digest.update(Floats.toBytes(array));
   }
 
   private static void text(MessageDigest digest, String text) {

@@ -9,6 +9,7 @@ import io.millrace.svft.TinyModel;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Classification;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.training.Trainer;
@@ -116,9 +117,9 @@ class AdapterTest {
 
   @Test
   void theMethodHeadHasNoTrainablesBesidesTheHead(@Models.Tiny BaseModel base) {
-    TrainingState state = initial(base, "head").withLabels(List.of("x"), 16);
+    TrainingState state = initial(base, "head").withLabels(new Classification(), List.of("x"), 16);
 
-    Adapter head = Adapter.of(base, state, "d", 1, "");
+    Adapter head = state.toAdapter(base, "d", 1, "");
 
     assertThat(head.trainableParameters()).isZero();
     assertThat(Adapter.fromPayload(head.toPayload()).method())
@@ -176,7 +177,7 @@ class AdapterTest {
       for (int i = 0; i < settings.scoringSteps() + 2; i++) {
         state = trainer.step(state, Sentences.batch(4 * i, 4)).state();
       }
-      Adapter adapter = Adapter.of(base, state, "reviews", 1, "");
+      Adapter adapter = state.toAdapter(base, "reviews", 1, "");
       Adapter read = Adapter.fromPayload(adapter.toPayload());
       read.requireFits(base);
 
@@ -190,8 +191,9 @@ class AdapterTest {
 
   @Test
   void beforeItsPositionsAreChosenAGradientAdapterHoldsTheHeadAlone(@Models.Tiny BaseModel base) {
-    TrainingState undecided = initial(base, "svft:gradient:1").withLabels(List.of("x"), 16);
-    Adapter adapter = Adapter.of(base, undecided, "d", 1, "");
+    TrainingState undecided =
+        initial(base, "svft:gradient:1").withLabels(new Classification(), List.of("x"), 16);
+    Adapter adapter = undecided.toAdapter(base, "d", 1, "");
     Adapter read = Adapter.fromPayload(adapter.toPayload());
 
     assertThat(Safetensors.parse(ByteBuffer.wrap(adapter.toPayload())).names())

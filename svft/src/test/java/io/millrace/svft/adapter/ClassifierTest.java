@@ -117,6 +117,6 @@ class ClassifierTest {
   }
 
   private Adapter adapter(TrainingState state) {
-    return Adapter.of(base, state, "reviews", 1, "");
+    return state.toAdapter(base, "reviews", 1, "");
   }
 }

@@ -2,6 +2,7 @@ package io.millrace.svft.adapter;
 
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
@@ -45,7 +46,7 @@ final class HandmadeAdapter {
         new EncoderConfig(Architecture.BERT, Pooling.MEAN, 1, 4, 2, 5, 10, 8, 0, 2, 1e-12f);
     AdapterLayout layout = AdapterLayout.of(config, parsed);
     int[] positions = new int[0];
-    if (parsed instanceof AdapterMethod.Svft svft && !svft.pattern().closedForm()) {
+    if (parsed instanceof Svft svft && !svft.pattern().closedForm()) {
       positions = new int[layout.size()];
       for (AdapterLayout.Part part : layout.parts()) {
         int places = part.n() * part.n();

@@ -130,7 +130,7 @@ class MergeTest {
   private static Adapter adapter(BaseModel base, AdapterMethod method) {
     try (Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 1)) {
       TrainingState state = RandomState.of(trainer, base.config().hidden(), 0.05);
-      return Adapter.of(base, state, "domain", 1, "");
+      return state.toAdapter(base, "domain", 1, "");
     }
   }
 

@@ -11,6 +11,7 @@ import io.millrace.svft.TinyModel;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Positions;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
@@ -57,8 +58,8 @@ class EncoderTest {
       ReferenceEncoder reference = ReferenceEncoder.of(base);
 
       assertSameEmbeddings(base, state, reference, reference.weights());
-      if (method instanceof AdapterMethod.Svft) {
-        assertThat(state.values()).isEqualTo(new float[state.values().length]);
+      if (method instanceof Svft) {
+        assertThat(state.adapter().values()).isEqualTo(new float[state.adapter().values().length]);
       }
     }
   }
@@ -122,9 +123,10 @@ class EncoderTest {
 
   private static void assertSameEmbeddings(BaseModel base, TrainingState state) {
     AdapterLayout layout = AdapterLayout.of(base.config(), state.method());
-    List<Positions> positions = layout.positions(state.method(), state.positions());
+    List<Positions> positions = layout.positions(state.positions());
     ReferenceEncoder reference = ReferenceEncoder.of(base);
-    List<double[]> weights = reference.weights(state.method(), layout, positions, state.values());
+    List<double[]> weights =
+        reference.weights(state.method(), layout, positions, state.adapter().values());
     assertSameEmbeddings(base, state, reference, weights);
   }
 

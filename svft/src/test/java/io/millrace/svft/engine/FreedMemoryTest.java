@@ -42,7 +42,7 @@ class FreedMemoryTest {
     try (BaseModel base = Models.tiny(TinyModel.CONFIG, method);
         Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 1)) {
       TrainingState state = RandomState.of(trainer, base.config().hidden(), 0.1);
-      Adapter adapter = Adapter.of(base, state, "domain", 1, "");
+      Adapter adapter = state.toAdapter(base, "domain", 1, "");
       long[][] ids = base.tokenize(Sentences.ALL.subList(50, 54));
       float[] undisturbed = RandomState.embed(base, state, ids);
 

@@ -17,6 +17,7 @@ import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.task.Classification;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.tensor.Torch;
@@ -91,7 +92,7 @@ class HuggingFaceExportTest {
         "svft:gradient:1", "lora:2", "full", "full;weights=query", "head"
       })
   void everyMethodIsMerged(String method) throws Exception {
-    Set<WeightRole> factored = Trainer.factored(AdapterMethod.parse(method));
+    Set<WeightRole> factored = AdapterMethod.parse(method).factored();
     try (BaseModel base = tiny(Architecture.BERT, "cls", factored)) {
       Adapter adapter = trained(base, method, 3, TINY_TEXTS);
 
@@ -304,7 +305,7 @@ class HuggingFaceExportTest {
         BaseModel other = tiny(Architecture.ROBERTA, "cls");
         Trainer trainer = trainer(base, "head")) {
       Adapter foreign = trained(other, "head", 3, TINY_TEXTS);
-      Adapter unlabelled = Adapter.of(base, trainer.initialState(), "reviews", 1, "");
+      Adapter unlabelled = trainer.initialState().toAdapter(base, "reviews", 1, "");
 
       assertThatThrownBy(() -> export(base, foreign))
           .isInstanceOf(AdapterException.class)
@@ -342,7 +343,20 @@ class HuggingFaceExportTest {
     TrainingSettings defaults = TrainingSettings.defaults(AdapterMethod.parse(method));
     return new Trainer(
         base,
-        new TrainingSettings(defaults.method(), 2e-2, 5e-2, 0.9, 0.999, 1e-8, 0.01, 0, 0, 0, 0, 2),
+        new TrainingSettings(
+            new Classification(),
+            defaults.method(),
+            2e-2,
+            5e-2,
+            0.9,
+            0.999,
+            1e-8,
+            0.01,
+            0,
+            0,
+            0,
+            0,
+            2),
         1);
   }
 
@@ -362,12 +376,12 @@ class HuggingFaceExportTest {
         }
         state = trainer.step(state, batch).state();
       }
-      return Adapter.of(base, state, "re\"views", 7, "ab".repeat(32));
+      return state.toAdapter(base, "re\"views", 7, "ab".repeat(32));
     }
   }
 
   private BaseModel tiny(Architecture family, String pooling) throws IOException {
-    return tiny(family, pooling, AdapterMethod.ALL);
+    return tiny(family, pooling, WeightRole.all());
   }
 
   private BaseModel tiny(Architecture family, String pooling, Set<WeightRole> factored)

@@ -3,10 +3,6 @@ package io.millrace.svft.method;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import io.millrace.svft.method.AdapterMethod.FullFineTuning;
-import io.millrace.svft.method.AdapterMethod.HeadOnly;
-import io.millrace.svft.method.AdapterMethod.Lora;
-import io.millrace.svft.method.AdapterMethod.Svft;
 import io.millrace.svft.model.WeightRole;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -76,7 +72,7 @@ class AdapterMethodTest {
     assertThat(AdapterMethod.parse("svft:banded:1;weights=value+query;rank=64"))
         .isEqualTo(
             new Svft(new BandedPattern(1), 64, EnumSet.of(WeightRole.QUERY, WeightRole.VALUE)));
-    assertThat(AdapterMethod.parse("lora:4")).isEqualTo(new Lora(4, 8, AdapterMethod.ALL));
+    assertThat(AdapterMethod.parse("lora:4")).isEqualTo(new Lora(4, 8, WeightRole.all()));
     assertThat(AdapterMethod.parse("full")).isEqualTo(new FullFineTuning());
     assertThat(AdapterMethod.parse("head")).isEqualTo(new HeadOnly());
   }
@@ -131,13 +127,13 @@ class AdapterMethodTest {
   @Test
   void lorasScaleIsAlphaOverRank() {
     assertThat(new Lora(8).scale()).isEqualTo(2);
-    assertThat(new Lora(8, 4, AdapterMethod.ALL).scale()).isEqualTo(0.5);
+    assertThat(new Lora(8, 4, WeightRole.all()).scale()).isEqualTo(0.5);
   }
 
   @Test
   void settingsOutOfRangeAreRefused() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new Svft(new PlainPattern(), -1, AdapterMethod.ALL))
+        .isThrownBy(() -> new Svft(new PlainPattern(), -1, WeightRole.all()))
         .withMessageContaining("rank is -1");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> AdapterMethod.parse("lora:0"))
@@ -146,7 +142,7 @@ class AdapterMethodTest {
         .isThrownBy(() -> AdapterMethod.parse("lora:8;alpha=0"))
         .withMessage("lora: alpha is 0.0, and must be positive and finite");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new Lora(8, Double.NaN, AdapterMethod.ALL))
+        .isThrownBy(() -> new Lora(8, Double.NaN, WeightRole.all()))
         .withMessageContaining("alpha is NaN");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new FullFineTuning(Set.of()))

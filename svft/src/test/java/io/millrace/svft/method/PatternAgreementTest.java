@@ -8,6 +8,7 @@ import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
 import io.millrace.svft.TinyModel;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Classification;
 import io.millrace.svft.training.RandomState;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
@@ -67,9 +68,9 @@ class PatternAgreementTest {
   /** The state with its positions written out, for a pattern that records them. */
   private static TrainingState as(AdapterMethod method, TrainingState state, AdapterLayout layout) {
     int[] recorded = new int[0];
-    if (!((AdapterMethod.Svft) method).pattern().closedForm()) {
+    if (!((Svft) method).pattern().closedForm()) {
       recorded = new int[layout.size()];
-      List<Positions> positions = layout.positions(state.method(), state.positions());
+      List<Positions> positions = layout.positions(state.positions());
       for (int i = 0; i < positions.size(); i++) {
         AdapterLayout.Part part = layout.parts().get(i);
         int[] flat = positions.get(i).flat(part.n());
@@ -77,9 +78,9 @@ class PatternAgreementTest {
       }
     }
     TrainingState same =
-        TrainingState.initial(method, recorded, new float[0], state.values())
-            .withLabels(state.labels(), TinyModel.CONFIG.hidden());
-    System.arraycopy(state.head(), 0, same.head(), 0, same.head().length);
+        TrainingState.initial(method, recorded, new float[0], state.adapter().values())
+            .withLabels(new Classification(), state.labels(), TinyModel.CONFIG.hidden());
+    System.arraycopy(state.head().values(), 0, same.head().values(), 0, same.head().size());
     return same;
   }
 
@@ -103,8 +104,10 @@ class PatternAgreementTest {
         Trainer head = new Trainer(base, TrainingSettings.defaults(headOnly), 1)) {
       TrainingState frozen = RandomState.of(head, base.config().hidden(), 0.2);
       TrainingState zero =
-          trainer.initialState().withLabels(frozen.labels(), base.config().hidden());
-      System.arraycopy(frozen.head(), 0, zero.head(), 0, zero.head().length);
+          trainer
+              .initialState()
+              .withLabels(new Classification(), frozen.labels(), base.config().hidden());
+      System.arraycopy(frozen.head().values(), 0, zero.head().values(), 0, zero.head().values().length);
 
       float[][] expected = head.step(frozen, BATCH).logits();
       float[][] actual = trainer.step(zero, BATCH).logits();

@@ -13,13 +13,15 @@ import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.BandedPattern;
-import io.millrace.svft.method.GradientPattern;
 import io.millrace.svft.method.Positions;
+import io.millrace.svft.method.ScoredPositions;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.task.Classification;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -109,18 +111,19 @@ class GradientTest {
   @ParameterizedTest
   @MethodSource("scoring")
   void whilePositionsAreToBeChosenTheGradientIsThatOfAllOfM(String text) {
-    AdapterMethod.Svft method = (AdapterMethod.Svft) AdapterMethod.parse(text);
-    AdapterMethod all =
-        new AdapterMethod.Svft(new BandedPattern(15), method.rank(), method.weights());
+    Svft method = (Svft) AdapterMethod.parse(text);
+    AdapterMethod all = new Svft(new BandedPattern(15), method.rank(), method.weights());
     try (BaseModel base = Models.tiny(BERT, method);
         Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 1);
         Trainer ofAll = new Trainer(base, TrainingSettings.defaults(all), 1)) {
       TrainingState state = RandomState.of(trainer, BERT.hidden(), 0.2);
-      TrainingState zero = ofAll.initialState().withLabels(RandomState.LABELS, BERT.hidden());
-      System.arraycopy(state.head(), 0, zero.head(), 0, state.head().length);
+      TrainingState zero =
+          ofAll.initialState().withLabels(new Classification(), RandomState.LABELS, BERT.hidden());
+      System.arraycopy(
+          state.head().values(), 0, zero.head().values(), 0, state.head().values().length);
       Run run = new Run(base, all, zero);
 
-      assertThat(state.scores()).hasSameSizeAs(zero.values());
+      assertThat(state.scores()).hasSameSizeAs(zero.adapter().values());
       run.assertSlopes(trainer.gradients(state, BATCH, run.ids));
     }
   }
@@ -232,16 +235,16 @@ class GradientTest {
     if (state.scores().length == 0) {
       return state;
     }
-    AdapterMethod.Svft method = (AdapterMethod.Svft) state.method();
+    Svft method = (Svft) state.method();
     AdapterLayout layout = AdapterLayout.of(base.config(), method);
     float[] scores = trainer.gradients(state, BATCH, ids(base, BATCH)).values();
     for (int i = 0; i < scores.length; i++) {
       scores[i] = Math.abs(scores[i]);
     }
-    int[] chosen = layout.chosenPositions((GradientPattern) method.pattern(), scores);
+    int[] chosen = ScoredPositions.choose(layout, method.pattern(), scores).positions();
     TrainingState first =
         TrainingState.initial(method, chosen, new float[0], new float[layout.size()])
-            .withLabels(RandomState.LABELS, base.config().hidden());
+            .withLabels(new Classification(), RandomState.LABELS, base.config().hidden());
     return RandomState.moved(first, 0.2);
   }
 
@@ -262,18 +265,22 @@ class GradientTest {
       this.reference = ReferenceEncoder.of(base);
       this.method = method;
       this.layout = AdapterLayout.of(base.config(), method);
-      this.positions = layout.positions(method, state.positions());
+      this.positions = layout.positions(state.positions());
       this.hidden = base.config().hidden();
       this.state = state;
       this.ids = ids(base, BATCH);
     }
 
     void assertSlopes(Trainer.Gradients gradients) {
-      assertThat(gradients.loss()).isCloseTo(loss(state.values(), state.head()), within(1e-5));
-      assertThat(gradients.values()).hasSameSizeAs(state.values());
-      assertSlopes(gradients.values(), state.values(), values -> loss(values, state.head()));
-      List<double[]> pooled = pooled(state.values());
-      assertSlopes(gradients.head(), state.head(), head -> headLoss(pooled, head));
+      assertThat(gradients.loss())
+          .isCloseTo(loss(state.adapter().values(), state.head().values()), within(1e-5));
+      assertThat(gradients.values()).hasSameSizeAs(state.adapter().values());
+      assertSlopes(
+          gradients.values(),
+          state.adapter().values(),
+          values -> loss(values, state.head().values()));
+      List<double[]> pooled = pooled(state.adapter().values());
+      assertSlopes(gradients.head(), state.head().values(), head -> headLoss(pooled, head));
     }
 
     /**

@@ -82,7 +82,7 @@ class MemoryTest {
     try (BaseModel base = Models.tiny(SMALLEST, method);
         Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 1)) {
       TrainingState state = steps(trainer, trainer.initialState(), 1);
-      Adapter adapter = Adapter.of(base, state, "reviews", 1, "");
+      Adapter adapter = state.toAdapter(base, "reviews", 1, "");
       classify(base, adapter, 100);
       int early = arrays(base);
       classify(base, adapter, 1_000);
@@ -105,7 +105,7 @@ class MemoryTest {
     TrainingSettings settings = TrainingSettings.defaults(AdapterMethod.parse("svft:banded:1"));
     try (Trainer trainer = new Trainer(base, settings, 2)) {
       TrainingState broken = steps(trainer, trainer.initialState(), 3);
-      Arrays.fill(broken.values(), 1e30f);
+      Arrays.fill(broken.adapter().values(), 1e30f);
       int arrays = arrays(base);
 
       for (int i = 0; i < 10; i++) {
@@ -126,7 +126,7 @@ class MemoryTest {
     TrainingSettings settings = TrainingSettings.defaults(AdapterMethod.parse("svft:plain"));
     try (Trainer trainer = new Trainer(base, settings, 1)) {
       TrainingState state = steps(trainer, trainer.initialState(), 1);
-      Adapter adapter = Adapter.of(base, state, "reviews", 1, "");
+      Adapter adapter = state.toAdapter(base, "reviews", 1, "");
       int before = arrays(base);
 
       List<Integer> open = new ArrayList<>();

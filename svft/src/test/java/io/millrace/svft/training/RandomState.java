@@ -6,6 +6,7 @@ import io.millrace.svft.engine.AdaptedModel;
 import io.millrace.svft.engine.Encoder;
 import io.millrace.svft.engine.TokenBatch;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Classification;
 import java.util.List;
 import java.util.Random;
 
@@ -20,7 +21,8 @@ public final class RandomState {
    * deviation added to all its values and to its head. The same each time.
    */
   public static TrainingState of(Trainer trainer, int hidden, double deviation) {
-    return moved(trainer.initialState().withLabels(LABELS, hidden), deviation);
+    return moved(
+        trainer.initialState().withLabels(new Classification(), LABELS, hidden), deviation);
   }
 
   /** The same state, a random step away. */
@@ -31,14 +33,17 @@ public final class RandomState {
         state.labelBornAtStep(),
         state.positions(),
         state.scores(),
-        moved(state.values(), deviation, 7),
-        state.valuesFirstMoment(),
-        state.valuesSecondMoment(),
+        moved(state.adapter(), deviation, 7),
         moved(state.head(), deviation, 8),
-        state.headFirstMoment(),
-        state.headSecondMoment(),
         state.steps(),
         state.examples());
+  }
+
+  private static Parameters moved(Parameters parameters, double deviation, long seed) {
+    return new Parameters(
+        moved(parameters.values(), deviation, seed),
+        parameters.firstMoment(),
+        parameters.secondMoment());
   }
 
   private static float[] moved(float[] values, double deviation, long seed) {
@@ -52,7 +57,7 @@ public final class RandomState {
 
   /** [texts, hidden], flat: what the encoder makes of token ids with a state's adapter in it. */
   public static float[] embed(BaseModel base, TrainingState state, long[][] ids) {
-    Adapter adapter = Adapter.of(base, state, "domain", 1, "");
+    Adapter adapter = state.toAdapter(base, "domain", 1, "");
     try (NDScope scope = new NDScope();
         AdaptedModel model = adapter.on(base, base.manager())) {
       return new Encoder(base).embed(new TokenBatch(ids), model).toFloatArray();

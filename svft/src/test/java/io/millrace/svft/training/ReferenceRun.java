@@ -2,7 +2,6 @@ package io.millrace.svft.training;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.millrace.svft.adapter.Head;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.BandedPattern;
@@ -10,6 +9,7 @@ import io.millrace.svft.method.Pattern;
 import io.millrace.svft.method.PlainPattern;
 import io.millrace.svft.method.Positions;
 import io.millrace.svft.method.RandomPattern;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ConfigFile;
 import io.millrace.svft.model.EncoderConfig;
@@ -17,6 +17,8 @@ import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.Pooling;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.task.Classification;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Torch;
 import java.io.IOException;
@@ -135,8 +137,7 @@ final class ReferenceRun {
     List<double[]> losses = new ArrayList<>();
     List<float[][]> logits = new ArrayList<>();
     Map<String, Double> differences = new LinkedHashMap<>();
-    try (BaseModel base =
-            BaseModel.load(files, Torch.device("cpu"), Trainer.factored(method), null);
+    try (BaseModel base = BaseModel.load(files, Torch.device("cpu"), method.factored(), null);
         Trainer trainer = new Trainer(base, settings(method), threads)) {
       TrainingState state = initial(method, layout);
       for (JsonNode batch : JSON.readTree(directory.resolve("batches.json").toFile())) {
@@ -157,9 +158,11 @@ final class ReferenceRun {
         logits.add(gradients.logits());
         state = trainer.update(state, gradients, examples.size());
       }
-      compare(layout, sorted, ".m.", state.values(), differences);
-      compare(name + ".head.weight", Head.weights(state.head(), config.hidden()), differences);
-      compare(name + ".head.bias", Head.biases(state.head(), config.hidden()), differences);
+      compare(layout, sorted, ".m.", state.adapter().values(), differences);
+      compare(
+          name + ".head.weight", Head.weights(state.head().values(), config.hidden()), differences);
+      compare(
+          name + ".head.bias", Head.biases(state.head().values(), config.hidden()), differences);
       return new Result(
           losses.stream().mapToDouble(loss -> loss[0]).toArray(),
           logits.toArray(float[][][]::new),
@@ -202,6 +205,7 @@ final class ReferenceRun {
     JsonNode optimizer = expected.path("optimizer");
     double rate = number(optimizer, "lr");
     return new TrainingSettings(
+        new Classification(),
         method,
         rate,
         rate,
@@ -227,7 +231,7 @@ final class ReferenceRun {
   private TrainingState initial(AdapterMethod method, AdapterLayout layout) {
     int classes = expected.path("classes").intValue();
     int[] recorded = new int[0];
-    if (!((AdapterMethod.Svft) method).pattern().closedForm()) {
+    if (!((Svft) method).pattern().closedForm()) {
       recorded = new int[layout.size()];
       for (AdapterLayout.Part part : layout.parts()) {
         int[] flat = flatIndex(part.weight().name(), part.n());
@@ -238,13 +242,15 @@ final class ReferenceRun {
     TrainingState state =
         TrainingState.initial(method, recorded, new float[0], new float[layout.size()])
             .withLabels(
-                IntStream.range(0, classes).mapToObj(Integer::toString).toList(), config.hidden());
+                new Classification(),
+                IntStream.range(0, classes).mapToObj(Integer::toString).toList(),
+                config.hidden());
     float[] head =
         Head.join(
             tensors.floats("head.weight", classes, config.hidden()),
             tensors.floats("head.bias", classes),
             config.hidden());
-    System.arraycopy(head, 0, state.head(), 0, head.length);
+    System.arraycopy(head, 0, state.head().values(), 0, head.length);
     return state;
   }
 
@@ -280,7 +286,7 @@ final class ReferenceRun {
     for (int directions : new int[] {any.rank(), rank}) {
       Pattern closed = reach == 0 ? new PlainPattern() : new BandedPattern(reach);
       int truncated = directions == any.rank() ? 0 : directions;
-      AdapterMethod method = new AdapterMethod.Svft(closed, truncated, roles);
+      AdapterMethod method = new Svft(closed, truncated, roles);
       if (isClosedForm(method)) {
         return method;
       }
@@ -288,7 +294,7 @@ final class ReferenceRun {
     for (int d = 0; d < any.rank(); d++) {
       Pattern recorded = new RandomPattern(d, 0);
       if (recorded.size(any.rank()) == places) {
-        return new AdapterMethod.Svft(recorded, 0, roles);
+        return new Svft(recorded, 0, roles);
       }
     }
     throw new AssertionError(
@@ -298,7 +304,7 @@ final class ReferenceRun {
 
   private boolean isClosedForm(AdapterMethod method) {
     AdapterLayout layout = AdapterLayout.of(config, method);
-    List<Positions> positions = layout.positions(method, new int[0]);
+    List<Positions> positions = layout.positions(new int[0]);
     for (int i = 0; i < positions.size(); i++) {
       AdapterLayout.Part part = layout.parts().get(i);
       int[] flat = flatIndex(part.weight().name(), config.hidden() * config.intermediate());

@@ -11,6 +11,7 @@ import io.millrace.svft.Sentences;
 import io.millrace.svft.TinyModel;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Classification;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
@@ -44,7 +45,7 @@ class TrainerTest {
     assertThat(first.loss()).isCloseTo(Math.log(3), within(1e-5));
     assertThat(last.loss()).isLessThan(0.1);
     assertThat(last.correct()).containsOnly(true);
-    assertThat(last.state().values()).isNotEqualTo(first.state().values());
+    assertThat(last.state().adapter().values()).isNotEqualTo(first.state().adapter().values());
   }
 
   @Test
@@ -97,8 +98,9 @@ class TrainerTest {
     assertThat(result.correct()).containsOnly(false);
     assertThat(result.state().labels()).containsExactly("a", "b", "c", "d");
     assertThat(result.state().labelBornAtStep()).containsExactly(0, 0, 1, 1);
-    assertThat(result.state().head()).hasSize(4 * ROW);
-    assertThat(Arrays.copyOfRange(result.state().head(), 3 * ROW, 4 * ROW)).doesNotContain(0);
+    assertThat(result.state().head().values()).hasSize(4 * ROW);
+    assertThat(Arrays.copyOfRange(result.state().head().values(), 3 * ROW, 4 * ROW))
+        .doesNotContain(0);
   }
 
   @Test
@@ -136,9 +138,9 @@ class TrainerTest {
 
     TrainingState after = head.step(before, Sentences.batch(8, 4)).state();
 
-    assertThat(after.values()).isEmpty();
-    assertThat(after.valuesFirstMoment()).isEmpty();
-    assertThat(after.head()).isNotEqualTo(before.head());
+    assertThat(after.adapter().values()).isEmpty();
+    assertThat(after.adapter().firstMoment()).isEmpty();
+    assertThat(after.head().values()).isNotEqualTo(before.head().values());
   }
 
   @Test
@@ -160,7 +162,7 @@ class TrainerTest {
   @Test
   void aLossThatIsNotFiniteIsAnExceptionAndTheStateStays() {
     TrainingState before = trained(Sentences.batch(3, 4));
-    Arrays.fill(before.values(), 1e30f);
+    Arrays.fill(before.adapter().values(), 1e30f);
     String hash = before.sha256();
 
     assertThatThrownBy(() -> trainer.step(before, Sentences.batch(3, 4)))
@@ -175,7 +177,7 @@ class TrainerTest {
     TrainingState good = trained(batch);
     String expected = trainer.step(good, batch).state().sha256();
     TrainingState broken = trained(batch);
-    Arrays.fill(broken.head(), 3e38f);
+    Arrays.fill(broken.head().values(), 3e38f);
 
     assertThatThrownBy(() -> trainer.step(broken, batch))
         .isInstanceOf(NonFiniteStepException.class);
@@ -186,7 +188,10 @@ class TrainerTest {
   void anUpdateThatLeavesTheRangeOfFloatsIsAnExceptionToo() {
     Trainer reckless =
         new Trainer(
-            base, new TrainingSettings(SVFT, 1e39, 1e-2, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0, 10), 1);
+            base,
+            new TrainingSettings(
+                new Classification(), SVFT, 1e39, 1e-2, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0, 10),
+            1);
     TrainingState before = trained(Sentences.batch(3, 4));
 
     assertThatThrownBy(() -> reckless.step(before, Sentences.batch(3, 4)))

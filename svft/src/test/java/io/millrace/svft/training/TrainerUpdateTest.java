@@ -7,6 +7,7 @@ import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Classification;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -33,8 +34,8 @@ class TrainerUpdateTest {
 
     for (int step = 1; step <= 10; step++) {
       Trainer.Gradients gradients = run.step(BATCH);
-      assertClose(run.state.values()[40], m.update(gradients.values()[40], 3e-2));
-      assertClose(run.state.head()[16], bias.update(gradients.head()[16], 1e-2));
+      assertClose(run.state.adapter().values()[40], m.update(gradients.values()[40], 3e-2));
+      assertClose(run.state.head().values()[16], bias.update(gradients.head()[16], 1e-2));
     }
   }
 
@@ -48,7 +49,8 @@ class TrainerUpdateTest {
 
     for (int step = 6; step <= 10; step++) {
       Trainer.Gradients gradients = run.step(List.of(new TrainingExample("42", "new", 1)));
-      assertClose(run.state.head()[3 * 17 + 16], born.update(gradients.head()[3 * 17 + 16], 1e-2));
+      assertClose(
+          run.state.head().values()[3 * 17 + 16], born.update(gradients.head()[3 * 17 + 16], 1e-2));
     }
   }
 
@@ -62,8 +64,8 @@ class TrainerUpdateTest {
     for (int step = 1; step <= 6; step++) {
       Trainer.Gradients gradients = run.step(BATCH);
       double share = Math.min(1, step / 4.0);
-      assertClose(run.state.values()[40], m.update(gradients.values()[40], 3e-2 * share));
-      assertClose(run.state.head()[16], bias.update(gradients.head()[16], 1e-2 * share));
+      assertClose(run.state.adapter().values()[40], m.update(gradients.values()[40], 3e-2 * share));
+      assertClose(run.state.head().values()[16], bias.update(gradients.head()[16], 1e-2 * share));
     }
   }
 
@@ -73,10 +75,10 @@ class TrainerUpdateTest {
     Run run = new Run(with(0, 1e-3));
 
     float[] head = run.step(BATCH).head();
-    assertScaled(run.state.headFirstMoment(), head, 1e-4);
+    assertScaled(run.state.head().firstMoment(), head, 1e-4);
 
     float[] m = run.step(BATCH).values();
-    assertScaled(run.state.valuesFirstMoment(), m, 1e-4);
+    assertScaled(run.state.adapter().firstMoment(), m, 1e-4);
   }
 
   @Test
@@ -88,6 +90,7 @@ class TrainerUpdateTest {
 
   private static TrainingSettings with(int warmupSteps, double maxGradientNorm) {
     return new TrainingSettings(
+        new Classification(),
         AdapterMethod.parse("svft:plain"),
         3e-2,
         1e-2,
@@ -134,7 +137,8 @@ class TrainerUpdateTest {
     /** Takes a step; returns the gradients it must have seen. */
     Trainer.Gradients step(List<TrainingExample> batch) {
       TrainingState grown =
-          state.withLabels(batch.stream().map(TrainingExample::label).toList(), 16);
+          state.withLabels(
+              new Classification(), batch.stream().map(TrainingExample::label).toList(), 16);
       long[][] ids = base.tokenize(batch.stream().map(TrainingExample::text).toList());
       Trainer.Gradients gradients = trainer.gradients(grown, batch, ids);
       state = trainer.step(state, batch).state();

@@ -3,6 +3,7 @@ package io.millrace.svft.training;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.task.Classification;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -20,11 +21,11 @@ class TrainingStateTest {
     TrainingState state = TrainingState.initial(SVFT, positions, NONE, new float[] {1, 2});
 
     assertThat(state.positions()).containsExactly(0, 3);
-    assertThat(state.values()).containsExactly(1, 2);
-    assertThat(state.valuesFirstMoment()).containsExactly(0, 0);
-    assertThat(state.valuesSecondMoment()).containsExactly(0, 0);
+    assertThat(state.adapter().values()).containsExactly(1, 2);
+    assertThat(state.adapter().firstMoment()).containsExactly(0, 0);
+    assertThat(state.adapter().secondMoment()).containsExactly(0, 0);
     assertThat(state.labels()).isEmpty();
-    assertThat(state.head()).isEmpty();
+    assertThat(state.head().values()).isEmpty();
     assertThat(state.steps()).isZero();
     assertThat(state.examples()).isZero();
   }
@@ -33,14 +34,14 @@ class TrainingStateTest {
   void newLabelsGetZeroRowsAtTheEndAndNothingElseChanges() {
     TrainingState before = state(2, List.of("x", "y"), new float[] {1, 2, 3, 4, 5, 6}, 9);
 
-    TrainingState after = before.withLabels(List.of("z", "y", "w", "z"), 2);
+    TrainingState after = before.withLabels(new Classification(), List.of("z", "y", "w", "z"), 2);
 
     assertThat(after.labels()).containsExactly("x", "y", "z", "w");
     assertThat(after.labelBornAtStep()).containsExactly(0, 0, 9, 9);
-    assertThat(after.head()).containsExactly(1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0);
-    assertThat(after.headFirstMoment()).containsExactly(1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0);
-    assertThat(after.headSecondMoment()).containsExactly(1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0);
-    assertThat(after.values()).isSameAs(before.values());
+    assertThat(after.head().values()).containsExactly(1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0);
+    assertThat(after.head().firstMoment()).containsExactly(1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0);
+    assertThat(after.head().secondMoment()).containsExactly(1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0);
+    assertThat(after.adapter().values()).isSameAs(before.adapter().values());
     assertThat(after.steps()).isEqualTo(before.steps());
     assertThat(after.examples()).isEqualTo(before.examples());
   }
@@ -49,7 +50,7 @@ class TrainingStateTest {
   void knownLabelsLeaveTheStateAsItIs() {
     TrainingState before = state(2, List.of("x", "y"), new float[6], 9);
 
-    assertThat(before.withLabels(List.of("y", "x", "y"), 2)).isSameAs(before);
+    assertThat(before.withLabels(new Classification(), List.of("y", "x", "y"), 2)).isSameAs(before);
   }
 
   @Test
@@ -75,13 +76,9 @@ class TrainingStateTest {
               List.of(),
               new long[0],
               new int[3],
-              arrays[7],
-              arrays[0],
-              arrays[1],
-              arrays[2],
-              arrays[3],
-              arrays[4],
-              arrays[5],
+              arrays[6],
+              new Parameters(arrays[0], arrays[1], arrays[2]),
+              new Parameters(arrays[3], arrays[4], arrays[5]),
               0,
               0));
     }
@@ -104,12 +101,8 @@ class TrainingStateTest {
         new long[labels.size()],
         new int[0],
         NONE,
-        new float[] {m},
-        new float[1],
-        new float[1],
-        head,
-        head.clone(),
-        head.clone(),
+        Parameters.initial(new float[] {m}),
+        new Parameters(head, head.clone(), head.clone()),
         steps,
         3);
   }

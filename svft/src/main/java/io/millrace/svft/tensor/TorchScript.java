@@ -8,72 +8,97 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
-import io.millrace.svft.model.ModelException;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /**
- * The TorchScript program {@code encoder.py}: the encoder's forward pass and its gradients, written
- * out instead of left to autograd. One call per slice takes the place of some thousand calls from
- * Java, and nothing is kept or computed that the gradients asked for do not need.
+ * A TorchScript program made from source text: one class without attributes, and beside it pieces,
+ * each a file of functions that the class and the other pieces call by {@code
+ * __torch__.<piece>.<function>}. One call from Java takes the place of some thousand.
  *
  * <p>A TorchScript archive is a stored zip of source text and a pickle that names the class.
  */
-public final class EncoderScript implements AutoCloseable {
-  private static final String SOURCE = "/io/millrace/svft/engine/encoder.py";
-  private static final String CLASS = "Encoder";
+public final class TorchScript implements AutoCloseable {
+
+  /**
+   * Where a program's source lies.
+   *
+   * @param directory on the class path, such as {@code /io/millrace/svft/engine/}
+   * @param className the class, in the file {@code <className in lower case>.py}
+   * @param pieces names of the other files, without their ending
+   */
+  public record Source(String directory, String className, List<String> pieces) {
+
+    private String main() {
+      return file(className.toLowerCase(Locale.ROOT));
+    }
+
+    private String file(String name) {
+      return directory + name + ".py";
+    }
+
+    /** All of its text: the class's file, then the pieces in their order. */
+    public byte[] text() {
+      ByteArrayOutputStream all = new ByteArrayOutputStream();
+      all.writeBytes(read(main()));
+      pieces.forEach(piece -> all.writeBytes(read(file(piece))));
+      return all.toByteArray();
+    }
+  }
 
   private final PtNDManager manager;
   private final PtSymbolBlock module;
 
-  public EncoderScript(NDManager manager) {
+  /**
+   * Loads a program.
+   *
+   * @param manager whose device its results lie on, unless a scope of the caller owns them
+   */
+  public TorchScript(NDManager manager, Source source) {
     this.manager = (PtNDManager) manager;
-    this.module = load(this.manager, SOURCE, CLASS);
-  }
-
-  /** Its source text. */
-  public static byte[] source() {
-    return read(SOURCE);
-  }
-
-  /** Loads the program in that resource, which is one class without attributes. */
-  public static PtSymbolBlock load(PtNDManager manager, String resource, String className) {
     try {
-      byte[] archive = archive(read(resource), className);
-      return JniUtils.loadModule(manager, new ByteArrayInputStream(archive), false, false);
+      this.module =
+          JniUtils.loadModule(
+              this.manager, new ByteArrayInputStream(archive(source)), false, false);
     } catch (IOException e) {
-      throw new ModelException(resource + ": " + e.getMessage(), e);
+      throw new UncheckedIOException(source.main(), e);
     }
   }
 
   private static byte[] read(String resource) {
-    try (InputStream in = EncoderScript.class.getResourceAsStream(resource)) {
+    try (InputStream in = TorchScript.class.getResourceAsStream(resource)) {
       return in.readAllBytes();
     } catch (IOException e) {
-      throw new ModelException(resource + ": " + e.getMessage(), e);
+      throw new UncheckedIOException(resource, e);
     }
   }
 
-  private static byte[] archive(byte[] source, String className) throws IOException {
+  private static byte[] archive(Source source) throws IOException {
     ByteArrayOutputStream pickle = new ByteArrayOutputStream();
     // Protocol 2: an object of the class, made without arguments, with the state {training: True}.
     pickle.write(new byte[] {(byte) 0x80, 2});
-    pickle.writeBytes(("c__torch__\n" + className + "\n").getBytes(StandardCharsets.US_ASCII));
+    pickle.writeBytes(
+        ("c__torch__\n" + source.className() + "\n").getBytes(StandardCharsets.US_ASCII));
     pickle.write(new byte[] {')', (byte) 0x81, '}', 'X', 8, 0, 0, 0});
     pickle.writeBytes("training".getBytes(StandardCharsets.US_ASCII));
     pickle.write(new byte[] {(byte) 0x88, 's', 'b', '.'});
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
       store(zip, "data.pkl", pickle.toByteArray());
-      store(zip, "code/__torch__.py", source);
+      store(zip, "code/__torch__.py", read(source.main()));
+      for (String piece : source.pieces()) {
+        store(zip, "code/__torch__/" + piece + ".py", read(source.file(piece)));
+      }
       store(zip, "constants.pkl", new byte[] {(byte) 0x80, 2, ')', '.'});
       store(zip, "version", "3\n".getBytes(StandardCharsets.US_ASCII));
     }
@@ -83,7 +108,7 @@ public final class EncoderScript implements AutoCloseable {
   private static void store(ZipOutputStream zip, String name, byte[] content) throws IOException {
     CRC32 crc = new CRC32();
     crc.update(content);
-    ZipEntry entry = new ZipEntry("encoder/" + name);
+    ZipEntry entry = new ZipEntry("program/" + name);
     entry.setMethod(ZipEntry.STORED);
     entry.setSize(content.length);
     entry.setCrc(crc.getValue());
@@ -109,17 +134,27 @@ public final class EncoderScript implements AutoCloseable {
     }
   }
 
+  /** Runs a method that takes nothing and returns a text. */
+  public String text(String method) {
+    Torch.prepareThread();
+    try (IValue result = IValueUtils.runMethod(module, method)) {
+      return result.toStringValue();
+    }
+  }
+
+  /** A list of tensors, as an argument. */
   public static IValue tensors(List<NDArray> arrays) {
     return IValue.listFrom(arrays.toArray(PtNDArray[]::new));
   }
 
+  /** One tensor, as an argument. */
   public static IValue tensor(NDArray array) {
     return IValue.from((PtNDArray) array);
   }
 
   /** A list of lists; no lists within may be empty alone, since an empty one has no type. */
   public static IValue lists(List<List<NDArray>> lists) {
-    IValue[] inner = lists.stream().map(EncoderScript::tensors).toArray(IValue[]::new);
+    IValue[] inner = lists.stream().map(TorchScript::tensors).toArray(IValue[]::new);
     try {
       return IValue.listFrom(inner);
     } finally {

@@ -1,4 +1,4 @@
-package io.millrace.svft.adapter;
+package io.millrace.svft.task;
 
 import java.util.Arrays;
 

@@ -1,0 +1,281 @@
+package io.millrace.svft.engine;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.tensor.Torch;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * How the engine computes y = x W'ᵀ + b for one linear weight W' [out, in]: a kind, and the tensors
+ * that this kind reads. {@code linear.py} holds the same table from its side.
+ *
+ * <p>A low-rank term may be added to every kind: y += c (x Aᵀ) Bᵀ.
+ */
+public final class LinearProduct {
+  /** The kinds, each under the code that {@code linear.py} knows it by. */
+  enum Kind {
+    /** [W, b]: y = x Wᵀ + b. */
+    DENSE(0, false),
+    /** [W, b], with the gradient of W. */
+    DENSE_TRAINED(1, true),
+    /** [Vᵀ, U, b, s]: y = ((x V) · s) Uᵀ + b, with the gradient of s. */
+    DIAGONAL(2, true),
+    /** [Vᵀ, U, b, bands]: S lies between two diagonals, with the gradient of every band. */
+    BANDS(3, true),
+    /** [Vᵀ, U, b, s, index, m]: S = diag(s) with m added at places, with the gradient of m. */
+    PLACES(4, true),
+    /** [Vᵀ, U, b, s]: S = diag(s), with the gradient of all of S. */
+    SCORED(5, true),
+    /** [Vᵀ, U, b, s]: as {@link #DIAGONAL}, without a gradient. */
+    FACTORED(6, false);
+
+    private final long code;
+    private final boolean trained;
+
+    Kind(long code, boolean trained) {
+      this.code = code;
+      this.trained = trained;
+    }
+
+    boolean isDense() {
+      return this == DENSE || this == DENSE_TRAINED;
+    }
+  }
+
+  private static final int[] IN_ORDER = {};
+
+  private final Kind kind;
+  private final List<NDArray> tensors;
+  private final List<NDArray> lowRank;
+  private final long gradientSize;
+  private final int[] gradientOrder;
+
+  private LinearProduct(
+      Kind kind,
+      List<NDArray> tensors,
+      List<NDArray> lowRank,
+      long gradientSize,
+      int[] gradientOrder) {
+    this.kind = kind;
+    this.tensors = List.copyOf(tensors);
+    this.lowRank = List.copyOf(lowRank);
+    this.gradientSize = gradientSize;
+    this.gradientOrder = gradientOrder;
+  }
+
+  private static LinearProduct of(Kind kind, long gradientSize, NDArray... tensors) {
+    return new LinearProduct(kind, List.of(tensors), List.of(), gradientSize, IN_ORDER);
+  }
+
+  /**
+   * A frozen weight.
+   *
+   * @param w [out, in]
+   * @param b [out]
+   */
+  public static LinearProduct dense(NDArray w, NDArray b) {
+    return of(Kind.DENSE, 0, w, b);
+  }
+
+  /**
+   * A weight of the base model as it was loaded, dense or in its factors, frozen.
+   *
+   * @param manager owns the arrays made here, unless a scope of the caller does
+   */
+  public static LinearProduct frozen(BaseModel.Linear linear, NDManager manager) {
+    if (linear.dense() != null) {
+      return dense(linear.dense(), linear.bias());
+    }
+    return factored(
+        linear.factors().vt(),
+        linear.factors().u(),
+        linear.bias(),
+        Torch.array(manager, linear.sigma(), linear.sigma().length));
+  }
+
+  /**
+   * A weight of which every value is trained. Its gradient has the order of w.
+   *
+   * @param w [out, in]
+   * @param b [out]
+   */
+  public static LinearProduct denseTrained(NDArray w, NDArray b) {
+    return of(Kind.DENSE_TRAINED, w.size(), w, b);
+  }
+
+  /**
+   * A frozen weight in its factors.
+   *
+   * @param vt [n, in]
+   * @param u [out, n]
+   * @param b [out]
+   * @param s [n]
+   */
+  public static LinearProduct factored(NDArray vt, NDArray u, NDArray b, NDArray s) {
+    return of(Kind.FACTORED, 0, vt, u, b, s);
+  }
+
+  /**
+   * W' = U diag(s) Vᵀ with s trained. Its gradient is [n].
+   *
+   * @param vt [n, in]
+   * @param u [out, n]
+   * @param b [out]
+   * @param s [n]
+   */
+  public static LinearProduct diagonal(NDArray vt, NDArray u, NDArray b, NDArray s) {
+    return of(Kind.DIAGONAL, s.size(), vt, u, b, s);
+  }
+
+  /**
+   * W' = U S Vᵀ with S in diagonals.
+   *
+   * @param vt [n, in]
+   * @param u [out, n]
+   * @param b [out]
+   * @param bands [2d + 1, n]: place [k, i] holds S[i, i + k − d]
+   * @param gradientOrder per trained value its place in bands, row-major
+   */
+  public static LinearProduct bands(
+      NDArray vt, NDArray u, NDArray b, NDArray bands, int[] gradientOrder) {
+    return new LinearProduct(
+        Kind.BANDS, List.of(vt, u, b, bands), List.of(), bands.size(), gradientOrder);
+  }
+
+  /**
+   * W' = U (diag(s) + M) Vᵀ with M trained at given places. Its gradient has the order of m.
+   *
+   * @param vt [n, in]
+   * @param u [out, n]
+   * @param b [out]
+   * @param s [n]
+   * @param index [size]: row-major places in M, int64
+   * @param m [size]: the values there
+   */
+  public static LinearProduct places(
+      NDArray vt, NDArray u, NDArray b, NDArray s, NDArray index, NDArray m) {
+    return of(Kind.PLACES, m.size(), vt, u, b, s, index, m);
+  }
+
+  /**
+   * W' = U diag(s) Vᵀ, with the gradient of every place of the n × n matrix between U and Vᵀ.
+   *
+   * @param vt [n, in]
+   * @param u [out, n]
+   * @param b [out]
+   * @param s [n]
+   */
+  public static LinearProduct scored(NDArray vt, NDArray u, NDArray b, NDArray s) {
+    return of(Kind.SCORED, s.size() * s.size(), vt, u, b, s);
+  }
+
+  /**
+   * This product plus a trained low-rank term, c B A. Their gradients, A's and then B's, follow
+   * those of the product itself.
+   *
+   * @param a [r, in]
+   * @param b [out, r]
+   * @param c [1]
+   */
+  public LinearProduct plusLowRank(NDArray a, NDArray b, NDArray c) {
+    if (!lowRank.isEmpty() || gradientOrder.length > 0) {
+      throw new IllegalStateException(kind + " takes no low-rank term here");
+    }
+    return new LinearProduct(
+        kind, tensors, List.of(a, b, c), gradientSize + a.size() + b.size(), IN_ORDER);
+  }
+
+  /** Whether W' is one matrix already, so that there is nothing to merge. */
+  public boolean isDense() {
+    return kind.isDense() && lowRank.isEmpty();
+  }
+
+  /**
+   * W' itself.
+   *
+   * @return [out, in]
+   * @throws IllegalStateException where the product is not {@link #isDense}
+   */
+  public NDArray dense() {
+    if (!isDense()) {
+      throw new IllegalStateException(kind + " is not one matrix");
+    }
+    return tensors.get(0);
+  }
+
+  /** Rows of S, or of W where the weight is dense: what a row of W' costs to merge. */
+  public int directions() {
+    return (int) tensors.get(0).getShape().get(0);
+  }
+
+  /**
+   * The same product for some rows of W'. The caller owns the views.
+   *
+   * @param from the first row
+   * @param to the row after the last
+   */
+  LinearProduct rows(int from, int to) {
+    NDIndex rows = new NDIndex(from + ":" + to);
+    // The tensors with one row per output: W or U, and B.
+    List<NDArray> linear = new ArrayList<>(tensors);
+    int at = kind.isDense() ? 0 : 1;
+    linear.set(at, linear.get(at).get(rows));
+    List<NDArray> low = new ArrayList<>(lowRank);
+    if (!low.isEmpty()) {
+      low.set(1, low.get(1).get(rows));
+    }
+    return new LinearProduct(kind, linear, low, gradientSize, gradientOrder);
+  }
+
+  long code() {
+    return kind.code;
+  }
+
+  List<NDArray> tensors() {
+    return tensors;
+  }
+
+  List<NDArray> lowRank() {
+    return lowRank;
+  }
+
+  boolean isTrained() {
+    return kind.trained || !lowRank.isEmpty();
+  }
+
+  /** How many values the engine's gradient of this weight has. */
+  int gradientSize() {
+    return Math.toIntExact(gradientSize);
+  }
+
+  /** How many values are trained here: what {@link #gradient} copies. */
+  int trainedSize() {
+    return gradientOrder.length > 0 ? gradientOrder.length : gradientSize();
+  }
+
+  /**
+   * Copies this weight's gradient into the order of its trained values.
+   *
+   * @param flat the engine's gradients
+   * @param at where this weight's start in them
+   * @param sorted receives {@link #trainedSize} values
+   * @param offset where they start in it
+   */
+  void gradient(float[] flat, int at, float[] sorted, int offset) {
+    if (gradientOrder.length == 0) {
+      System.arraycopy(flat, at, sorted, offset, gradientSize());
+      return;
+    }
+    for (int k = 0; k < gradientOrder.length; k++) {
+      sorted[offset + k] = flat[at + gradientOrder[k]];
+    }
+  }
+
+  /** Whether the engine's gradient already has the order of the trained values. */
+  boolean isGradientInOrder() {
+    return gradientOrder.length == 0;
+  }
+}

@@ -1,0 +1,47 @@
+package io.millrace.svft.method;
+
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** Every adapter method, by its form. A new method is one class, and one line here. */
+public final class AdapterMethods {
+  private static final List<MethodForm> FORMS =
+      List.of(Svft.FORM, Lora.FORM, FullFineTuning.FORM, HeadOnly.FORM);
+
+  private AdapterMethods() {}
+
+  /** The forms, in the order in which help lists them. */
+  public static List<MethodForm> forms() {
+    return FORMS;
+  }
+
+  /**
+   * The form of that id.
+   *
+   * @throws IllegalArgumentException where there is no such method
+   */
+  public static MethodForm form(String id) {
+    return FORMS.stream()
+        .filter(form -> form.id().equals(id))
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("unknown adapter method \"" + id + "\""));
+  }
+
+  /** As {@link AdapterMethod#parse}. */
+  static AdapterMethod parse(String text) {
+    MethodText parts = MethodText.of(text);
+    for (MethodForm form : FORMS) {
+      if (form.takes(parts)) {
+        return form.parse(parts);
+      }
+    }
+    List<String> usages = FORMS.stream().flatMap(form -> form.usage().stream()).toList();
+    throw new IllegalArgumentException(
+        "unknown adapter method \""
+            + text
+            + "\": use "
+            + usages.stream().limit(usages.size() - 1).collect(Collectors.joining(", "))
+            + " or "
+            + usages.get(usages.size() - 1));
+  }
+}

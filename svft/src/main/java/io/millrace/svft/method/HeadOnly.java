@@ -1,0 +1,54 @@
+package io.millrace.svft.method;
+
+import ai.djl.ndarray.NDManager;
+import io.millrace.svft.engine.LinearProduct;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.WeightRole;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** The head alone, on a frozen encoder. */
+public record HeadOnly() implements AdapterMethod {
+  static final MethodForm FORM =
+      new MethodForm("head", "nothing", List.of("head"), List.of(), false, text -> new HeadOnly());
+
+  @Override
+  public MethodForm form() {
+    return FORM;
+  }
+
+  @Override
+  public String spec() {
+    return id();
+  }
+
+  @Override
+  public Map<String, String> options() {
+    return Map.of();
+  }
+
+  @Override
+  public Set<WeightRole> weights() {
+    return Set.of();
+  }
+
+  /** No value moves by it. It is on record all the same, as {@code full}'s. */
+  @Override
+  public double learningRate() {
+    return 2e-5;
+  }
+
+  @Override
+  public List<ValueTensor> tensors(EncoderWeight weight) {
+    return List.of();
+  }
+
+  @Override
+  public LinearProduct product(
+      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager) {
+    return LinearProduct.frozen(linear, manager);
+  }
+}

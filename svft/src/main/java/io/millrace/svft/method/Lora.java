@@ -1,0 +1,136 @@
+package io.millrace.svft.method;
+
+import ai.djl.ndarray.NDManager;
+import io.millrace.svft.engine.LinearProduct;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.SplitMix64;
+import io.millrace.svft.tensor.Torch;
+import java.math.BigDecimal;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Low-rank adaptation (Hu et al., 2021, arXiv 2106.09685): W' = W + alpha / rank · B A, with A
+ * [rank, in] and B [out, rank] trained.
+ *
+ * <p>A weight's values are A's, then B's, named as PEFT names them. B starts at zero, and A as PEFT
+ * draws it: uniform in ±1/√in (He et al., 2015, with a = √5), by a generator that the weight's name
+ * seeds.
+ *
+ * @param rank rows of A
+ * @param alpha numerator of the scale
+ * @param weights the adapted weights
+ */
+public record Lora(int rank, double alpha, Set<WeightRole> weights) implements AdapterMethod {
+  private static final String ID = "lora";
+
+  static final MethodForm FORM =
+      new MethodForm(
+          ID,
+          "two low-rank factors",
+          List.of("lora", "lora:RANK"),
+          List.of(
+              MethodOption.wholeNumber(
+                  "rank", 8, 1, 1 << 20, MethodOption.Role.ARGUMENT, "LoRA's rank."),
+              MethodOption.decimal(
+                  "alpha",
+                  0,
+                  0,
+                  1e6,
+                  MethodOption.Role.DERIVED,
+                  "LoRA's alpha: its product is scaled by alpha over rank. 0 is twice the rank.")),
+          true,
+          Lora::parse);
+
+  /**
+   * @throws IllegalArgumentException where rank or alpha is not positive, alpha is not finite, or
+   *     no weight is adapted
+   */
+  public Lora {
+    if (rank < 1) {
+      throw new IllegalArgumentException("lora: rank is " + rank + ", and must be positive");
+    }
+    if (!(alpha > 0 && alpha <= Double.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          "lora: alpha is " + alpha + ", and must be positive and finite");
+    }
+    weights = AdapterMethod.inOrder(ID, weights);
+  }
+
+  /** All six roles, and alpha twice the rank: a scale of 2 at every rank. */
+  public Lora(int rank) {
+    this(rank, 2.0 * rank, WeightRole.all());
+  }
+
+  private static AdapterMethod parse(MethodText text) {
+    int rank = text.wholeNumber("rank", text.argument().orElse("8"));
+    double alpha = text.decimal("alpha").orElse(2.0 * rank);
+    return new Lora(rank, alpha, text.weights(WeightRole.all()));
+  }
+
+  /** What B A is multiplied by: alpha / rank. */
+  public double scale() {
+    return alpha / rank;
+  }
+
+  @Override
+  public MethodForm form() {
+    return FORM;
+  }
+
+  @Override
+  public String spec() {
+    String plainAlpha = BigDecimal.valueOf(alpha).stripTrailingZeros().toPlainString();
+    return ID
+        + ":"
+        + rank
+        + ";alpha="
+        + plainAlpha
+        + MethodText.weightsOption(weights, WeightRole.all());
+  }
+
+  @Override
+  public Map<String, String> options() {
+    return Map.of("rank", Integer.toString(rank), "alpha", Double.toString(alpha));
+  }
+
+  @Override
+  public double learningRate() {
+    return 5e-4;
+  }
+
+  @Override
+  public List<ValueTensor> tensors(EncoderWeight weight) {
+    return List.of(
+        new ValueTensor(".lora_A.weight", rank, weight.in()),
+        new ValueTensor(".lora_B.weight", weight.out(), rank));
+  }
+
+  @Override
+  public void initialize(BaseModel.Linear linear, float[] values) {
+    int in = linear.weight().in();
+    double bound = 1 / StrictMath.sqrt(in);
+    SplitMix64 draws = SplitMix64.seededBy(linear.weight().name());
+    for (int i = 0; i < rank * in; i++) {
+      values[i] = (float) ((2 * draws.nextDouble() - 1) * bound);
+    }
+  }
+
+  @Override
+  public LinearProduct product(
+      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager) {
+    int in = linear.weight().in();
+    int out = linear.weight().out();
+    int a = rank * in;
+    return LinearProduct.frozen(linear, manager)
+        .plusLowRank(
+            Torch.array(manager, Arrays.copyOf(values, a), rank, in),
+            Torch.array(manager, Arrays.copyOfRange(values, a, values.length), out, rank),
+            Torch.array(manager, new float[] {(float) scale()}, 1));
+  }
+}

@@ -1,0 +1,202 @@
+package io.millrace.svft.method;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import io.millrace.svft.engine.LinearProduct;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Torch;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Singular vectors fine-tuning (Lingam et al., 2024, arXiv 2405.19597): W' = U (diag(Σ) + M) Vᵀ, of
+ * which the pattern's values of M are trained.
+ *
+ * <p>A weight's values are M's, in the row-major order of their positions.
+ *
+ * @param pattern which values of M
+ * @param rank how many leading singular directions the basis is truncated to, which makes M rank ×
+ *     rank and takes the others out of W: see {@link Truncation}; 0 keeps all
+ * @param weights the adapted weights; for top-k square ones only
+ */
+public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implements AdapterMethod {
+  private static final String ID = "svft";
+
+  static final MethodForm FORM =
+      new MethodForm(
+          ID,
+          "a sparse M among the singular vectors",
+          List.of("svft", "svft:PATTERN"),
+          List.of(
+              MethodOption.text(
+                  "pattern",
+                  "plain",
+                  MethodOption.Role.ARGUMENT,
+                  "Which values of M are trained: plain, banded:D, random:D or random:D:SEED,"
+                      + " top-k:D, gradient:D; all but plain have as many as a band of D diagonals"
+                      + " on either side."),
+              MethodOption.wholeNumber(
+                  "rank",
+                  0,
+                  0,
+                  1 << 20,
+                  MethodOption.Role.OPTION,
+                  "Leading singular directions kept of every adapted weight; the others are cut"
+                      + " off, which changes the base model. 0 keeps all.")),
+          true,
+          Svft::parse);
+
+  /**
+   * @throws IllegalArgumentException where the rank is negative, no weight is adapted, or top-k is
+   *     to adapt a weight that is not square
+   */
+  public Svft {
+    if (rank < 0) {
+      throw new IllegalArgumentException("svft: rank is " + rank + ", and must not be negative");
+    }
+    weights = AdapterMethod.inOrder(ID, weights);
+    Set<WeightRole> refused = EnumSet.copyOf(weights);
+    refused.removeAll(defaultWeights(pattern));
+    if (!refused.isEmpty()) {
+      throw new IllegalArgumentException(
+          "svft:%s: not square: %s; top-k is defined for square weights only: use %s"
+              .formatted(
+                  pattern.id(), MethodText.ids(refused), MethodText.ids(defaultWeights(pattern))));
+    }
+  }
+
+  /** All singular directions of the weights that {@link #defaultWeights} names. */
+  public Svft(Pattern pattern) {
+    this(pattern, 0, defaultWeights(pattern));
+  }
+
+  private static AdapterMethod parse(MethodText text) {
+    Pattern pattern = text.argument().map(Pattern::parse).orElseGet(PlainPattern::new);
+    int rank = text.wholeNumber("rank", text.options().getOrDefault("rank", "0"));
+    return new Svft(pattern, rank, text.weights(defaultWeights(pattern)));
+  }
+
+  /** All six roles; for a pattern of square matrices the four that are square in every encoder. */
+  public static Set<WeightRole> defaultWeights(Pattern pattern) {
+    return pattern.squareOnly()
+        ? Collections.unmodifiableSet(
+            EnumSet.of(
+                WeightRole.QUERY, WeightRole.KEY, WeightRole.VALUE, WeightRole.ATTENTION_OUTPUT))
+        : WeightRole.all();
+  }
+
+  @Override
+  public MethodForm form() {
+    return FORM;
+  }
+
+  @Override
+  public String spec() {
+    return ID
+        + ":"
+        + pattern.id()
+        + (rank == 0 ? "" : ";rank=" + rank)
+        + MethodText.weightsOption(weights, defaultWeights(pattern));
+  }
+
+  @Override
+  public Map<String, String> options() {
+    return Map.of("pattern", pattern.id(), "rank", Integer.toString(rank));
+  }
+
+  /**
+   * AdamW moves every value by about the rate, so a pattern with more values in each row of M moves
+   * it further in a step: the rate is divided by the root of their number.
+   */
+  @Override
+  public double learningRate() {
+    double perRow = 2 * pattern.d() + 1;
+    return 3e-2 / StrictMath.sqrt(perRow);
+  }
+
+  @Override
+  public Optional<Pattern> sparsity() {
+    return Optional.of(pattern);
+  }
+
+  @Override
+  public int directions(EncoderWeight weight) {
+    return rank == 0 ? weight.rank() : Math.min(rank, weight.rank());
+  }
+
+  @Override
+  public Set<WeightRole> factored() {
+    return weights;
+  }
+
+  @Override
+  public Optional<String> warning(ModelFiles model) {
+    return rank == 0 ? Optional.empty() : Truncation.warning(model, this);
+  }
+
+  @Override
+  public List<ValueTensor> tensors(EncoderWeight weight) {
+    return List.of(new ValueTensor(".svft.m", pattern.size(directions(weight))));
+  }
+
+  @Override
+  public LinearProduct product(
+      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager) {
+    if (linear.factors() == null) {
+      throw new AdapterException(
+          "the base model was loaded without the singular basis of " + linear.weight().name());
+    }
+    int n = directions(linear.weight());
+    NDArray vt = linear.factors().vt();
+    NDArray u = linear.factors().u();
+    if (n < linear.weight().rank()) {
+      vt = vt.get(new NDIndex(":" + n));
+      u = u.get(new NDIndex(":, :" + n));
+      // A view belongs to the manager of what it looks into, which is the base model's.
+      vt.attach(manager);
+      u.attach(manager);
+    }
+    NDArray bias = linear.bias();
+    float[] sigma = Arrays.copyOf(linear.sigma(), n);
+    if (positions.isEmpty()) {
+      return LinearProduct.scored(vt, u, bias, Torch.array(manager, sigma, n));
+    }
+    Positions where = positions.get();
+    return switch (pattern.form()) {
+      case DIAGONAL -> {
+        for (int k = 0; k < n; k++) {
+          sigma[k] += values[k];
+        }
+        yield LinearProduct.diagonal(vt, u, bias, Torch.array(manager, sigma, n));
+      }
+      case BANDS -> {
+        int d = where.bandwidth();
+        int[] places = where.inBands(d, n);
+        float[] bands = new float[(2 * d + 1) * n];
+        System.arraycopy(sigma, 0, bands, d * n, n);
+        for (int k = 0; k < places.length; k++) {
+          bands[places[k]] += values[k];
+        }
+        NDArray array = Torch.array(manager, bands, 2 * d + 1, n);
+        yield LinearProduct.bands(vt, u, bias, array, places);
+      }
+      case PLACES ->
+          LinearProduct.places(
+              vt,
+              u,
+              bias,
+              Torch.array(manager, sigma, n),
+              Torch.array(manager, Arrays.stream(where.flat(n)).asLongStream().toArray()),
+              Torch.array(manager, values, values.length));
+    };
+  }
+}

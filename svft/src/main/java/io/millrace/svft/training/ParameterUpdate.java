@@ -1,0 +1,146 @@
+package io.millrace.svft.training;
+
+import io.millrace.svft.engine.SliceThreads;
+import io.millrace.svft.method.AdapterLayout;
+import io.millrace.svft.method.Pattern;
+import io.millrace.svft.method.ScoredPositions;
+import io.millrace.svft.tensor.Floats;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+
+/**
+ * What a step does with its gradients: clip them, move the adapter's and the head's parameters by
+ * AdamW at the rates of the schedule, or, while a gradient pattern scores, add up scores and choose
+ * positions.
+ */
+final class ParameterUpdate {
+  private static final float[] NO_SHARES = {};
+  private static final int VALUES_PER_TASK = 1 << 18;
+
+  private final TrainingSettings settings;
+  private final AdapterLayout layout;
+  private final int hidden;
+  private final AdamW optimizer;
+  private final SliceThreads threads;
+
+  /**
+   * @param hidden width of the encoder: a row of the head has one value more
+   */
+  ParameterUpdate(
+      TrainingSettings settings, AdapterLayout layout, int hidden, SliceThreads threads) {
+    this.settings = settings;
+    this.layout = layout;
+    this.hidden = hidden;
+    this.optimizer = new AdamW(settings);
+    this.threads = threads;
+  }
+
+  /**
+   * The state after a step. Gradients are clipped in place.
+   *
+   * @throws NonFiniteStepException where a value of it is not finite
+   */
+  TrainingState of(TrainingState state, Trainer.Gradients gradients, int examples) {
+    long step = state.steps() + 1;
+    int[] positions = state.positions();
+    float[] scores = state.scores();
+    Parameters adapter = state.adapter().copy();
+    if (choosesPositions(state)) {
+      scores = scores.clone();
+      for (int i = 0; i < scores.length; i++) {
+        scores[i] += Math.abs(gradients.values()[i]);
+      }
+      if (step == settings.scoringSteps()) {
+        ScoredPositions chosen =
+            ScoredPositions.choose(layout, state.method().sparsity().orElseThrow(), scores);
+        positions = chosen.positions();
+        scores = chosen.shares();
+        adapter = Parameters.initial(new float[layout.size()]);
+      }
+    } else {
+      clip(gradients.values());
+      // A gradient pattern's values exist from the step after their positions were chosen.
+      boolean scored = state.method().sparsity().filter(Pattern::needsGradients).isPresent();
+      long updates = scored ? step - settings.scoringSteps() : step;
+      double rate = settings.learningRate() * warmup(step) * decay(step);
+      updateAdapter(adapter, gradients.values(), updates, rate, scores);
+    }
+    Parameters head = state.head().copy();
+    clip(gradients.head());
+    updateHead(head, gradients.head(), state, step);
+    if (!Floats.allFinite(scores) || !adapter.allFinite() || !head.allFinite()) {
+      throw new NonFiniteStepException("the batch's update is not finite");
+    }
+    return new TrainingState(
+        state.method(),
+        state.labels(),
+        state.labelBornAtStep(),
+        positions,
+        scores,
+        adapter,
+        head,
+        step,
+        state.examples() + examples);
+  }
+
+  /** Whether a gradient pattern still adds up scores. */
+  private static boolean choosesPositions(TrainingState state) {
+    return state.adapter().size() == 0 && state.scores().length > 0;
+  }
+
+  /** Every value is updated by itself, so threads may share them. */
+  private void updateAdapter(
+      Parameters adapter, float[] gradient, long step, double rate, float[] shares) {
+    List<Callable<Void>> tasks = new ArrayList<>();
+    for (int from = 0; from < adapter.size(); from += VALUES_PER_TASK) {
+      int start = from;
+      int end = Math.min(adapter.size() - start, VALUES_PER_TASK) + start;
+      tasks.add(
+          () -> {
+            optimizer.update(adapter, gradient, start, end, step, rate, shares);
+            return null;
+          });
+    }
+    threads.run(tasks);
+  }
+
+  /** A row's bias correction counts the row's own updates, not those before it existed. */
+  private void updateHead(Parameters head, float[] gradient, TrainingState state, long step) {
+    int row = hidden + 1;
+    double rate = settings.headLearningRate() * warmup(step);
+    for (int label = 0; label < state.labels().size(); label++) {
+      long updates = step - state.labelBornAtStep()[label];
+      optimizer.update(head, gradient, label * row, (label + 1) * row, updates, rate, NO_SHARES);
+    }
+  }
+
+  private double warmup(long step) {
+    return settings.warmupSteps() == 0 ? 1 : Math.min(1.0, (double) step / settings.warmupSteps());
+  }
+
+  private double decay(long step) {
+    return settings.decaySteps() == 0
+        ? 1
+        : Math.max(
+            settings.decayFloor(),
+            1 / StrictMath.sqrt(1 + (step - 1) / (double) settings.decaySteps()));
+  }
+
+  private void clip(float[] gradient) {
+    if (settings.maxGradientNorm() == 0) {
+      return;
+    }
+    double squares = 0;
+    for (float g : gradient) {
+      squares += (double) g * g;
+    }
+    double norm = StrictMath.sqrt(squares);
+    if (norm > settings.maxGradientNorm()) {
+      float scale = (float) (settings.maxGradientNorm() / norm);
+      for (int i = 0; i < gradient.length; i++) {
+        gradient[i] *= scale;
+      }
+    }
+  }
+}

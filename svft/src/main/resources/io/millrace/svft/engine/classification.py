@@ -1,0 +1,17 @@
+# The head and the loss of the task classification: softmax cross-entropy over labels.
+#
+#   head   weight [labels, H], bias [labels]
+#   target [B, labels]: each example's share of the loss at its label, zero elsewhere
+
+# Logits [B, labels], the loss [], the gradients of the head's weight and bias, and the gradient
+# of the logits.
+def step(pooled: Tensor, head: List[Tensor], target: Tensor) -> Tuple[List[Tensor], Tensor]:
+  logits = torch.addmm(head[1], pooled, torch.t(head[0]))
+  logp = torch.log_softmax(logits, -1)
+  loss = torch.neg(torch.sum(torch.mul(logp, target)))
+  dlogits = torch.sub(torch.mul(torch.exp(logp), torch.sum(target, [1], True)), target)
+  return ([logits, loss, torch.mm(torch.t(dlogits), pooled), torch.sum(dlogits, [0])], dlogits)
+
+# The gradient of the pooled vectors [B, H].
+def backward(dlogits: Tensor, head: List[Tensor]) -> Tensor:
+  return torch.mm(dlogits, head[0])
