@@ -1,12 +1,9 @@
 package io.millrace.benchmarks.model;
 
-import io.millrace.svft.method.Svft;
-
-import io.millrace.svft.method.Lora;
-
-import io.millrace.svft.method.FullFineTuning;
-
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.FullFineTuning;
+import io.millrace.svft.method.Lora;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;

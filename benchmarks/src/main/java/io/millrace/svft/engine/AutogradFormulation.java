@@ -1,9 +1,5 @@
 package io.millrace.svft.engine;
 
-import io.millrace.svft.method.Svft;
-
-import io.millrace.svft.method.Lora;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
@@ -18,15 +14,17 @@ import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
-import io.millrace.svft.task.Head;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.Lora;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.Pooling;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.Trainer;
@@ -182,7 +180,8 @@ final class AutogradFormulation implements StepFormulation {
     JniUtils.setNumThreads(threads);
     try (NDScope scope = new NDScope()) {
       List<NDArray> leaves = leaves(state);
-      NDArray headWeight = Torch.array(manager, Head.weights(state.head().values(), hidden), labels, hidden);
+      NDArray headWeight =
+          Torch.array(manager, Head.weights(state.head().values(), hidden), labels, hidden);
       NDArray headBias = Torch.array(manager, Head.biases(state.head().values(), hidden), labels);
       headWeight.setRequiresGradient(true);
       headBias.setRequiresGradient(true);

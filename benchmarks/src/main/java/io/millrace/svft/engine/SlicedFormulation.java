@@ -1,10 +1,9 @@
 package io.millrace.svft.engine;
 
 import ai.djl.ndarray.NDScope;
-import io.millrace.svft.adapter.Adapter;
-import io.millrace.svft.task.Head;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;

@@ -5,6 +5,7 @@ import io.millrace.benchmarks.model.StepCost;
 import io.millrace.benchmarks.model.Work;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Classification;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
@@ -79,7 +80,9 @@ public class TrainingStepBenchmark {
     for (List<TrainingExample> batch : batches) {
       state =
           state.withLabels(
-              batch.stream().map(TrainingExample::label).toList(), base.config().hidden());
+              new Classification(),
+              batch.stream().map(TrainingExample::label).toList(),
+              base.config().hidden());
     }
     forwardFlop = StepCost.forward(base.config(), method);
     backwardFlop = StepCost.backward(base.config(), method);

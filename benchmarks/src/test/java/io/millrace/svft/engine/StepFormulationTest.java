@@ -8,10 +8,11 @@ import io.millrace.benchmarks.model.OnnxEncoder;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.task.Classification;
+import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
-import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.TrainingState;
 import java.nio.file.Path;
 import java.util.List;
@@ -84,7 +85,9 @@ class StepFormulationTest {
           trainer
               .initialState()
               .withLabels(
-                  batch.stream().map(TrainingExample::label).toList(), base.config().hidden());
+                  new Classification(),
+                  batch.stream().map(TrainingExample::label).toList(),
+                  base.config().hidden());
       return new TrainingState(
           method,
           zero.labels(),

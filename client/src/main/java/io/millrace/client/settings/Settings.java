@@ -81,6 +81,11 @@ public final class Settings implements Serializable {
     return text == null ? setting.defaultValue() : setting.parse(text);
   }
 
+  /** The value of {@code setting} in the form in which it can be set. */
+  public <T> String text(Setting<T> setting) {
+    return setting.format(get(setting));
+  }
+
   /**
    * These settings with {@code setting} set to {@code value}.
    *

@@ -13,7 +13,6 @@ import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
 import io.millrace.svft.training.NonFiniteStepException;
-import io.millrace.svft.training.Trainer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

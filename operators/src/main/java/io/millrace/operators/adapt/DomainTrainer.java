@@ -1,6 +1,5 @@
 package io.millrace.operators.adapt;
 
-
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;

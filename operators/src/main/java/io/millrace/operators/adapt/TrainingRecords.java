@@ -8,7 +8,6 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.adapter.Adapter;
-import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.training.StepResult;
 import java.nio.ByteBuffer;
 import java.time.Instant;
@@ -68,7 +67,7 @@ public final class TrainingRecords {
         .setBaseSha256(adapter.baseSha256())
         .setBasisSha256(adapter.basisSha256())
         .setMethod(adapter.method().id())
-        .setPattern(pattern(adapter.method()))
+        .setPattern(adapter.method().patternId())
         .setTrainableParameters(adapter.trainableParameters())
         .setLabels(adapter.labels())
         .setSteps(adapter.steps())
@@ -78,11 +77,6 @@ public final class TrainingRecords {
         .setCreatedAt(Instant.now())
         .setManifest(manifest)
         .build();
-  }
-
-  /** M's sparsity pattern; empty where there is no M. */
-  private static String pattern(AdapterMethod method) {
-    return method instanceof AdapterMethod.Svft svft ? svft.pattern().id() : "";
   }
 
   /**

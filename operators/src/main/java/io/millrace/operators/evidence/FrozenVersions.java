@@ -8,7 +8,6 @@ import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.adapter.Classifier;
 import io.millrace.svft.method.AdapterException;
-import io.millrace.svft.training.Trainer;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -45,21 +44,10 @@ final class FrozenVersions implements AutoCloseable {
     float[][] logits = classifier.logits(examples.stream().map(EvidenceExample::getText).toList());
     boolean[] correct = new boolean[logits.length];
     for (int i = 0; i < correct.length; i++) {
-      int answer = largest(logits[i]);
+      int answer = classifier.adapter().task().answer(logits[i], labels.size());
       correct[i] = answer >= 0 && labels.get(answer).equals(examples.get(i).getLabel());
     }
     return correct;
-  }
-
-  /** Index of the largest score, the first one of several; -1 where there is no score. */
-  private static int largest(float[] scores) {
-    int largest = scores.length - 1;
-    for (int i = scores.length - 2; i >= 0; i--) {
-      if (scores[i] >= scores[largest]) {
-        largest = i;
-      }
-    }
-    return largest;
   }
 
   private Classifier classifier(AdapterVersion version) throws IOException {
@@ -78,10 +66,7 @@ final class FrozenVersions implements AutoCloseable {
     if (model == null) {
       model =
           SharedModel.open(
-              settings.modelStore(),
-              settings.modelName(),
-              device,
-              settings.method().factored());
+              settings.modelStore(), settings.modelName(), device, settings.method().factored());
     }
     Classifier made = new Classifier(model.base(), Adapter.fromPayload(payload));
     classifiers.put(hash.id(), made);

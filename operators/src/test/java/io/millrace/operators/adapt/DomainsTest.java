@@ -1,7 +1,5 @@
 package io.millrace.operators.adapt;
 
-import io.millrace.svft.task.Classification;
-
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
@@ -14,6 +12,7 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.task.Classification;
 import io.millrace.svft.training.TrainingSettings;
 import java.util.ArrayList;
 import java.util.List;
@@ -116,7 +115,20 @@ class DomainsTest {
 
   /** With this rate M leaves the range of float32 after the step that first moves it. */
   private static TrainingSettings reckless() {
-    return new TrainingSettings(new Classification(), AdapterMethod.parse("svft:plain"), 1e30, 1e-2, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0, 1);
+    return new TrainingSettings(
+        new Classification(),
+        AdapterMethod.parse("svft:plain"),
+        1e30,
+        1e-2,
+        0.9,
+        0.999,
+        1e-8,
+        0,
+        0,
+        0,
+        0,
+        0,
+        1);
   }
 
   private static List<String> states(AdaptHarness adapt, String domain) {

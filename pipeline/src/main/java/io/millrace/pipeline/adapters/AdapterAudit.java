@@ -1,7 +1,5 @@
 package io.millrace.pipeline.adapters;
 
-import io.millrace.svft.method.Svft;
-
 import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.signing.PayloadHash;
@@ -160,7 +158,7 @@ public final class AdapterAudit {
     fields.put("baseSha256", adapter.baseSha256());
     fields.put("basisSha256", adapter.basisSha256());
     fields.put("method", adapter.method().id());
-    fields.put("pattern", pattern(adapter.method()));
+    fields.put("pattern", adapter.method().patternId());
     fields.put("trainableParameters", (long) adapter.trainableParameters());
     fields.put("labels", adapter.labels());
     fields.put("steps", adapter.steps());
@@ -170,7 +168,7 @@ public final class AdapterAudit {
   }
 
   private static String pattern(AdapterMethod method) {
-    return method instanceof Svft svft ? svft.pattern().id() : "";
+    return method.patternId();
   }
 
   private static String shown(Object value) {

@@ -12,7 +12,6 @@ import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.tensor.Torch;
-import io.millrace.svft.training.Trainer;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -103,8 +102,7 @@ final class AdaptersExportCommand implements Callable<Integer> {
 
   private static void merge(Settings settings, Adapter adapter, Path place) throws IOException {
     ModelFiles model = BaseModels.prepare(adapter.baseModel(), settings);
-    try (BaseModel base =
-        BaseModel.load(model, Torch.device("cpu"), adapter.method().factored())) {
+    try (BaseModel base = BaseModel.load(model, Torch.device("cpu"), adapter.method().factored())) {
       HuggingFaceExport.write(base, adapter, place);
     } catch (AdapterException | ModelException e) {
       throw new UsageException(e.getMessage(), e);

@@ -135,7 +135,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
     fields.put("baseSha256", adapter.baseSha256());
     fields.put("basisSha256", adapter.basisSha256());
     fields.put("method", method.id());
-    fields.put("pattern", method instanceof Svft svft ? svft.pattern().id() : "");
+    fields.put("pattern", method.patternId());
     fields.put("trainableParameters", adapter.trainableParameters());
     fields.put("steps", adapter.steps());
     fields.put("examples", adapter.examples());

@@ -112,8 +112,7 @@ final class CompareCommand implements Callable<Integer> {
     Content content = read(limits);
     ModelFiles model = BaseModels.prepare(settings);
     for (ComparedMethod each : compared) {
-      each.method().warning(model)
-          .ifPresent(warning -> say(each.text() + ": " + warning));
+      each.method().warning(model).ifPresent(warning -> say(each.text() + ": " + warning));
     }
     Path directory = Files.createTempDirectory("millrace-compare");
     List<MethodReport> done = new ArrayList<>();

@@ -1,7 +1,5 @@
 package io.millrace.pipeline.compare;
 
-import io.millrace.svft.method.HeadOnly;
-
 import io.millrace.pipeline.embedded.PeakMemory;
 import io.millrace.pipeline.input.ExampleReader;
 import io.millrace.pipeline.report.PrequentialAccuracy;
@@ -164,7 +162,7 @@ final class MethodTraining {
     return new MethodReport(
         text,
         method.spec(),
-        method instanceof HeadOnly ? null : settings.learningRate(),
+        method.weights().isEmpty() ? null : settings.learningRate(),
         adapters.isEmpty() ? 0 : adapters.get(0).trainableParameters(),
         Math.round(
             adapters.stream().mapToLong(each -> each.toPayload().length).average().orElse(0)),

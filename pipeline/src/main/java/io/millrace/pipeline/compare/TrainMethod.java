@@ -12,7 +12,6 @@ import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.tensor.Torch;
-import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingSettings;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -1,11 +1,10 @@
 package io.millrace.pipeline.demo;
 
-import io.millrace.svft.method.HeadOnly;
-
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.HeadOnly;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.tensor.Torch;

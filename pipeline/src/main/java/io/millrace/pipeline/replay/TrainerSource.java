@@ -5,7 +5,6 @@ import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.WeightRole;
-import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingSettings;
 import java.util.Map;
 import java.util.Set;

@@ -1,7 +1,5 @@
 package io.millrace.pipeline.settings;
 
-import io.millrace.svft.method.Svft;
-
 import io.millrace.client.process.Home;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
@@ -13,10 +11,13 @@ import io.millrace.operators.evidence.PairedTest;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.AdapterMethods;
+import io.millrace.svft.method.MethodForm;
 import io.millrace.svft.method.PlainPattern;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.task.Classification;
 import io.millrace.svft.training.TrainingSettings;
-import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -29,33 +30,6 @@ public final class JobSettings {
   private static final TrainingSettings TRAINING =
       TrainingSettings.defaults(new Svft(new PlainPattern()));
 
-  public static final Setting<String> METHOD =
-      Setting.choice(
-          "adapter.method",
-          "svft",
-          List.of("svft", "lora", "full", "head"),
-          "What is trained beside the head: svft, a sparse M among the singular vectors; lora, two"
-              + " low-rank factors; full, the weights themselves; head, nothing.");
-  public static final Setting<String> WEIGHTS =
-      Setting.text(
-          "adapter.weights",
-          "",
-          "The weights that are adapted, joined by +: query, key, value, attention-output,"
-              + " intermediate, output; all six unless set, for top-k the four square ones.");
-  public static final Setting<String> PATTERN =
-      Setting.text(
-          "svft.pattern",
-          "plain",
-          "Which values of M are trained: plain, banded:D, random:D or random:D:SEED, top-k:D,"
-              + " gradient:D; all but plain have as many as a band of D diagonals on either side.");
-  public static final Setting<Integer> SVFT_RANK =
-      Setting.integer(
-          "svft.rank",
-          0,
-          0,
-          1 << 20,
-          "Leading singular directions kept of every adapted weight; the others are cut off, which"
-              + " changes the base model. 0 keeps all.");
   public static final Setting<Integer> SCORING_STEPS =
       Setting.integer(
           "svft.scoringSteps",
@@ -63,15 +37,6 @@ public final class JobSettings {
           1,
           1_000_000,
           "Steps over which the pattern gradient sums gradients before it chooses its positions.");
-  public static final Setting<Integer> LORA_RANK =
-      Setting.integer("lora.rank", 8, 1, 1 << 20, "LoRA's rank.");
-  public static final Setting<Double> LORA_ALPHA =
-      Setting.decimal(
-          "lora.alpha",
-          0,
-          0,
-          1e6,
-          "LoRA's alpha: its product is scaled by alpha over rank. 0 is twice the rank.");
   public static final Setting<Double> LEARNING_RATE =
       Setting.decimal(
           "training.learningRate",
@@ -314,7 +279,7 @@ public final class JobSettings {
   /** All of them. */
   public static final List<Setting<?>> ALL =
       Stream.of(
-              List.of(METHOD, WEIGHTS, PATTERN, SVFT_RANK, LORA_RANK, LORA_ALPHA),
+              MethodSettings.ALL,
               STEP,
               List.of(
                   BATCH_SIZE,
@@ -349,8 +314,9 @@ public final class JobSettings {
   private JobSettings() {}
 
   private static String learningRates() {
-    return Stream.of("svft", "lora", "full")
-        .map(id -> id + " " + TrainingSettings.defaults(AdapterMethod.parse(id)).learningRate())
+    return AdapterMethods.forms().stream()
+        .filter(MethodForm::takesWeights)
+        .map(form -> form.id() + " " + AdapterMethod.parse(form.id()).learningRate())
         .collect(Collectors.joining(", "));
   }
 
@@ -360,30 +326,7 @@ public final class JobSettings {
    * @throws UsageException where the settings do not go together
    */
   public static AdapterMethod method(Settings settings) {
-    String id = settings.get(METHOD);
-    StringBuilder spec = new StringBuilder(id);
-    switch (id) {
-      case "svft" -> {
-        spec.append(':').append(settings.get(PATTERN));
-        spec.append(";rank=").append(settings.get(SVFT_RANK));
-      }
-      case "lora" -> {
-        spec.append(':').append(settings.get(LORA_RANK));
-        double alpha = settings.get(LORA_ALPHA);
-        if (alpha > 0) {
-          spec.append(";alpha=").append(BigDecimal.valueOf(alpha).toPlainString());
-        }
-      }
-      default -> {}
-    }
-    if (!settings.get(WEIGHTS).isEmpty() && !id.equals("head")) {
-      spec.append(";weights=").append(settings.get(WEIGHTS));
-    }
-    try {
-      return AdapterMethod.parse(spec.toString());
-    } catch (IllegalArgumentException e) {
-      throw new UsageException(e.getMessage(), e);
-    }
+    return MethodSettings.method(settings);
   }
 
   /** What a training step depends on. */
@@ -395,8 +338,9 @@ public final class JobSettings {
   public static TrainingSettings training(Settings settings, AdapterMethod method) {
     double rate = settings.get(LEARNING_RATE);
     return new TrainingSettings(
+        new Classification(),
         method,
-        rate > 0 ? rate : TrainingSettings.defaults(method).learningRate(),
+        rate > 0 ? rate : method.learningRate(),
         settings.get(HEAD_LEARNING_RATE),
         settings.get(BETA1),
         settings.get(BETA2),

@@ -1,18 +1,10 @@
 package io.millrace.pipeline.settings;
 
-import io.millrace.svft.method.Svft;
-
-import io.millrace.svft.method.Lora;
-
-import io.millrace.svft.method.HeadOnly;
-
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.svft.method.AdapterMethod;
-import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.training.TrainingSettings;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -27,17 +19,7 @@ import java.util.stream.Stream;
 public final class RecordedSettings {
   /** What decides a step. */
   private static final List<Setting<?>> STEP =
-      Stream.of(
-              List.of(
-                  JobSettings.METHOD,
-                  JobSettings.WEIGHTS,
-                  JobSettings.PATTERN,
-                  JobSettings.SVFT_RANK,
-                  JobSettings.LORA_RANK,
-                  JobSettings.LORA_ALPHA),
-              JobSettings.STEP)
-          .<Setting<?>>flatMap(List::stream)
-          .toList();
+      Stream.of(MethodSettings.ALL, JobSettings.STEP).<Setting<?>>flatMap(List::stream).toList();
 
   /** What decides which examples form a batch, and when a version is published. */
   private static final List<Setting<?>> BATCHES =
@@ -53,13 +35,12 @@ public final class RecordedSettings {
 
   /** These depend on the method: where it changes, they do, unless they were chosen by hand. */
   private static final List<Setting<?>> OF_THE_METHOD =
-      List.of(JobSettings.WEIGHTS, JobSettings.LORA_ALPHA, JobSettings.LEARNING_RATE);
+      Stream.concat(MethodSettings.derived().stream(), Stream.of(JobSettings.LEARNING_RATE))
+          .<Setting<?>>map(each -> each)
+          .toList();
 
   private static final Set<String> CHOOSE_THE_METHOD =
-      Stream.of(
-              JobSettings.METHOD, JobSettings.PATTERN, JobSettings.SVFT_RANK, JobSettings.LORA_RANK)
-          .map(Setting::key)
-          .collect(Collectors.toUnmodifiableSet());
+      MethodSettings.choosing().stream().map(Setting::key).collect(Collectors.toUnmodifiableSet());
 
   private RecordedSettings() {}
 
@@ -67,36 +48,12 @@ public final class RecordedSettings {
   static TreeMap<String, String> of(Settings settings) {
     AdapterMethod method = JobSettings.method(settings);
     TrainingSettings training = JobSettings.training(settings, method);
-    Settings inForce =
-        settings
-            .with(JobSettings.LEARNING_RATE, training.learningRate())
-            .with(JobSettings.WEIGHTS, weights(method));
-    List<Setting<?>> recorded = new ArrayList<>(List.of(JobSettings.METHOD));
-    recorded.addAll(JobSettings.STEP);
-    recorded.addAll(BATCHES);
-    if (!(method instanceof HeadOnly)) {
-      recorded.add(JobSettings.WEIGHTS);
-    }
-    if (method instanceof Svft svft) {
-      inForce = inForce.with(JobSettings.PATTERN, svft.pattern().id());
-      recorded.addAll(List.of(JobSettings.PATTERN, JobSettings.SVFT_RANK));
-    } else if (method instanceof Lora lora) {
-      inForce = inForce.with(JobSettings.LORA_ALPHA, lora.alpha());
-      recorded.addAll(List.of(JobSettings.LORA_RANK, JobSettings.LORA_ALPHA));
-    }
-    TreeMap<String, String> texts = new TreeMap<>();
-    for (Setting<?> setting : recorded) {
-      texts.put(setting.key(), text(inForce, setting));
+    Settings inForce = settings.with(JobSettings.LEARNING_RATE, training.learningRate());
+    TreeMap<String, String> texts = new TreeMap<>(MethodSettings.inForce(settings, method));
+    for (List<Setting<?>> recorded : List.of(JobSettings.STEP, BATCHES)) {
+      recorded.forEach(setting -> texts.put(setting.key(), inForce.text(setting)));
     }
     return texts;
-  }
-
-  private static <T> String text(Settings settings, Setting<T> setting) {
-    return settings.with(setting, settings.get(setting)).explicit().get(setting.key());
-  }
-
-  private static String weights(AdapterMethod method) {
-    return method.weights().stream().map(WeightRole::id).collect(Collectors.joining("+"));
   }
 
   /**

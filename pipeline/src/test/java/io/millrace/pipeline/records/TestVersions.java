@@ -1,7 +1,5 @@
 package io.millrace.pipeline.records;
 
-import io.millrace.svft.method.HeadOnly;
-
 import io.millrace.client.kafka.Connection;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Manifest;
@@ -9,7 +7,7 @@ import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.svft.adapter.Adapter;
-import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.HeadOnly;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.ModelFiles;

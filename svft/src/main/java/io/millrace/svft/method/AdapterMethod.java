@@ -84,6 +84,11 @@ public interface AdapterMethod extends Serializable {
     return Optional.empty();
   }
 
+  /** The {@link Pattern#id} of {@link #sparsity}; empty for a method without M. */
+  default String patternId() {
+    return sparsity().map(Pattern::id).orElse("");
+  }
+
   /** Rows and columns of M for a weight; 0 for a method without M. */
   default int directions(EncoderWeight weight) {
     return 0;

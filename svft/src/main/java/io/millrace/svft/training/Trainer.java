@@ -184,7 +184,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   /** The state after a step with these gradients, which are clipped in place. */
-  TrainingState update(TrainingState state, Gradients gradients, int examples) {
+  public TrainingState update(TrainingState state, Gradients gradients, int examples) {
     return update.of(state, gradients, examples);
   }
 

@@ -107,7 +107,8 @@ class PatternAgreementTest {
           trainer
               .initialState()
               .withLabels(new Classification(), frozen.labels(), base.config().hidden());
-      System.arraycopy(frozen.head().values(), 0, zero.head().values(), 0, zero.head().values().length);
+      System.arraycopy(
+          frozen.head().values(), 0, zero.head().values(), 0, zero.head().values().length);
 
       float[][] expected = head.step(frozen, BATCH).logits();
       float[][] actual = trainer.step(zero, BATCH).logits();

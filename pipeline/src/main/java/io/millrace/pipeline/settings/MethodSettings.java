@@ -1,0 +1,137 @@
+package io.millrace.pipeline.settings;
+
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
+import io.millrace.client.settings.Settings;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.AdapterMethods;
+import io.millrace.svft.method.MethodForm;
+import io.millrace.svft.method.MethodOption;
+import io.millrace.svft.model.WeightRole;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * The settings that choose the adapter method, made from the methods' forms: {@code
+ * adapter.method}, {@code adapter.weights}, and per option of a method {@code <method>.<option>}. A
+ * new method needs no line here.
+ */
+final class MethodSettings {
+  static final Setting<String> METHOD =
+      Setting.choice(
+          "adapter.method",
+          AdapterMethods.forms().get(0).id(),
+          AdapterMethods.forms().stream().map(MethodForm::id).toList(),
+          "What is trained beside the head: "
+              + AdapterMethods.forms().stream()
+                  .map(form -> form.id() + ", " + form.summary())
+                  .collect(Collectors.joining("; "))
+              + ".");
+
+  static final Setting<String> WEIGHTS =
+      Setting.text(
+          "adapter.weights",
+          "",
+          "The weights that are adapted, joined by +: query, key, value, attention-output,"
+              + " intermediate, output; all six unless set, for top-k the four square ones.");
+
+  /** An option of a method, as a setting. */
+  private record OptionSetting(MethodForm form, MethodOption option, Setting<?> setting) {
+
+    static OptionSetting of(MethodForm form, MethodOption option) {
+      String key = form.id() + "." + option.name();
+      Setting<?> setting =
+          switch (option.type()) {
+            case TEXT -> Setting.text(key, option.defaultValue(), option.description());
+            case WHOLE_NUMBER ->
+                Setting.integer(
+                    key,
+                    Integer.parseInt(option.defaultValue()),
+                    (int) option.min(),
+                    (int) option.max(),
+                    option.description());
+            case DECIMAL ->
+                Setting.decimal(
+                    key,
+                    Double.parseDouble(option.defaultValue()),
+                    option.min(),
+                    option.max(),
+                    option.description());
+          };
+      return new OptionSetting(form, option, setting);
+    }
+
+    boolean isDerived() {
+      return option.role() == MethodOption.Role.DERIVED;
+    }
+  }
+
+  private static final List<OptionSetting> OPTIONS =
+      AdapterMethods.forms().stream()
+          .flatMap(form -> form.options().stream().map(option -> OptionSetting.of(form, option)))
+          .toList();
+
+  /** All of them. */
+  static final List<Setting<?>> ALL =
+      Stream.concat(Stream.of(METHOD, WEIGHTS), OPTIONS.stream().map(OptionSetting::setting))
+          .toList();
+
+  private MethodSettings() {}
+
+  /** Those whose default value another method, or another option, may change. */
+  static List<Setting<?>> derived() {
+    return Stream.concat(
+            Stream.of(WEIGHTS),
+            OPTIONS.stream().filter(OptionSetting::isDerived).map(OptionSetting::setting))
+        .toList();
+  }
+
+  /** Those that choose a method. */
+  static List<Setting<?>> choosing() {
+    List<Setting<?>> choosing = new ArrayList<>(ALL);
+    choosing.removeAll(derived());
+    return choosing;
+  }
+
+  /**
+   * What is trained beside the head.
+   *
+   * @throws UsageException where the settings do not go together
+   */
+  static AdapterMethod method(Settings settings) {
+    MethodForm form = AdapterMethods.form(settings.get(METHOD));
+    Map<String, String> values = new HashMap<>();
+    for (OptionSetting each : options(form)) {
+      values.put(each.option().name(), settings.text(each.setting()));
+    }
+    try {
+      return AdapterMethod.parse(form.text(values, settings.get(WEIGHTS)));
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  /** The values in force for a method, by key: those of its own options, and its weights. */
+  static Map<String, String> inForce(Settings settings, AdapterMethod method) {
+    Map<String, String> texts = new HashMap<>();
+    texts.put(METHOD.key(), settings.get(METHOD));
+    for (OptionSetting each : options(method.form())) {
+      String value = method.options().get(each.option().name());
+      texts.put(each.setting().key(), value);
+    }
+    if (!method.weights().isEmpty()) {
+      texts.put(
+          WEIGHTS.key(),
+          method.weights().stream().map(WeightRole::id).collect(Collectors.joining("+")));
+    }
+    return texts;
+  }
+
+  private static List<OptionSetting> options(MethodForm form) {
+    return OPTIONS.stream().filter(each -> each.form().equals(form)).toList();
+  }
+}
