@@ -1,5 +1,7 @@
 package io.millrace.pipeline;
 
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -74,6 +76,32 @@ class ArchitectureTest {
   @Test
   void thePipelinesPackagesFormNoCycle() {
     slices().assignedFrom(packagesOf("pipeline")).should().beFreeOfCycles().check(CLASSES);
+  }
+
+  @Test
+  void onlyCommandsUseCommands() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("io.millrace.pipeline.cli..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("io.millrace.pipeline.cli..")
+        .check(CLASSES);
+  }
+
+  /** They stand on nothing else of the pipeline, so that every other part can use them. */
+  @Test
+  void theFoundationsOfThePipelineStandAlone() {
+    for (String part : List.of("settings", "records", "input", "report", "embedded", "console")) {
+      noClasses()
+          .that()
+          .resideInAPackage("io.millrace.pipeline." + part + "..")
+          .should()
+          .dependOnClassesThat(
+              resideInAPackage("io.millrace.pipeline..")
+                  .and(not(resideInAPackage("io.millrace.pipeline." + part + ".."))))
+          .check(CLASSES);
+    }
   }
 
   /** The engine's white-box benchmarks are in its own package. */

@@ -15,7 +15,9 @@ import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serializer;
 
-/** How to reach Kafka and the schema registry, and how records travel there. */
+/**
+ * The connection to Kafka and the schema registry: addresses, client properties and serializers.
+ */
 public final class Connection implements Serializable {
   private static final long serialVersionUID = 1L;
 
@@ -46,7 +48,7 @@ public final class Connection implements Serializable {
           "The class that reads records; io.confluent.kafka.serializers.KafkaAvroDeserializer with"
               + " the build profile confluent.");
 
-  /** What a process that connects declares among its settings. */
+  /** The settings that a connecting process declares. */
   public static final List<Setting<?>> SETTINGS =
       List.of(BOOTSTRAP_SERVERS, REGISTRY_URL, VALUE_SERIALIZER, VALUE_DESERIALIZER);
 
@@ -138,7 +140,8 @@ public final class Connection implements Serializable {
     configuration.put("specific.avro.reader", true);
     configuration.put("avro.use.logical.type.converters", true);
     configuration.putIfAbsent("auto.register.schemas", true);
-    // Java's string type is nobody else's business; and one schema must not be registered twice.
+    // The schema must not name Java's string type: other clients do not need it, and the same
+    // schema would be registered twice.
     configuration.put("avro.remove.java.properties", true);
     return configuration;
   }

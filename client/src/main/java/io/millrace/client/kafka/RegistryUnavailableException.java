@@ -7,14 +7,14 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.RetriableException;
 
 /**
- * The schema registry did not answer, or not with what was asked for. Says nothing about the
- * record: try again.
+ * The schema registry did not answer, or not with what was asked for. The record is not at fault:
+ * try again.
  */
 public final class RegistryUnavailableException extends KafkaException {
   private static final long serialVersionUID = 1L;
   private static final Pattern ERROR_CODE = Pattern.compile("error code: (\\d{3})\\d*$");
 
-  public RegistryUnavailableException(String message, Throwable cause) {
+  RegistryUnavailableException(String message, Throwable cause) {
     super(message, cause);
   }
 

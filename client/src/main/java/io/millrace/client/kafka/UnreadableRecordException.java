@@ -3,8 +3,8 @@ package io.millrace.client.kafka;
 import org.apache.kafka.common.errors.SerializationException;
 
 /**
- * These bytes are no record that can be read, and never will be: a caller sends them to the dead
- * letters.
+ * The bytes cannot be read as a record, now or later: the caller leaves them out or sends them to
+ * the dead letters.
  */
 public final class UnreadableRecordException extends SerializationException {
   private static final long serialVersionUID = 1L;

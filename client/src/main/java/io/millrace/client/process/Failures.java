@@ -4,7 +4,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** Says what failed, from a chain of exceptions, to somebody who will not read the stack trace. */
+/**
+ * Describes a failure in one line from its chain of exceptions, for users who do not read stack
+ * traces.
+ */
 public final class Failures {
   private Failures() {}
 
@@ -17,7 +20,10 @@ public final class Failures {
     return chain;
   }
 
-  /** What was tried and why it failed: the outermost message and the root's, where they differ. */
+  /**
+   * What was tried and why it failed: the outermost message and that of the root cause, if they
+   * differ.
+   */
   public static String describe(Throwable failure) {
     List<Throwable> chain = chain(failure);
     Throwable root = chain.get(chain.size() - 1);

@@ -2,14 +2,14 @@ package io.millrace.client.process;
 
 import java.nio.file.Path;
 
-/** Where Millrace is installed: the source tree, or an image of it. */
+/** The directory where Millrace is installed: the source tree, or an image of it. */
 public final class Home {
   /** System property with the directory; {@code bin/millrace} sets it. */
-  public static final String PROPERTY = "millrace.home";
+  static final String PROPERTY = "millrace.home";
 
   private Home() {}
 
-  /** The directory itself; the current one where nobody said. */
+  /** The directory; the current one if the property is not set. */
   public static Path directory() {
     return Path.of(System.getProperty(PROPERTY, "")).toAbsolutePath().normalize();
   }

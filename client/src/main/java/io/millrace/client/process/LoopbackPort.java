@@ -29,8 +29,8 @@ public final class LoopbackPort {
   private LoopbackPort() {}
 
   /**
-   * The requested port, or a free one where 0 is requested. Nothing holds it until whoever asks
-   * binds it.
+   * The requested port, or a free one where 0 is requested. It is not reserved: the caller has to
+   * bind it.
    *
    * @param service what is to listen there, for the message
    * @param option the command line option that chooses this port, for the message
@@ -59,7 +59,7 @@ public final class LoopbackPort {
 
   /**
    * A free port that no outgoing connection takes before it is bound: one of those below the
-   * kernel's range for these, where it leaves any. Calls of one process get different ones.
+   * kernel's range for these, if there are any. Calls of one process get different ones.
    */
   public static int free() {
     int count = firstOutgoing() - FIRST;

@@ -31,7 +31,7 @@ public final class ParentWatch {
   private static void haltWithParent() {
     try {
       while (System.in.read() >= 0) {
-        // A parent has nothing to say; only the end counts.
+        // The parent sends nothing; only the end of the stream matters.
       }
     } catch (IOException e) {
       // A broken pipe is an end too.

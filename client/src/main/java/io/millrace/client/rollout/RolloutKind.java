@@ -38,7 +38,7 @@ public enum RolloutKind {
   }
 
   /** Whether events with that action are of this kind. */
-  public boolean includes(RolloutAction action) {
+  boolean includes(RolloutAction action) {
     return (action == RolloutAction.PUBLISHED) == (this == PUBLICATIONS);
   }
 }

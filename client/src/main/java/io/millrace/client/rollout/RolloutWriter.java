@@ -16,9 +16,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
 
 /**
- * Appends decisions to the topic {@code rollouts}, in no transaction: a transaction of anybody
- * else, however long it stays open, does not hide them from those who read as it stands. Any thread
- * may append.
+ * Appends decisions to the topic {@code rollouts}, in no transaction: an open transaction of
+ * another producer does not hide them from readers of uncommitted records. Any thread may append.
  */
 public final class RolloutWriter implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(20);
@@ -40,7 +39,7 @@ public final class RolloutWriter implements AutoCloseable {
   }
 
   /**
-   * Appends one event. May block while Kafka's metadata or the registry is waited for.
+   * Appends one event. May block while it waits for Kafka's metadata or the registry.
    *
    * @return completes when all in-sync replicas have it; fails with Kafka's exception
    * @throws RegistryUnavailableException where the registry does not answer

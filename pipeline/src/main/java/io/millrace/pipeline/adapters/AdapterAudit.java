@@ -20,9 +20,9 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * Checks what was published against what always holds: a version is its content, it names its
- * parent, and none is missing, repeated or out of order. Records are added in the log's order; then
- * {@link #domains} says what came of it.
+ * Checks published versions against the invariants: the id of a version is the hash of its content,
+ * it names its parent, and no version is missing, repeated or out of order. Records are added in
+ * the order of the log; then {@link #domains} gives the result.
  */
 public final class AdapterAudit {
   /** Compares an adapter with the base model it names. */
@@ -34,7 +34,7 @@ public final class AdapterAudit {
   }
 
   /**
-   * What was found of one domain.
+   * The result for one domain.
    *
    * @param checked how many versions
    * @param first the lowest; 0 where there is none
@@ -99,7 +99,7 @@ public final class AdapterAudit {
     seen.versions.put(version, record);
   }
 
-  /** What is wrong with one record by itself, one line each. Its payload is read, not changed. */
+  /** The faults of one record alone, one line each. The payload is not changed. */
   static List<String> contentFaults(AdapterVersion record, BaseCheck bases) {
     List<String> faults = new ArrayList<>();
     byte[] payload = new byte[record.getPayload().remaining()];
@@ -179,7 +179,7 @@ public final class AdapterAudit {
     return text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "...";
   }
 
-  /** What was found, by name. */
+  /** The results, by name of the domain. */
   public List<Domain> domains() {
     List<Domain> found = new ArrayList<>();
     domains.forEach(

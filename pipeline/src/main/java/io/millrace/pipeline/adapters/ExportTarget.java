@@ -10,8 +10,8 @@ import java.util.Comparator;
 import java.util.stream.Stream;
 
 /**
- * Where an export goes: a file or a directory that gets its name when it is complete, so that
- * nobody sees half of one.
+ * The target of an export: a file or a directory. It gets its name when it is complete, so that no
+ * reader sees a partial export.
  */
 public final class ExportTarget {
   /** Writes an export. */
@@ -48,7 +48,7 @@ public final class ExportTarget {
    * A directory, which may exist where it is empty.
    *
    * @param force whether an earlier export is replaced; anything else never is
-   * @throws UsageException where it is taken
+   * @throws UsageException if it is not empty and not replaced
    */
   public static ExportTarget directory(Path output, boolean force) {
     Path path = named(output);
@@ -96,7 +96,7 @@ public final class ExportTarget {
    * Writes the export beside its place and moves it there.
    *
    * @return where it is
-   * @throws IOException where it cannot be written; what was there before then still is
+   * @throws IOException if it cannot be written; an earlier export is then unchanged
    */
   public Path write(Content content) throws IOException {
     Files.createDirectories(path.getParent());

@@ -20,7 +20,7 @@ import java.util.Optional;
 import java.util.function.Function;
 import picocli.CommandLine.Mixin;
 
-/** Where the commands on adapters read versions from, as a picocli mixin. */
+/** Reads versions for the commands on adapters, from Kafka or a data directory; a picocli mixin. */
 final class AdapterSource {
   @Mixin private final RecordSource records = new RecordSource();
 
@@ -64,7 +64,8 @@ final class AdapterSource {
   }
 
   /**
-   * @throws UsageException where a payload's file was named together with what chooses another
+   * @throws UsageException if a payload's file is named together with options that choose another
+   *     version
    */
   void requireAlone(Path payload, String domain, Long number) {
     if (records.named() || domain != null || number != null) {
@@ -76,7 +77,7 @@ final class AdapterSource {
   /**
    * The version in a payload's file.
    *
-   * @throws UsageException where the file is none
+   * @throws UsageException if the file holds no payload
    */
   static Version file(Path payload) {
     try {
@@ -147,7 +148,7 @@ final class AdapterSource {
     }
   }
 
-  /** Says which records could not be read. */
+  /** Prints which records could not be read. */
   static void warn(PublishedVersions versions, PrintWriter err) {
     versions.unreadable().forEach(each -> err.println("millrace: left out, " + each));
     err.flush();
@@ -157,7 +158,7 @@ final class AdapterSource {
     return sample(versions.domains().stream().map(AdapterSource::shown).toList());
   }
 
-  /** A list that fits a line. */
+  /** At most ten names, joined to one line. */
   static String sample(List<String> names) {
     int most = 10;
     return names.size() <= most
@@ -179,7 +180,7 @@ final class AdapterSource {
     return text.toString();
   }
 
-  /** Text of a stream, which may hold anything, for a terminal. */
+  /** Text from a stream, without control characters, for a terminal. */
   static String shown(String text) {
     return text.replaceAll("[\\p{Cntrl}\\u0080-\\u009f\\u2028\\u2029]", "?");
   }

@@ -4,7 +4,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** What was published, and what people do with it. */
+/** The commands on published versions. */
 @Command(
     name = "adapters",
     synopsisSubcommandLabel = "COMMAND",
@@ -23,7 +23,7 @@ import picocli.CommandLine.Spec;
 final class AdaptersCommand implements Runnable {
   @Spec private CommandSpec spec;
 
-  /** Without a command: says which there are. */
+  /** Without a subcommand: prints the usage. */
   @Override
   public void run() {
     spec.commandLine().usage(spec.commandLine().getOut());

@@ -18,7 +18,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Says which versions there are. */
+/** Lists the published versions. */
 @Command(name = "list", description = "List the published versions, by domain, the newest last.")
 final class AdaptersListCommand implements Callable<Integer> {
   private static final List<String> TITLES =
@@ -34,7 +34,7 @@ final class AdaptersListCommand implements Callable<Integer> {
           "created",
           "parent");
 
-  /** Numbers stand on the right. */
+  /** Right-aligned columns. */
   private static final Set<String> NUMBERS =
       Set.of("version", "trainables", "labels", "examples", "bytes");
 

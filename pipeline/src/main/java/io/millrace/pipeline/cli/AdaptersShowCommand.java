@@ -25,7 +25,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Says everything about one version. */
+/** Shows one version. */
 @Command(name = "show", description = "Show one version: what it is, its labels and its tensors.")
 final class AdaptersShowCommand implements Callable<Integer> {
   private static final int NAME_WIDTH = 20;
@@ -79,7 +79,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** What a record says beside its payload. */
+  /** The fields of a record, without its payload. */
   static ObjectNode json(AdapterVersion record) {
     ObjectNode fields = Json.object();
     fields.put("domain", record.getDomain());
@@ -122,7 +122,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
     return fields;
   }
 
-  /** The same of a payload by itself, which does not know when and from where. */
+  /** The same fields of a payload alone, which holds neither the time nor the stream positions. */
   private static ObjectNode json(AdapterSource.Version version) {
     Adapter adapter = version.adapter();
     AdapterMethod method = adapter.method();
@@ -143,7 +143,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
     return fields;
   }
 
-  /** One field a line; what a field holds several of, one a line below it. */
+  /** One field a line; the elements of a container one a line, indented. */
   private static void print(JsonNode fields, String indent, int width, PrintWriter out) {
     for (Map.Entry<String, JsonNode> field : fields.properties()) {
       String name = AdapterSource.shown(field.getKey());
@@ -167,7 +167,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
     }
   }
 
-  /** Of the longest name and a blank behind it. */
+  /** The length of the longest name and a blank. */
   private static int width(JsonNode fields) {
     return fields.properties().stream().mapToInt(e -> e.getKey().length()).max().orElse(0) + 1;
   }

@@ -137,7 +137,7 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
     return fault.isEmpty();
   }
 
-  /** Base models as the store has them; what it does not have is noted once and not compared. */
+  /** Base models of the store; a model that the store lacks is noted once and not compared. */
   private static final class Bases implements AdapterAudit.BaseCheck {
     private final Path store;
     private final Map<String, Optional<ModelFiles>> opened = new HashMap<>();
@@ -171,7 +171,7 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
     }
 
     private Optional<ModelFiles> open(String name) {
-      // The store would import what it does not hold.
+      // The store would import a model that it does not hold.
       if (name.contains("/") || !Files.exists(store.resolve(name).resolve("model.json"))) {
         notes.add(
             "Base model %s is not in the store %s: its hashes were not compared"

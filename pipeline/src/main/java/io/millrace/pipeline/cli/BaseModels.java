@@ -9,12 +9,12 @@ import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import java.nio.file.Path;
 
-/** Gets the base model ready before a job needs it, where somebody can watch. */
+/** Prepares the base model before a job needs it, with a progress bar. */
 final class BaseModels {
   private BaseModels() {}
 
   /**
-   * @throws UsageException where the settings name a model that cannot be had
+   * @throws UsageException if the settings name a model that is not available
    */
   static ModelFiles prepare(Settings settings) {
     return prepare(settings.get(JobSettings.MODEL_NAME), settings);

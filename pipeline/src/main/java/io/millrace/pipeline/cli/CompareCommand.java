@@ -95,7 +95,7 @@ final class CompareCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  /** What stands in the file, found out before anything is trained on it. */
+  /** The content of the file, checked before training. */
   private record Content(ExampleFile file, long examples, SortedMap<String, Long> skipped) {
     long skippedLines() {
       return skipped.values().stream().mapToLong(Long::longValue).sum();
@@ -117,7 +117,7 @@ final class CompareCommand implements Callable<Integer> {
     Path directory = Files.createTempDirectory("millrace-compare");
     List<MethodReport> done = new ArrayList<>();
     List<ComparisonReport.Failure> failed = new ArrayList<>();
-    // Once the signal is closed, a process that was asked to end may say nothing more.
+    // Once the signal is closed, a process that was asked to end may print nothing more.
     try (StopSignal stop = StopSignal.install()) {
       boolean complete;
       try {
@@ -191,7 +191,7 @@ final class CompareCommand implements Callable<Integer> {
     }
   }
 
-  /** The children read what the user set from a file: a command line is for everybody to see. */
+  /** The child processes read the settings from a file: every user can see a command line. */
   private static Path write(Settings settings, Path file) throws IOException {
     Properties properties = new Properties();
     properties.putAll(settings.explicit());
@@ -201,7 +201,7 @@ final class CompareCommand implements Callable<Integer> {
     return file;
   }
 
-  /** One after the other; false where somebody asked to stop before the last came to its end. */
+  /** One after the other; false if a stop was requested before the last one ended. */
   private boolean trainEach(
       List<ComparedMethod> compared,
       Content content,
@@ -247,14 +247,14 @@ final class CompareCommand implements Callable<Integer> {
     }
   }
 
-  /** Whoever ends a whole group of processes may reach the child first. */
+  /** A signal to the whole process group may reach the child first. */
   private static boolean stops(StopSignal stop, MethodProcess process) throws InterruptedException {
     try {
       if (process.terminated()) {
         stop.requested().get(STOP_SIGNAL_SECONDS, TimeUnit.SECONDS);
       }
     } catch (TimeoutException | ExecutionException e) {
-      // The child alone was meant.
+      // Only the child was signalled.
     }
     return stop.requested().isDone();
   }

@@ -19,7 +19,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Shows the whole on a real stream. */
+/** Runs the demo. */
 @Command(
     name = "demo",
     description = {

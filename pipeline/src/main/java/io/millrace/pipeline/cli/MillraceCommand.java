@@ -45,7 +45,7 @@ public final class MillraceCommand implements Runnable {
     System.exit(CommandLines.run(new MillraceCommand(), args));
   }
 
-  /** Without a command: says which there are. */
+  /** Without a subcommand: prints the usage. */
   @Override
   public void run() {
     spec.commandLine().usage(spec.commandLine().getOut());

@@ -47,7 +47,7 @@ final class ProduceCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  /** What earlier runs had sent; null until Kafka has said. */
+  /** What earlier runs had sent; null until Kafka has answered. */
   private Sent start;
 
   @Override

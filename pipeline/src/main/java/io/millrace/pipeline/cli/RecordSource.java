@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.function.Function;
 import picocli.CommandLine.Option;
 
-/** Where commands read from what a job has published, as a picocli mixin. */
+/** Connects commands to the Kafka of a running stack or of a data directory; a picocli mixin. */
 final class RecordSource {
   @Option(
       names = "--data",
@@ -25,7 +25,7 @@ final class RecordSource {
     return data != null;
   }
 
-  /** Reads from Kafka, of a stack that is started for that where a directory was named. */
+  /** Reads from Kafka; if the user named a directory, starts its stack for that time. */
   <T> T read(Settings settings, PrintWriter err, Function<Connection, T> reader) {
     if (data == null) {
       return reader.apply(new Connection(settings));

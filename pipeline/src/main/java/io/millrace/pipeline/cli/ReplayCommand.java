@@ -49,7 +49,7 @@ import picocli.CommandLine.Spec;
           + " recorded."
     })
 final class ReplayCommand implements Callable<Integer> {
-  /** Examples or steps that a replay needs are no longer there. */
+  /** The exit code if examples or steps that a replay needs are deleted. */
   static final int MISSING = 3;
 
   private static final List<Setting<?>> SETTINGS =

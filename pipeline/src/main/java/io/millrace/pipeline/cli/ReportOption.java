@@ -15,7 +15,7 @@ final class ReportOption {
   private Path file;
 
   /**
-   * Finds out before the work is done, and not after it.
+   * Checks the file before the work begins.
    *
    * @throws UsageException where the file could not be written
    */

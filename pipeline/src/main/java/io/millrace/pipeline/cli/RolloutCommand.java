@@ -4,7 +4,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** Which versions serve, and who decided that. */
+/** The commands on rollouts. */
 @Command(
     name = "rollout",
     synopsisSubcommandLabel = "COMMAND",
@@ -27,7 +27,7 @@ import picocli.CommandLine.Spec;
 final class RolloutCommand implements Runnable {
   @Spec private CommandSpec spec;
 
-  /** Without a command: says which there are. */
+  /** Without a subcommand: prints the usage. */
   @Override
   public void run() {
     spec.commandLine().usage(spec.commandLine().getOut());

@@ -18,7 +18,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** What the commands have in common that decide about one domain. */
+/** The common part of the commands that decide about one domain. */
 @Command(
     footer = {
       "",
@@ -59,7 +59,7 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  /** What is asked for. */
+  /** The decision that the user asks for. */
   abstract RolloutEvent decision(RolloutDecisions decisions) throws RolloutRefusedException;
 
   @Override

@@ -30,7 +30,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Says what was decided, and what served when. */
+/** Lists the decisions of a domain, or says what served at a time. */
 @Command(
     name = "history",
     description = {
@@ -103,7 +103,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     }
   }
 
-  /** A moment as people write it. */
+  /** Parses a time as users write it. */
   static Instant instant(String text) {
     try {
       return OffsetDateTime.parse(text).toInstant();
@@ -119,7 +119,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     }
   }
 
-  /** Kafka's clock and this one may differ: what the log holds is past. */
+  /** Kafka's clock and this machine's may differ: a time that the log has reached is past. */
   private static void requirePast(Instant time, RolloutHistory history) {
     List<RolloutHistory.Entry> entries = history.entries();
     boolean logged = !entries.isEmpty() && !entries.get(entries.size() - 1).time().isBefore(time);
@@ -223,7 +223,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     return lines;
   }
 
-  /** Where each version serves at once, the decision is older than what serves. */
+  /** Under the policy latest, what serves is newer than the last decision. */
   private static String published(RolloutHistory history, Instant time) {
     return RolloutWords.lastChange(history, time)
         .filter(entry -> entry.event().getAction() == RolloutAction.PUBLISHED)

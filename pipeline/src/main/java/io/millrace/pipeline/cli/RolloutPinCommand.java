@@ -6,7 +6,7 @@ import io.millrace.schemas.rollout.RolloutRefusedException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Keeps a version. */
+/** Pins a version. */
 @Command(
     name = "pin",
     description =

@@ -9,7 +9,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Decides what becomes of the versions to come. */
+/** Changes the policy for new versions. */
 @Command(
     name = "policy",
     description = {

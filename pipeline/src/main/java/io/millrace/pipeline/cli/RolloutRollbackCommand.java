@@ -6,7 +6,7 @@ import io.millrace.schemas.rollout.RolloutRefusedException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Goes back. */
+/** Rolls back to an earlier version. */
 @Command(
     name = "rollback",
     description = {

@@ -30,14 +30,14 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Says what serves. */
+/** Prints which versions serve. */
 @Command(name = "status", description = "Say which versions serve, by domain, and who decided it.")
 final class RolloutStatusCommand implements Callable<Integer> {
   private static final List<String> TITLES =
       List.of(
           "domain", "policy", "stable", "candidate", "share", "revision", "since", "by", "reason");
 
-  /** Numbers stand on the right. */
+  /** Right-aligned columns. */
   private static final Set<String> NUMBERS = Set.of("stable", "candidate", "share", "revision");
 
   @Option(names = "--domain", paramLabel = "D", description = "This domain's only.")
@@ -53,9 +53,9 @@ final class RolloutStatusCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   /**
-   * What there is to say about a domain.
+   * The status of one domain.
    *
-   * @param changed the event that made the state what it is; null where none did
+   * @param changed the last event that changed what serves; null if there is none
    */
   private record Row(Rollout rollout, RolloutHistory.Entry changed) {}
 
@@ -137,7 +137,7 @@ final class RolloutStatusCommand implements Callable<Integer> {
     return json;
   }
 
-  /** That nobody knows the domain, and which there are. */
+  /** The exception for an unknown domain; it names the known ones. */
   static UsageException unknown(String domain, Collection<String> known) {
     return new UsageException(
         known.isEmpty()
@@ -148,7 +148,7 @@ final class RolloutStatusCommand implements Callable<Integer> {
                     AdapterSource.sample(known.stream().map(AdapterSource::shown).toList())));
   }
 
-  /** Says which records count for nothing. */
+  /** Prints which records are left out. */
   static void warn(List<String> unreadable, PrintWriter err) {
     unreadable.forEach(each -> err.println("millrace: left out, " + AdapterSource.shown(each)));
     err.flush();

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** Rollouts in words. */
+/** Texts about rollouts for tables and messages. */
 final class RolloutWords {
   private RolloutWords() {}
 

@@ -16,11 +16,10 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
- * The data directory of a bounded run, which knows what it is a run of.
+ * The data directory of a bounded run, with a description of the input and settings of that run.
  *
- * <p>A run that was cut off is gone on with when the same command comes again; a finished one, or
- * one of another input or other settings, gives way to the new one. A directory that holds anything
- * else is left alone.
+ * <p>The same command resumes an interrupted run. A finished run, or one with another input or
+ * other settings, is deleted for the new one. A directory with any other content is left unchanged.
  */
 final class RunDirectory {
   private static final String DESCRIPTION = "run.json";
@@ -40,7 +39,7 @@ final class RunDirectory {
    *
    * @param input names the run's input: a hash
    * @param settings what the user set
-   * @throws UsageException where it holds something that is no run, or is in use
+   * @throws UsageException if it holds something else than a run, or is in use
    */
   static RunDirectory open(Path path, String input, Map<String, String> settings) {
     ObjectNode description = Json.object();
@@ -51,7 +50,7 @@ final class RunDirectory {
     return open(path, description, true);
   }
 
-  /** As {@link #open(Path, String, Map)}, for a run that never goes on with another. */
+  /** As {@link #open(Path, String, Map)}, for a run that never resumes. */
   static RunDirectory startAnew(Path path) {
     return open(path, Json.object(), false);
   }
@@ -92,12 +91,12 @@ final class RunDirectory {
     return path;
   }
 
-  /** Whether it holds the beginning of this very run. */
+  /** Whether it holds the beginning of this run. */
   boolean resumed() {
     return resumed;
   }
 
-  /** Notes that the run has come to its end. */
+  /** Records that the run has ended. */
   void finish() {
     try {
       write(true);

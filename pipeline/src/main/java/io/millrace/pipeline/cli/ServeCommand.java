@@ -3,7 +3,10 @@ package io.millrace.pipeline.cli;
 import io.millrace.client.process.UsageException;
 import picocli.CommandLine.Command;
 
-/** Stands in the list of commands for the serving process, which has a class path of its own. */
+/**
+ * Lists {@code serve} in the usage; the serving process has a class path and a main class of its
+ * own.
+ */
 @Command(name = "serve", description = "Answer predictions over HTTP with the newest adapters.")
 final class ServeCommand implements Runnable {
   @Override

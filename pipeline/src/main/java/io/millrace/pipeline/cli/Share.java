@@ -4,7 +4,7 @@ import java.math.BigDecimal;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Reads a part of the requests, {@code 0.1} or {@code 10%}. */
+/** Parses a share of the requests: {@code 0.1} or {@code 10%}. */
 final class Share implements ITypeConverter<Double> {
   @Override
   public Double convert(String text) {

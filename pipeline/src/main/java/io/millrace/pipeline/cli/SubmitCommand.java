@@ -71,7 +71,7 @@ final class SubmitCommand implements Callable<Integer> {
   public Integer call() throws InterruptedException {
     Settings settings = options.load();
     JobSettings.method(settings);
-    // A class or an address that cannot be used shows here, not in a task.
+    // Fails here, not in a task, if a class or an address cannot be used.
     Connection connection = new Connection(settings);
     connection.serializer().close();
     int colon = flink.lastIndexOf(':');
@@ -129,7 +129,7 @@ final class SubmitCommand implements Callable<Integer> {
     }
   }
 
-  /** Until every task runs: a job that cannot be started is told from one that runs. */
+  /** Waits until every task runs, or throws if the job cannot start. */
   private void awaitRunning(FlinkJob job) throws InterruptedException {
     try (JobHealth health = job.health();
         JobWatch watch = new JobWatch(job, this::say)) {

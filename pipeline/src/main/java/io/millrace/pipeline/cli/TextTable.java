@@ -4,13 +4,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
-/** Rows under titles, in columns as wide as what stands in them. */
+/** A table for a terminal, with columns as wide as their content. */
 final class TextTable {
   private final List<List<String>> rows = new ArrayList<>();
   private final Set<String> right;
 
   /**
-   * @param right titles of the columns that are set on the right, as numbers are
+   * @param right titles of the right-aligned columns
    */
   TextTable(List<String> titles, Set<String> right) {
     rows.add(titles);

@@ -47,7 +47,7 @@ import picocli.CommandLine.Spec;
       "What it published stays in its data directory: millrace up --data DIR opens it."
     })
 final class TrainCommand implements Callable<Integer> {
-  /** What a run on this machine declares: the job's settings, the stack's, and the connection's. */
+  /** The settings of a run on this machine: of the job, the stack and the connection. */
   static final List<Setting<?>> SETTINGS =
       Stream.of(
               JobSettings.ALL, EmbeddedStack.SETTINGS, ExampleLimits.SETTINGS, Connection.SETTINGS)
@@ -96,7 +96,7 @@ final class TrainCommand implements Callable<Integer> {
         Optional<StartingState> start = latestCheckpoint(run.path());
         try (RunRecord record = new RunRecord(connection)) {
           if (start.isEmpty() && JobOutput.exists(connection)) {
-            // Of a job that has ended there is output, and no checkpoint any more.
+            // A job that has ended leaves output and no checkpoint.
             record.readToEnd();
             requireComplete(record, sent, run.path());
           } else {
@@ -118,7 +118,7 @@ final class TrainCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** A file has no pauses, only an end: no clock closes its batches. */
+  /** A file has no pauses: no timeout closes its batches. */
   private static Settings forFiles(Settings settings) {
     return settings.explicit().containsKey(JobSettings.BATCH_TIMEOUT.key())
         ? settings
@@ -175,7 +175,7 @@ final class TrainCommand implements Callable<Integer> {
     return directory.resolve("checkpoints").toString();
   }
 
-  /** Until the job ends; false where somebody asked to stop before. */
+  /** Waits until the job ends; false if a stop was requested before. */
   private static boolean follow(FlinkJob job, RunRecord record, long total, StopSignal stop) {
     try (Progress progress = Progress.start("Training", total, "examples");
         JobWatch watch = new JobWatch(job, progress::say)) {
@@ -194,7 +194,7 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** What becomes of the job does not touch what it has committed. */
+  /** Adds to a failure that the run can be resumed: what the job has committed stays. */
   private static void orResumable(Runnable check) {
     try {
       check.run();

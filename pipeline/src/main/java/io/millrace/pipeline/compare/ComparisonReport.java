@@ -33,13 +33,13 @@ public record ComparisonReport(
     List<MethodReport> methods,
     List<Failure> failed) {
 
-  /** A method that came to no end, and why. */
+  /** A method that failed, and the reason. */
   public record Failure(String method, String spec, String error) {}
 
-  /** A longer method stands on a line of its own. */
+  /** A longer name of a method is printed on a line of its own. */
   private static final int WIDEST_METHOD = 19;
 
-  /** The closing tables, at most 100 columns wide, and what there is to say about them. */
+  /** The closing tables, at most 100 columns wide, and notes on them. */
   public List<String> lines() {
     List<String> lines = new ArrayList<>();
     if (!methods.isEmpty()) {

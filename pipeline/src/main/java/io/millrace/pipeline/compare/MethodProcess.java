@@ -21,9 +21,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One method being trained in a child process, so that its peak memory is its own and nothing that
- * another method has warmed up helps it. The child has this process's class path, options of Java
- * and environment, and never outlives it. What it prints goes to this process's log.
+ * Trains one method in a child process, so that its peak memory is its own and it does not profit
+ * from what another method has warmed up. The child has the class path, Java options and
+ * environment of this process, and ends with it. Its output goes to the log of this process.
  */
 public final class MethodProcess implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(MethodProcess.class);
@@ -31,7 +31,7 @@ public final class MethodProcess implements AutoCloseable {
   private static final Pattern PROGRESS =
       Pattern.compile(Pattern.quote(TrainMethod.PROGRESS) + "(\\d+) (\\d+)");
 
-  /** How a process says what failed: see {@code CommandLines}. */
+  /** The prefix of an error message; see {@code CommandLines}. */
   private static final String FAILURE = "millrace: ";
 
   /** As a shell counts: a process that signal n ended has the exit code 128 + n. */
@@ -50,7 +50,7 @@ public final class MethodProcess implements AutoCloseable {
     this.result = result;
   }
 
-  /** Told how far the child has come. */
+  /** Receives the progress of the child. */
   public interface Listener {
     /**
      * @param examples trained on so far
@@ -90,7 +90,7 @@ public final class MethodProcess implements AutoCloseable {
     }
   }
 
-  /** This process's own, but for a debugger's, whose port is taken. */
+  /** The Java options of this process, without those of a debugger, whose port is in use. */
   private static List<String> javaOptions() {
     List<String> options = new ArrayList<>();
     for (String option : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
@@ -119,7 +119,7 @@ public final class MethodProcess implements AutoCloseable {
         heard(line, listener);
       }
     } catch (IOException e) {
-      // The pipe broke: the child is being ended.
+      // The pipe is closed: the child is ending.
       LOG.debug("{}: output ends", method, e);
     }
     int exitCode = process.waitFor();
@@ -153,7 +153,7 @@ public final class MethodProcess implements AutoCloseable {
         : "its process ended with exit code " + exitCode;
   }
 
-  /** Whether the child was asked to end, as the whole terminal's processes may be. */
+  /** Whether the child was signalled to end, as Ctrl-C signals all processes of a terminal. */
   public boolean terminated() {
     return !process.isAlive() && process.exitValue() == SIGNALLED + SIGTERM;
   }

@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What one method gave on the stream; fields of {@link io.millrace.pipeline.report.RunReport} that
- * stand here too mean the same.
+ * The results of one method on the stream; fields of {@link io.millrace.pipeline.report.RunReport}
+ * that stand here too mean the same.
  *
  * @param method as the user wrote it
  * @param spec the method's canonical text

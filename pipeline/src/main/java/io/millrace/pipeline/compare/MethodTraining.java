@@ -27,13 +27,13 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Trains one method on a file as the job does on the file's records: a state per domain, batches of
- * a domain's examples in file order, what is left over at the end. The states after it are the
- * job's, bit for bit.
+ * a domain's examples in file order, a shorter batch at the end. The resulting states equal those
+ * of the job, bit for bit.
  */
 final class MethodTraining {
   private static final Logger LOG = LoggerFactory.getLogger(MethodTraining.class);
 
-  /** Told how far it has come. */
+  /** Receives the progress. */
   interface Listener {
     /**
      * @param examples trained on so far

@@ -22,8 +22,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Trains one method in a process of its own, which {@link MethodProcess} starts. It says how far it
- * has come on standard output and writes its {@link MethodReport} to a file.
+ * Trains one method in a process of its own, which {@link MethodProcess} starts. It prints its
+ * progress on standard output and writes its {@link MethodReport} to a file.
  */
 @Command(name = "compare")
 public final class TrainMethod implements Callable<Integer> {
@@ -41,7 +41,7 @@ public final class TrainMethod implements Callable<Integer> {
           .<Setting<?>>flatMap(List::stream)
           .toList();
 
-  /** Begins a line that says how many examples are done, and how many of them were right. */
+  /** The prefix of a progress line: examples done, and how many were predicted right. */
   static final String PROGRESS = "progress ";
 
   private static final long BETWEEN_LINES_NANOS = 100_000_000;

@@ -9,8 +9,8 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
- * How far something that takes long has come, on standard error: a bar where that is a terminal, a
- * plain line every few seconds where it is not. For one thread.
+ * Shows the progress of a long task on standard error: a bar if that is a terminal, otherwise a
+ * line every few seconds. For one thread.
  *
  * <pre>{@code
  * try (Progress progress = Progress.start("Sending", total, "lines")) {
@@ -20,7 +20,7 @@ import me.tongfei.progressbar.ProgressBarStyle;
  */
 public abstract class Progress implements AutoCloseable {
   /** System property with the terminal's width, set where standard error is a terminal. */
-  public static final String TERMINAL_COLUMNS = "millrace.terminal.columns";
+  static final String TERMINAL_COLUMNS = "millrace.terminal.columns";
 
   private static final Duration BETWEEN_LINES = Duration.ofSeconds(5);
   private static final Duration BEFORE_BAR = Duration.ofMillis(500);
@@ -31,8 +31,8 @@ public abstract class Progress implements AutoCloseable {
   /**
    * Starts at 0.
    *
-   * @param task what is being done, such as {@code Sending}
-   * @param total how far it goes, or -1 where nobody knows
+   * @param task the task's name, such as {@code Sending}
+   * @param total the final count, or -1 if it is unknown
    * @param unit what is counted, in the plural
    */
   public static Progress start(String task, long total, String unit) {
@@ -46,7 +46,7 @@ public abstract class Progress implements AutoCloseable {
         : start(task, total, "MiB", 1024 * 1024);
   }
 
-  /** Says that {@code count} is reached. */
+  /** Shows that {@code count} is reached. */
   public final void at(long count) {
     at(count, "");
   }
@@ -54,10 +54,10 @@ public abstract class Progress implements AutoCloseable {
   /** Says that {@code count} is reached, with a short note beside it. */
   public abstract void at(long count, String note);
 
-  /** Says something else meanwhile, on a line of its own. */
+  /** Prints another message, on a line of its own. */
   public abstract void say(String line);
 
-  /** Ends the bar's line; whether all was reached shows in it. */
+  /** Ends the bar at the count that was reached. */
   @Override
   public abstract void close();
 

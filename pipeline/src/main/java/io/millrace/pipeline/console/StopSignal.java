@@ -45,7 +45,7 @@ public final class StopSignal implements AutoCloseable {
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {
-      // It is running, and has just been told to end.
+      // The hook is running and has just been released.
     }
   }
 

@@ -84,7 +84,7 @@ public final class Demo {
   /**
    * Runs it to its end.
    *
-   * @return what came of it; empty where somebody asked to stop before
+   * @return the result; empty if a stop was requested before
    * @throws IllegalStateException where a part fails
    */
   public Optional<DemoResult> run() {
@@ -146,7 +146,7 @@ public final class Demo {
     }
   }
 
-  /** Until all that was fed is trained on and committed; false where somebody asked to stop. */
+  /** Waits until all fed examples are trained on and committed; false if a stop was requested. */
   private boolean follow(
       FlinkJob job,
       LiveFeed feed,

@@ -59,7 +59,7 @@ final class LiveFeed implements AutoCloseable {
     this.steps = openSteps();
   }
 
-  /** Steps are looked at before they are committed: only the pace depends on them. */
+  /** Reads uncommitted steps: only the pace depends on them. */
   private KafkaConsumer<byte[], byte[]> openSteps() {
     Properties properties = connection.properties();
     properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_uncommitted");

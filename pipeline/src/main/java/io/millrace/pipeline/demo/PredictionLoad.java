@@ -14,7 +14,10 @@ import java.util.NavigableMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Asks the serving process for predictions, at a steady rate, and notes which version answers. */
+/**
+ * Requests predictions from the serving process at a steady rate, and records which version
+ * answers.
+ */
 final class PredictionLoad implements Runnable {
   private static final Duration EVERY = Duration.ofMillis(50);
   private static final Duration TIMEOUT = Duration.ofSeconds(10);

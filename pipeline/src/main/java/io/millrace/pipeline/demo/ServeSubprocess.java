@@ -16,7 +16,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** {@code millrace serve} as a child process, on a free port; it ends with this process. */
+/**
+ * Runs {@code millrace serve} as a child process, on a free port; the child ends with this process.
+ */
 final class ServeSubprocess implements AutoCloseable {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(120);
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -92,7 +94,7 @@ final class ServeSubprocess implements AutoCloseable {
     return address;
   }
 
-  /** How many versions of a domain it has made live since it started. */
+  /** The number of versions of a domain that it has made live since its start. */
   long versionsLive(String domain) throws IOException, InterruptedException {
     HttpResponse<String> response =
         http.send(

@@ -5,8 +5,8 @@ import org.apache.kafka.common.utils.Exit;
 import org.apache.kafka.common.utils.Exit.Procedure;
 
 /**
- * What a broker does that cannot go on, as on a full disk: it ends the process at once. Embedded,
- * it would take the command with it in silence.
+ * A broker that cannot continue, as on a full disk, ends its process at once. An embedded broker
+ * would end the command without a message; this prints one first.
  */
 public final class BrokerFailure {
   private static final int FAILED = 1;
@@ -19,7 +19,7 @@ public final class BrokerFailure {
         (status, message) -> {
           String reason = message == null ? "" : ": " + message;
           say.accept("the embedded Kafka broker cannot go on" + reason);
-          // Kafka does not expect to come back from here.
+          // Kafka expects that this call does not return.
           Runtime.getRuntime().halt(FAILED);
         };
     Exit.setExitProcedure(end);

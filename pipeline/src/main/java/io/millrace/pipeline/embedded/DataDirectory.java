@@ -16,15 +16,15 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /**
- * One process's hold on a directory. The operating system lets go of it when the process ends,
- * however it ends.
+ * The lock of one process on a directory. The operating system releases it when the process ends,
+ * in any way.
  */
 final class DataDirectory implements AutoCloseable {
   static final String LOCK = "stack.lock";
 
   /**
-   * What this process holds. POSIX drops a process's lock as soon as it closes any descriptor of
-   * the file, so a second attempt from within must not even open it.
+   * The directories that this process holds. POSIX drops a process's lock as soon as it closes any
+   * descriptor of the file, so a second attempt from within must not even open it.
    */
   private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 

@@ -27,8 +27,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A Kafka cluster of one node in this process: broker and KRaft controller, on loopback only. Its
- * data lies in one directory, cluster id included, and outlives the process however it ends.
- * One-shot: started once, closed once.
+ * data is in one directory, with the cluster id, and survives any end of the process. One-shot:
+ * started once, closed once.
  */
 public final class EmbeddedKafka implements AutoCloseable {
   /** The largest record it takes, in bytes: an adapter with its tensors must fit. */
@@ -40,7 +40,7 @@ public final class EmbeddedKafka implements AutoCloseable {
   private static final int NODE_ID = 1;
   private static final String CONTROLLER = "CONTROLLER";
 
-  /** What does not depend on the directory and the ports. */
+  /** The configuration that does not depend on directory and ports. */
   private static final String CONFIGURATION =
       """
       process.roles=broker,controller

@@ -6,7 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 
-/** How much memory this process and its children have used, as Linux counts it. */
+/** The peak memory of this process and its children, as Linux counts it. */
 public final class PeakMemory {
   private static final String PEAK = "VmHWM:";
 

@@ -27,9 +27,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Apicurio Registry as a child process, on loopback only. Its schemas lie in a database file that
- * outlives every end of the process; the process itself never outlives this one. One-shot: started
- * once, closed once.
+ * Apicurio Registry as a child process, on loopback only. Its schemas are in a database file that
+ * survives any end of the process; the process ends with this one. One-shot: started once, closed
+ * once.
  */
 public final class RegistryProcess implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RegistryProcess.class);
@@ -153,9 +153,9 @@ public final class RegistryProcess implements AutoCloseable {
 
   private static List<String> command(Path distribution, int port) {
     List<String> command = new ArrayList<>();
-    // Ctrl-C reaches every process of the terminal. The registry is to ignore it and to outlive its
-    // clients: it is
-    // closed after them. What a shell ignores stays ignored across exec, and the JVM leaves it so.
+    // Ctrl-C reaches every process of the terminal. The registry must ignore it, because it is
+    // closed after its clients. A signal that a shell ignores stays ignored across exec, and in the
+    // JVM.
     command.addAll(List.of("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(

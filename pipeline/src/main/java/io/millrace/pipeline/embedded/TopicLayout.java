@@ -44,14 +44,14 @@ public final class TopicLayout {
   private static final Map<String, String> BY_TIME_OF_ARRIVAL =
       with(BY_TIME, TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG, "LogAppendTime");
 
-  /** As long as the examples that a replay goes on with. */
+  /** As long as the examples that a replay continues with. */
   private static final Map<String, String> SNAPSHOTS =
       with(
           BY_TIME_OF_ARRIVAL,
           TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
           String.valueOf(EmbeddedKafka.LARGEST_RECORD));
 
-  /** What served at any time is told from it, so nothing of it may go. */
+  /** Nothing of it may be deleted: it says what served at any time. */
   private static final Map<String, String> FOR_GOOD =
       Map.of(
           TopicConfig.CLEANUP_POLICY_CONFIG,
@@ -70,7 +70,7 @@ public final class TopicLayout {
           TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
           String.valueOf(EmbeddedKafka.LARGEST_RECORD));
 
-  /** An example may have come compressed, and goes on without; its letter has headers besides. */
+  /** An example may arrive compressed and leave uncompressed; its dead letter has headers too. */
   private static final Map<String, String> DEAD_LETTERS =
       with(
           BY_TIME,
@@ -117,7 +117,7 @@ public final class TopicLayout {
     return made;
   }
 
-  /** A broker lists a topic a moment after it was made, and somebody else may make it meanwhile. */
+  /** A broker lists a new topic with a delay, and another process may create it meanwhile. */
   private static boolean isNew(KafkaFuture<Void> creation)
       throws ExecutionException, InterruptedException {
     try {

@@ -49,13 +49,13 @@ public record ExampleFile(Path path, long size, FileTime modified, String sha256
     }
   }
 
-  /** As {@link #open(Path, LongConsumer)}, telling nobody. */
+  /** As {@link #open(Path, LongConsumer)}, without progress. */
   public static ExampleFile open(Path path) {
     return open(path, read -> {});
   }
 
   /**
-   * @throws IllegalStateException where somebody has written to the file since it was opened
+   * @throws IllegalStateException if the file was changed since it was opened
    */
   void requireUnchanged() throws IOException {
     BasicFileAttributes now = Files.readAttributes(path, BasicFileAttributes.class);

@@ -178,7 +178,7 @@ final class ExampleParser {
     private final transient RecordError error;
 
     BadLine(String errorClass, String message) {
-      // Thrown once for each bad line of any number: no stack trace, nobody reads it.
+      // Thrown for each bad line, of which there may be many: no stack trace, it is not used.
       super(message, null, false, false);
       String line = message.replaceAll("\\s+", " ");
       int end = Math.min(line.length(), LONGEST_MESSAGE);

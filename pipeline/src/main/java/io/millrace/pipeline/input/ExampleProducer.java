@@ -27,9 +27,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Lines travel in transactions, and each transaction also commits how far in the file it
  * reaches, as the offset of a consumer group. Transaction id and group are named after the file's
- * content. So whoever sends the file again, after whatever end of the process before, first ends
- * what that one left open, then reads how far it had come, and goes on from there. Lines of one
- * domain keep their order: they share a partition.
+ * content. So a process that sends the file again, after any end of the process before, first ends
+ * the open transaction of that one, then reads the committed progress, and continues from there.
+ * Lines of one domain keep their order: they share a partition.
  */
 public final class ExampleProducer {
   /** What to do about a file that was sent before. */

@@ -37,7 +37,7 @@ public final class ExampleReader implements Closeable {
   /**
    * The next example; empty at the file's end.
    *
-   * @throws IllegalStateException at the end, where somebody has written to the file meanwhile
+   * @throws IllegalStateException at the end, if the file was changed meanwhile
    */
   public Optional<LabeledExample> next() {
     try {

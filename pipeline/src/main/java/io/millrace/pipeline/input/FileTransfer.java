@@ -39,7 +39,9 @@ final class FileTransfer implements AutoCloseable {
   /** Readers of committed records wait this long behind a sender that died and is not run again. */
   private static final Duration TRANSACTION_TIMEOUT = Duration.ofSeconds(30);
 
-  /** Kafka keeps an offset for a partition that exists, and does not ask what it means. */
+  /**
+   * The partition whose committed offset holds the progress; the offset refers to no record in it.
+   */
   private static final TopicPartition PROGRESS = new TopicPartition(Topics.LABELED_EXAMPLES, 0);
 
   private final ExampleFile file;
@@ -70,8 +72,8 @@ final class FileTransfer implements AutoCloseable {
   Sent run(Admin admin, Resume resume, Consumer<Sent> progress)
       throws IOException, ExecutionException, InterruptedException {
     try {
-      // Fences a run that is still alive and ends what a dead one left open: only now is progress
-      // settled.
+      // Fences a run that is still alive and aborts what a dead one left open: only now is the
+      // progress final.
       producer.initTransactions();
       Sent sent = committed(admin);
       if (sent.complete() && resume == Resume.IF_INCOMPLETE) {

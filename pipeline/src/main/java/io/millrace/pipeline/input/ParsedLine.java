@@ -3,11 +3,11 @@ package io.millrace.pipeline.input;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.RecordError;
 
-/** What a line of a file turned out to be. */
+/** The result of parsing a line of a file. */
 sealed interface ParsedLine {
   /** An example that can be trained on. */
   record Accepted(LabeledExample example) implements ParsedLine {}
 
-  /** None, and why. */
+  /** No example, and the reason. */
   record Rejected(RecordError error) implements ParsedLine {}
 }

@@ -28,7 +28,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * </pre>
  *
  * Steps, versions and dead letters are published exactly once. The lower line exists only where the
- * input does not end: a file's examples are over before anybody could be served by what they gave.
+ * input does not end: the examples of a file are over before a version trained on them could serve.
  *
  * <p>The uids here are in every savepoint; so are those in {@link Adaptation} and {@link Evidence}.
  */
@@ -39,7 +39,7 @@ public final class AdaptationJob {
     UNBOUNDED
   }
 
-  /** A checkpoint that begins then may take ten minutes more. */
+  /** The last time at which a checkpoint may begin; it may take ten minutes more. */
   private static final Duration COMMIT_WITHIN = Duration.ofMinutes(4);
 
   private AdaptationJob() {}

@@ -7,18 +7,18 @@ import org.apache.kafka.clients.consumer.OffsetResetStrategy;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * Begins with the first record that each partition holds when the job is new. Unlike {@link
- * OffsetsInitializer#earliest}, whose consumers return to the beginning, without a word, whenever
- * Kafka does not hold the record they ask for.
+ * Starts a new job at the first record of each partition. With {@link OffsetsInitializer#earliest}
+ * consumers would also return to the beginning, without an error, whenever Kafka does not hold the
+ * record they ask for.
  *
- * @param skipLost whether they may nonetheless
+ * @param skipLost whether consumers may do so nevertheless
  */
 @SuppressWarnings("deprecation") // The connector's interface knows no other OffsetResetStrategy.
 record BeginningOffsets(boolean skipLost) implements OffsetsInitializer {
   @Override
   public Map<TopicPartition, Long> getPartitionOffsets(
       Collection<TopicPartition> partitions, PartitionOffsetsRetriever retriever) {
-    // In numbers: "the beginning" would be another one when a checkpoint is restored.
+    // As numbers: "earliest" would resolve to another offset when a checkpoint is restored.
     return retriever.beginningOffsets(partitions);
   }
 

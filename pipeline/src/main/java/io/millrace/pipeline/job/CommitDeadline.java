@@ -13,10 +13,11 @@ import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 /**
  * Passes records on to the sink, and fails the job when no checkpoint has completed for too long.
  *
- * <p>Each attempt at a checkpoint leaves a Kafka transaction behind, written and not committed; the
- * first one that succeeds commits them all. Kafka aborts a transaction at the end of its timeout,
- * the sink's committer only logs that, and state would then be ahead of the topics for good: steps
- * and versions would be missing. Restarted in time, the job writes all of it again.
+ * <p>Each failed checkpoint leaves a Kafka transaction that is written and not committed. The first
+ * checkpoint that completes commits them all. Kafka aborts a transaction when its timeout expires,
+ * and the committer of the sink only logs that. The state would then stay ahead of the topics, and
+ * steps and versions would be missing. Restarted in time, the job goes back to the last checkpoint
+ * and writes everything again.
  */
 final class CommitDeadline
     implements MapFunction<OutgoingRecord, OutgoingRecord>,
@@ -31,8 +32,8 @@ final class CommitDeadline
   private transient TreeMap<Long, Long> snapshots;
 
   /**
-   * @param limit the time after which no more checkpoint is begun; what one takes, and the commit
-   *     after it, must fit into the rest of the transactions' timeout
+   * @param limit the time after which no checkpoint begins; a checkpoint and its commit must fit
+   *     into the rest of the transaction timeout
    */
   CommitDeadline(Duration limit) {
     this.limit = limit;
@@ -60,11 +61,12 @@ final class CommitDeadline
   }
 
   /**
-   * @throws IllegalStateException where it is too late for another
+   * @throws IllegalStateException if the limit has passed since the last completed checkpoint
    */
   void beginCheckpoint(long checkpoint) {
     long now = nanoTime.getAsLong();
-    // Without a failed attempt there is one open transaction, and its producer notices its end.
+    // Without a failed checkpoint one transaction is open, and its producer notices when it
+    // expires.
     boolean attempted = !snapshots.isEmpty();
     if (attempted && now - committedThrough > limit.toNanos()) {
       throw new IllegalStateException(

@@ -22,16 +22,16 @@ import org.apache.flink.core.io.InputStatus;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 
 /**
- * The connector's {@link KafkaSource} with two things mended.
+ * The connector's {@link KafkaSource} with two corrections.
  *
- * <p><b>It says which records are lost</b>, where its consumers ask for some that Kafka does not
- * hold: see {@link LostExamplesException}.
+ * <p><b>It names lost records</b> if its consumers ask for records that Kafka does not hold; see
+ * {@link LostExamplesException}.
  *
- * <p><b>A bounded one also ends after it was restored.</b> Restored, the connector's enumerator
- * finds no partition it does not know yet and, up to version 5.0.0, never tells its readers that no
- * more splits will come, so the job waits for ever (FLINK-31006). A restored bounded source has all
- * its splits: this one says so to each reader as it registers. Once the connector does, {@link
- * CompleteEnumerator} can go.
+ * <p><b>A restored bounded source ends.</b> The connector's enumerator (up to version 5.0.0) finds
+ * no new partition after a restore and never tells its readers that no more splits will come, so
+ * the job never ends (FLINK-31006). A restored bounded source has all its splits; {@link
+ * CompleteEnumerator} tells each reader so when it registers. It can be removed once the connector
+ * does this.
  */
 final class ExampleSource<T>
     implements Source<T, KafkaPartitionSplit, KafkaSourceEnumState>, ResultTypeQueryable<T> {
@@ -99,7 +99,9 @@ final class ExampleSource<T>
       reader.start();
     }
 
-    /** Fails with what the consumers' threads failed with. */
+    /**
+     * Rethrows the failure of a consumer thread, as {@link LostExamplesException} where it is one.
+     */
     @Override
     public InputStatus pollNext(ReaderOutput<T> output) throws Exception {
       try {
@@ -179,7 +181,7 @@ final class ExampleSource<T>
 
     @Override
     public void addReader(int subtask) {
-      // First: a reader that failed gets its splits back here.
+      // Before the signal: a reader that failed gets its splits back here.
       enumerator.addReader(subtask);
       context.signalNoMoreSplits(subtask);
     }

@@ -13,8 +13,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Looks up published versions for the evidence operator, in the topic {@code adapters}. Each is
- * looked up by reading its partition, from the last version of its domain that was found on.
+ * Looks up published versions for the evidence operator, in the topic {@code adapters}. Each lookup
+ * reads the partition of the domain, from the place of the last version that was found.
  */
 final class LoggedAdapters implements PublishedAdapters {
   private static final long serialVersionUID = 1;
@@ -35,7 +35,7 @@ final class LoggedAdapters implements PublishedAdapters {
     }
     Place last = found.get(domain);
     long from = last != null && last.version() < version ? last.offset() : 0;
-    // A connection of its own each time: it is wanted once per candidate, and minutes apart.
+    // One connection per lookup: there is one lookup per candidate, minutes apart.
     try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection)) {
       Optional<LoggedVersion<AdapterVersion>> record = log.newest(domain, version, from);
       if (record.isEmpty() && from > 0) {

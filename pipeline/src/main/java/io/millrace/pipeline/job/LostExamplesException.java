@@ -18,9 +18,9 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * The topic does not hold the example that is to be trained on next. To restart the job would not
- * bring it back; and once a shorter topic has grown, it would go on with an example that is another
- * one. So the job fails for good.
+ * The topic does not hold the example that is to be trained on next. A restart would not bring it
+ * back, and if the topic was recreated and has grown since, training would continue with a
+ * different example. So this exception is not recoverable: Flink does not restart the job.
  */
 @ThrowableAnnotation(ThrowableType.NonRecoverableError)
 final class LostExamplesException extends IOException {
@@ -28,12 +28,12 @@ final class LostExamplesException extends IOException {
   private static final int PATIENCE_SECONDS = 15;
 
   private LostExamplesException(String message, Throwable cause) {
-    // Not as its cause: who looks for a failure's root is to find this message.
+    // Not as the cause: code that looks for the root cause must find this message.
     super(message);
     addSuppressed(cause);
   }
 
-  /** What {@code failure} of a reader was, where this was it. */
+  /** {@code failure} of a reader as this exception; empty if it has another reason. */
   static Optional<LostExamplesException> in(Throwable failure, Connection connection) {
     return ExceptionUtils.findThrowable(failure, OffsetOutOfRangeException.class)
         .map(

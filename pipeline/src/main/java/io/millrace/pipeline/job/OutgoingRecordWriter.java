@@ -22,8 +22,8 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.Serializer;
 
 /**
- * Turns what the operators emit into Kafka records: bytes as they are, Avro in wire format. A
- * registry that is away is waited for.
+ * Converts the output of the operators to Kafka records: bytes unchanged, Avro records in wire
+ * format. It waits while the registry is unavailable.
  */
 final class OutgoingRecordWriter
     implements KafkaRecordSerializationSchema<OutgoingRecord>, KafkaDatasetFacetProvider {
@@ -65,7 +65,10 @@ final class OutgoingRecordWriter
         headers);
   }
 
-  /** As Kafka's own partitioner would for that key; null leaves the choice to it. */
+  /**
+   * The partition of the key by Kafka's default partitioner; null leaves the choice to the
+   * producer.
+   */
   private static Integer partition(OutgoingRecord record, KafkaSinkContext context) {
     if (record.getPartitionBy() == null) {
       return null;
@@ -86,7 +89,7 @@ final class OutgoingRecordWriter
     return bytes((ByteBuffer) value);
   }
 
-  /** Where the sink looks for transactions that a killed predecessor left open. */
+  /** The topics in which the sink looks for open transactions of a killed job. */
   @Override
   public Optional<KafkaDatasetFacet> getKafkaDatasetFacet() {
     return Optional.of(

@@ -17,17 +17,17 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.serialization.Deserializer;
 
 /**
- * Reads records of {@code labeled-examples}. It never fails on a record: what cannot be read comes
- * out with the reason, its bytes untouched. A registry that is away is waited for, since no record
- * is at fault.
+ * Reads records of {@code labeled-examples}. It never fails on a record: an unreadable record is
+ * emitted with the reason and its original bytes. It waits while the registry is unavailable,
+ * because no record is at fault then.
  *
- * <p>One record cannot be kept whole: compressed, a few kilobytes can hold more than Kafka takes
- * from the job. Of such a one the beginning is kept; the whole is where it came from.
+ * <p>One kind of record is not kept whole: a few compressed kilobytes can expand to more than Kafka
+ * accepts from the job. Only its beginning is kept; the source topic still holds all of it.
  */
 final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<ReceivedExample> {
   private static final long serialVersionUID = 1;
 
-  /** As long as the longest line of a file may be; half of what the sink can send. */
+  /** The maximum of {@code limits.lineBytes}; half of what the sink can send. */
   static final int LARGEST_RECORD_BYTES = 32 * 1024 * 1024;
 
   static final int KEPT_BYTES = 1024 * 1024;
@@ -84,7 +84,7 @@ final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<Re
   }
 
   private static ByteBuffer beginning(byte[] bytes) {
-    // A copy: the rest need not be carried along.
+    // A copy, so that the rest can be freed.
     return length(bytes) > KEPT_BYTES ? buffer(Arrays.copyOf(bytes, KEPT_BYTES)) : buffer(bytes);
   }
 

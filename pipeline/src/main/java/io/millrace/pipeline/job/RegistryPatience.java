@@ -8,8 +8,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Waits, for as long as it takes, while the schema registry is away: no record is at fault, and to
- * restart the job would help nobody.
+ * Waits without limit while the schema registry is unavailable: no record is at fault, and a
+ * restart of the job would not help.
  */
 final class RegistryPatience {
   private static final Logger LOG = LoggerFactory.getLogger(RegistryPatience.class);
@@ -18,10 +18,9 @@ final class RegistryPatience {
   private RegistryPatience() {}
 
   /**
-   * What {@code conversion} gives, once the registry answers.
+   * The result of {@code conversion}, once the registry answers.
    *
-   * @throws InterruptedIOException where the thread is interrupted meanwhile, as a job's is when it
-   *     is cancelled
+   * @throws InterruptedIOException if the thread is interrupted, as when the job is cancelled
    */
   static <T> T patiently(Supplier<T> conversion) throws InterruptedIOException {
     boolean waited = false;

@@ -22,22 +22,22 @@ import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * A topic read as a log, committed records only. It changes nothing there, and belongs to no
+ * Reads the committed records of a topic in order. It changes nothing in the topic and joins no
  * consumer group. For one thread.
  */
 public final class CommittedTopic implements AutoCloseable {
-  /** Kafka's own patience of a minute is long for somebody who waits at a terminal. */
+  /** Kafka's default of one minute is too long for a user who waits at a terminal. */
   private static final String PATIENCE_MILLIS = "15000";
 
   /**
-   * Behind the last record a fetch waits for more, and whatever else is asked on its connection,
-   * the goodbye too, waits behind it: half a second by Kafka's default.
+   * At the end of the topic a fetch waits for more records, half a second by Kafka's default. Other
+   * requests on the same connection, also the one that closes it, wait for that fetch.
    */
   private static final String FETCH_MAX_WAIT_MILLIS = "10";
 
   private static final Duration WAIT = Duration.ofMillis(200);
 
-  /** How long partitions that have more to read may give nothing. */
+  /** How long a read may give no record before the end of the topic. */
   private static final Duration STALLED_AFTER = Duration.ofSeconds(15);
 
   private final String name;
@@ -94,7 +94,7 @@ public final class CommittedTopic implements AutoCloseable {
   /**
    * A consumer of committed records that belongs to no group.
    *
-   * @param reset where it goes on when its place is gone: Kafka's {@code auto.offset.reset}
+   * @param reset Kafka's {@code auto.offset.reset}
    */
   static KafkaConsumer<byte[], byte[]> consumer(Connection connection, String reset) {
     return consumer(connection, reset, "read_committed");
@@ -119,7 +119,7 @@ public final class CommittedTopic implements AutoCloseable {
     return failed(name, bootstrapServers, e);
   }
 
-  /** What a reader says where Kafka does not answer. */
+  /** The exception of a reader when Kafka does not answer. */
   static IllegalStateException failed(String topic, String bootstrapServers, KafkaException e) {
     return new IllegalStateException(
         "cannot read the topic %s at %s; --data DIR reads that of an earlier train, demo or up"
@@ -127,7 +127,7 @@ public final class CommittedTopic implements AutoCloseable {
         e);
   }
 
-  /** Every record that is committed now, a partition's in their order. */
+  /** Passes on every record that is committed now, in offset order within a partition. */
   public void forEach(Consumer<ConsumerRecord<byte[], byte[]>> reader) {
     anyMatch(
         record -> {
@@ -136,7 +136,7 @@ public final class CommittedTopic implements AutoCloseable {
         });
   }
 
-  /** Whether a record that is committed now is wanted; reads no further than the first. */
+  /** Whether any record that is committed now matches; reads no further than the first match. */
   public boolean anyMatch(Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
     try {
       consumer.assign(partitions);
@@ -148,11 +148,11 @@ public final class CommittedTopic implements AutoCloseable {
   }
 
   /**
-   * Reads on to the end that there is now, a partition's records in their order.
+   * Reads on to the end offsets of this moment, in offset order within a partition.
    *
    * @param wanted called for each record; true ends the reading
-   * @return whether it was ended so
-   * @throws TimeoutException where nothing comes although there is more
+   * @return whether a record ended it
+   * @throws TimeoutException if no record comes before the end for too long
    */
   static boolean readToEnd(
       KafkaConsumer<byte[], byte[]> consumer,
@@ -167,7 +167,7 @@ public final class CommittedTopic implements AutoCloseable {
       if (open.isEmpty()) {
         return false;
       }
-      // A poll may give nothing and still get past what was aborted.
+      // A poll may return no record and still advance past an aborted transaction.
       long now = partitions.stream().mapToLong(consumer::position).sum();
       if (now > reached) {
         reached = now;
@@ -183,7 +183,7 @@ public final class CommittedTopic implements AutoCloseable {
     }
   }
 
-  /** The record at a place that {@link #forEach} gave; empty where it is gone since. */
+  /** The record at an offset that {@link #forEach} gave; empty if it was deleted since. */
   public Optional<ConsumerRecord<byte[], byte[]>> at(int partition, long offset) {
     try {
       TopicPartition only = new TopicPartition(name, partition);
@@ -205,7 +205,7 @@ public final class CommittedTopic implements AutoCloseable {
   /**
    * The last record with a key that is committed now.
    *
-   * @param partitionBy what chose its partition, by Kafka's own partitioner
+   * @param partitionBy the key that Kafka's default partitioner was given
    * @param from the offset to begin at; one that is not there any more, or not yet, is the nearest
    * @return empty where there is none, and where the last is a tombstone
    */

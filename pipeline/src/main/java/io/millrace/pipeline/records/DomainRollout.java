@@ -17,9 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 
-/**
- * One domain's rollout as it stands in Kafka, for somebody who decides about it. For one thread.
- */
+/** The rollout of one domain as Kafka holds it, and a decision on top of it. For one thread. */
 public final class DomainRollout implements AutoCloseable {
   private static final Duration COMES_BACK_WITHIN = Duration.ofSeconds(10);
 
@@ -46,7 +44,7 @@ public final class DomainRollout implements AutoCloseable {
    * @throws IllegalStateException where Kafka does not answer
    */
   public static DomainRollout open(Connection connection, String domain) {
-    // Whoever takes a version back is in a hurry.
+    // Both topics at once: a rollback must be fast.
     CompletableFuture<KnownVersions> reading =
         CompletableFuture.supplyAsync(() -> KnownVersions.read(connection, domain));
     RolloutLog log = new RolloutLog(connection, domain);
@@ -88,7 +86,7 @@ public final class DomainRollout implements AutoCloseable {
     return log.history(domain);
   }
 
-  /** Records of its partition that count for nothing: where, and why. */
+  /** Records of its partition that are left out: their place, and the reason. */
   public List<String> unreadable() {
     return log.unreadable();
   }
@@ -104,10 +102,10 @@ public final class DomainRollout implements AutoCloseable {
   }
 
   /**
-   * Appends a decision, and reads on until it comes back.
+   * Appends a decision, and reads on until the log returns it.
    *
-   * @return the decision in the log; with an objection where it has no effect, since somebody else
-   *     was first
+   * @return the decision in the log; with an objection if it has no effect because another decision
+   *     came first
    * @throws IllegalStateException where Kafka does not take it, or does not give it back
    */
   public RolloutHistory.Entry append(RolloutEvent event) {

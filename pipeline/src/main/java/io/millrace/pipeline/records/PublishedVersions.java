@@ -11,7 +11,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** Which versions there are, without their payloads. */
+/** The versions in the topic {@code adapters}, without their payloads. */
 public final class PublishedVersions {
   /**
    * One of them.

@@ -17,14 +17,14 @@ import org.apache.kafka.common.TopicPartition;
 
 /**
  * Records of a topic by their offsets, for a reader that asks for each partition's in ascending
- * order, with gaps. A partition is read on as its records are asked for, and only a bounded part of
- * it is held; gaps that are long are leapt over. For one thread.
+ * order, with gaps. It reads each partition on demand, holds a bounded number of records, and seeks
+ * over long gaps. For one thread.
  */
 public final class RecordsByOffset implements AutoCloseable {
   /** Records held of a partition before it is read no further. */
   private static final int HELD = 1000;
 
-  /** Reading this many unwanted records costs about as much as starting anew behind them. */
+  /** Reading this many unwanted records costs about as much as a seek. */
   private static final long LEAP = 5000;
 
   private static final Duration WAIT = Duration.ofMillis(200);
@@ -100,7 +100,7 @@ public final class RecordsByOffset implements AutoCloseable {
       records.poll();
     }
     if (!records.isEmpty() && records.peek().offset() > offset) {
-      // Read past it, or it is not there: reading again tells.
+      // Already read past it, or not in the topic: a second read decides.
       records.clear();
       consumer.seek(place, offset);
     } else if (records.isEmpty()) {

@@ -41,7 +41,10 @@ public final class RolloutLog implements AutoCloseable {
   private final Deserializer<RolloutEvent> reader;
   private final NavigableMap<String, NavigableMap<Long, Logged>> domains = new TreeMap<>();
 
-  /** Publications by partition and offset, as they were read first: the log has many of them. */
+  /**
+   * Publications that the reader of decisions has decoded, by partition and offset, so that none of
+   * the many is decoded twice.
+   */
   private final Map<Integer, Map<Long, RolloutEvent>> uncertain = new HashMap<>();
 
   private final List<String> unreadable = new ArrayList<>();
@@ -101,7 +104,7 @@ public final class RolloutLog implements AutoCloseable {
           .put(record.offset(), publication.event());
       return publication.event();
     }
-    // Only this reader says so: the other one reads the same records.
+    // Recorded once: the reader of publications sees the same records.
     unreadable.add(
         "%s-%d at offset %d: %s"
             .formatted(
@@ -140,12 +143,15 @@ public final class RolloutLog implements AutoCloseable {
             new Logged(record.offset(), Instant.ofEpochMilli(record.timestamp()), event));
   }
 
-  /** Domains that the log speaks of, by name. */
+  /** Domains with an event in the log, by name. */
   public Set<String> domains() {
     return Collections.unmodifiableSet(domains.keySet());
   }
 
-  /** A domain's events in the order of the log, as far as it was read; the caller's own. */
+  /**
+   * The events of a domain in the order of the log, as far as it was read; a new object for each
+   * call.
+   */
   public RolloutHistory history(String domain) {
     RolloutHistory history = new RolloutHistory(domain);
     domains
@@ -155,7 +161,7 @@ public final class RolloutLog implements AutoCloseable {
     return history;
   }
 
-  /** Records that count for nothing: where, and why. */
+  /** Records that are left out: their place, and the reason. */
   public List<String> unreadable() {
     return Collections.unmodifiableList(unreadable);
   }

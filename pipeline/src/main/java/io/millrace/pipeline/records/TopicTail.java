@@ -17,7 +17,7 @@ import org.apache.kafka.common.TopicPartition;
  * then on as it grows. It changes nothing there, and belongs to no consumer group. For one thread
  * at a time.
  */
-public final class TopicTail implements AutoCloseable {
+final class TopicTail implements AutoCloseable {
   private static final Duration WAIT = Duration.ofMillis(200);
 
   private final String name;
@@ -34,7 +34,7 @@ public final class TopicTail implements AutoCloseable {
    * @throws UsageException where there is no such topic
    * @throws IllegalStateException where Kafka does not answer
    */
-  public TopicTail(Connection connection, String name, String isolation, String domain) {
+  TopicTail(Connection connection, String name, String isolation, String domain) {
     this.name = name;
     this.bootstrapServers = connection.bootstrapServers();
     this.consumer = CommittedTopic.consumer(connection, "earliest", isolation);
@@ -65,7 +65,7 @@ public final class TopicTail implements AutoCloseable {
   }
 
   /** Number of partitions of the topic. */
-  public int partitionCount() {
+  int partitionCount() {
     return partitionCount;
   }
 
@@ -74,7 +74,7 @@ public final class TopicTail implements AutoCloseable {
    *
    * @throws IllegalStateException where Kafka does not answer
    */
-  public void readOn(Consumer<ConsumerRecord<byte[], byte[]>> reader) {
+  void readOn(Consumer<ConsumerRecord<byte[], byte[]>> reader) {
     try {
       CommittedTopic.readToEnd(
           consumer,
@@ -94,12 +94,12 @@ public final class TopicTail implements AutoCloseable {
    * @return false where it has not come when the time is up
    * @throws IllegalStateException where Kafka does not answer
    */
-  public boolean readUntil(Predicate<ConsumerRecord<byte[], byte[]>> wanted, Duration patience) {
+  boolean readUntil(Predicate<ConsumerRecord<byte[], byte[]>> wanted, Duration patience) {
     long start = System.nanoTime();
     try {
       boolean found = false;
       while (!found && System.nanoTime() - start < patience.toNanos()) {
-        // What was fetched together is read together: there is no way back.
+        // All records of one fetch are passed on: they are not fetched again.
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
           found |= wanted.test(record);
         }

@@ -3,7 +3,7 @@ package io.millrace.pipeline.replay;
 import java.util.List;
 
 /**
- * Where a replay and the record part.
+ * The first difference between a replay and the record.
  *
  * @param domain whose training it is
  * @param step the first step that differs; of a broken payload, the step it was published at

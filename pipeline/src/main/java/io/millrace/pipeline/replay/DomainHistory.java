@@ -13,8 +13,8 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * What the topics hold of one domain's training. A domain that was started anew without its state
- * counts from step 1 again: then only its last training is its history.
+ * The steps, versions and snapshots of one domain in the topics. If a domain was restarted without
+ * its state, it counts from step 1 again, and only its last training is its history.
  */
 public final class DomainHistory {
   /**
@@ -34,7 +34,7 @@ public final class DomainHistory {
   }
 
   /**
-   * Where a snapshot lies.
+   * The place of a snapshot.
    *
    * @param version that was published from it
    */

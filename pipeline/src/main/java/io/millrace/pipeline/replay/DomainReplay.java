@@ -23,7 +23,7 @@ import java.util.TreeMap;
  * compares every step's state and every version's payload with what is recorded.
  */
 public final class DomainReplay {
-  /** Told of every step. */
+  /** Receives the progress after every step. */
   public interface Listener {
     /**
      * @param examples trained on so far
@@ -160,7 +160,7 @@ public final class DomainReplay {
     }
     TrainingSnapshot snapshot = log.snapshot(range.snapshot().get());
     state = snapshot.getState();
-    // A state says itself what it was trained with, so any trainer can tell its hash.
+    // A state holds its own method, so any trainer can hash it.
     String found = trainer(snapshot.getStep() + 1).sha256(state);
     String recorded =
         history.firstStep() <= snapshot.getStep()
@@ -239,7 +239,7 @@ public final class DomainReplay {
     return String.join(", ", places);
   }
 
-  /** What is another here than where the step was taken, and than at the step before. */
+  /** The differences of environment and settings: to the recorded step, and to the step before. */
   private List<String> surroundings(long step, DomainTrainer trainer) {
     TrainingRun run = history.run(step);
     List<String> lines = new ArrayList<>();
@@ -279,7 +279,7 @@ public final class DomainReplay {
 
   private void publish(DomainHistory.Version recorded) {
     if (state.getVersion() != recorded.number() - 1) {
-      // Those between were pruned: their payloads cannot be compared, but this one names its
+      // Versions between were pruned: their payloads cannot be compared, but this one names its
       // parent.
       state.setVersion(recorded.number() - 1);
       state.setVersionSha256(recorded.record().getParentSha256());

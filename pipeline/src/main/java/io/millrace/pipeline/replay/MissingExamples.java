@@ -18,7 +18,7 @@ public record MissingExamples(String topic, SortedMap<Integer, TreeSet<Long>> of
     return new MissingExamples(topic, offsets);
   }
 
-  /** How many. */
+  /** Their number. */
   public long count() {
     return offsets.values().stream().mapToLong(TreeSet::size).sum();
   }

@@ -11,7 +11,7 @@ public final class MissingExamplesException extends RuntimeException {
     this.missing = missing;
   }
 
-  /** Which. */
+  /** The missing examples. */
   public MissingExamples missing() {
     return missing;
   }

@@ -15,7 +15,7 @@ import java.util.TreeSet;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.serialization.Deserializer;
 
-/** The examples that steps were taken on, read again by the offsets on record. For one thread. */
+/** Reads the examples of recorded steps again, by their recorded offsets. For one thread. */
 public final class RecordedExamples implements AutoCloseable {
   private final RecordsByOffset records;
   private final Deserializer<LabeledExample> reader;

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Which part of a domain's history is trained again.
+ * The part of a domain's history that a replay trains again.
  *
  * @param history whose
  * @param snapshot where it starts; empty for the base model

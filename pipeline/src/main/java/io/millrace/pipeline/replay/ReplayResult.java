@@ -3,7 +3,7 @@ package io.millrace.pipeline.replay;
 import java.util.List;
 
 /**
- * What a replay of one domain came to.
+ * The result of a replay of one domain.
  *
  * @param domain its name
  * @param fromVersion where it started: 0 is the base model

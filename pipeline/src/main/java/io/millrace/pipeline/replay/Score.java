@@ -5,7 +5,7 @@ import io.millrace.schemas.TrainingStep;
 import java.util.List;
 
 /**
- * How well a training predicted what it trained on next.
+ * The prequential scores of a training.
  *
  * @param accuracy share of examples whose label was predicted before they were trained on
  * @param thirds the same by third of the stream

@@ -11,8 +11,8 @@ import java.util.Set;
 import java.util.function.Function;
 
 /**
- * Trainers for the settings that a record names, one at a time: as long as they stay the same, so
- * do trainer and base model. For one thread.
+ * Makes trainers for recorded settings, one at a time. It keeps trainer and base model while the
+ * settings stay the same. For one thread.
  */
 public final class TrainerSource implements AutoCloseable {
   /** Loads base models. */
@@ -43,7 +43,7 @@ public final class TrainerSource implements AutoCloseable {
     this.threads = threads;
   }
 
-  /** A base model as it is here. */
+  /** The files of a base model in the store here. */
   ModelFiles model(String name) {
     if (files == null || !files.name().equals(name)) {
       close();
@@ -53,7 +53,7 @@ public final class TrainerSource implements AutoCloseable {
   }
 
   /**
-   * What trains with these settings. It is valid until the next call.
+   * A trainer with these settings. It is valid until the next call.
    *
    * @param recorded as a manifest holds them
    */

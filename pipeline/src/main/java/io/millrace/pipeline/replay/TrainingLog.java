@@ -19,7 +19,7 @@ import org.apache.kafka.common.serialization.Deserializer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What a job has recorded of its training: steps, versions and snapshots. */
+/** Reads the record of a training: steps, versions and snapshots. */
 public final class TrainingLog {
   private static final Logger LOG = LoggerFactory.getLogger(TrainingLog.class);
 

@@ -1,6 +1,6 @@
 package io.millrace.pipeline.replay;
 
-/** A record that was trained on does not read any more. */
+/** A record that was trained on cannot be read any more. */
 final class UnreadableExampleException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

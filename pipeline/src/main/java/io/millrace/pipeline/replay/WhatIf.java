@@ -15,7 +15,7 @@ import java.util.TreeMap;
 /** Trains over a domain's recorded batches with other settings. Nothing is published. */
 public final class WhatIf {
   /**
-   * What came of it, over the same batches.
+   * The scores of both settings over the same batches.
    *
    * @param domain whose batches
    * @param settings that differ from those on record, by key

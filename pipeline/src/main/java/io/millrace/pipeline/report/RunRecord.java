@@ -23,9 +23,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Deserializer;
 
 /**
- * What the topics say about a training: its steps, versions and dead letters, read from their
- * beginning. Only what is committed counts, so the record of a run that was killed and resumed is
- * that of a run that was not.
+ * Reads the steps, versions and dead letters of a training from the beginning of their topics. Only
+ * committed records count, so a run that was killed and resumed gives the same as one that was not.
  */
 public final class RunRecord implements AutoCloseable {
   private static final List<String> TOPICS =
@@ -60,7 +59,7 @@ public final class RunRecord implements AutoCloseable {
     consumer.seekToBeginning(partitions);
   }
 
-  /** Reads what has come, waiting for it no longer than that. */
+  /** Reads the records that have arrived; waits for them at most that long. */
   public void poll(Duration wait) {
     for (ConsumerRecord<byte[], byte[]> record : consumer.poll(wait)) {
       committed++;

@@ -261,7 +261,7 @@ public final class JobSettings {
           "Names the job, its consumer group and its transactions; two jobs on one Kafka need two"
               + " names.");
 
-  /** What a step depends on besides its method. */
+  /** The settings that a training step depends on, besides those of its method. */
   public static final List<Setting<?>> STEP =
       List.of(
           LEARNING_RATE,
@@ -321,15 +321,15 @@ public final class JobSettings {
   }
 
   /**
-   * What is trained beside the head.
+   * The adapter method that the settings choose.
    *
-   * @throws UsageException where the settings do not go together
+   * @throws UsageException if the settings contradict each other
    */
   public static AdapterMethod method(Settings settings) {
     return MethodSettings.method(settings);
   }
 
-  /** What a training step depends on. */
+  /** The training settings that the settings choose. */
   public static TrainingSettings training(Settings settings) {
     return training(settings, method(settings));
   }
@@ -353,7 +353,7 @@ public final class JobSettings {
         settings.get(SCORING_STEPS));
   }
 
-  /** What the adapt operator is told. */
+  /** The settings of the adapt operator. */
   public static AdaptSettings adapt(Settings settings) {
     return new AdaptSettings(
         training(settings),
@@ -369,7 +369,7 @@ public final class JobSettings {
         settings.get(SIGNING_KEY));
   }
 
-  /** What the evidence operator is told. */
+  /** The settings of the evidence operator. */
   public static EvidenceSettings evidence(Settings settings) {
     return new EvidenceSettings(
         new EvidenceRules(
@@ -396,7 +396,7 @@ public final class JobSettings {
   }
 
   /**
-   * For a job that runs on this machine: sees to it that it will be able to sign.
+   * For a job that runs on this machine: checks that it can sign versions.
    *
    * @throws UsageException where the key that is to sign versions cannot be read
    */
@@ -411,12 +411,12 @@ public final class JobSettings {
     }
   }
 
-  /** Where base models lie. */
+  /** The directory or URI of the model store. */
   public static String modelStore(Settings settings) {
     return orData(settings.get(MODEL_STORE), "models");
   }
 
-  /** Where a submitted job's checkpoints go. */
+  /** The directory or URI for the checkpoints of a submitted job. */
   public static String checkpoints(Settings settings) {
     return orData(settings.get(CHECKPOINT_DIRECTORY), "stack/checkpoints");
   }

@@ -13,15 +13,15 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The settings that training depends on, as a version's manifest holds them: each by its key, with
- * the value that was in force, so that another release's defaults do not reach what is recorded.
+ * The settings that training depends on, as the manifest of a version holds them: by key, with the
+ * effective value, so that the defaults of a later release do not change a record.
  */
 public final class RecordedSettings {
-  /** What decides a step. */
+  /** The settings that decide a step. */
   private static final List<Setting<?>> STEP =
       Stream.of(MethodSettings.ALL, JobSettings.STEP).<Setting<?>>flatMap(List::stream).toList();
 
-  /** What decides which examples form a batch, and when a version is published. */
+  /** The settings that decide which examples form a batch, and when a version is published. */
   private static final List<Setting<?>> BATCHES =
       List.of(
           JobSettings.BATCH_SIZE,
@@ -33,7 +33,7 @@ public final class RecordedSettings {
   public static final List<Setting<?>> ALL =
       Stream.concat(STEP.stream(), BATCHES.stream()).<Setting<?>>map(each -> each).toList();
 
-  /** These depend on the method: where it changes, they do, unless they were chosen by hand. */
+  /** Settings whose default depends on the method: they change with it unless they were set. */
   private static final List<Setting<?>> OF_THE_METHOD =
       Stream.concat(MethodSettings.derived().stream(), Stream.of(JobSettings.LEARNING_RATE))
           .<Setting<?>>map(each -> each)
@@ -44,7 +44,7 @@ public final class RecordedSettings {
 
   private RecordedSettings() {}
 
-  /** What a manifest says of a job with these settings. */
+  /** The settings that the manifests of such a job hold. */
   static TreeMap<String, String> of(Settings settings) {
     AdapterMethod method = JobSettings.method(settings);
     TrainingSettings training = JobSettings.training(settings, method);
@@ -57,7 +57,7 @@ public final class RecordedSettings {
   }
 
   /**
-   * What a step depended on, by its manifest.
+   * The training settings that a manifest holds.
    *
    * @throws UsageException where a setting is not known, or its value not allowed any more
    */
@@ -74,7 +74,7 @@ public final class RecordedSettings {
   }
 
   /**
-   * Those of a process's settings that somebody has set.
+   * Those settings of a process that the user has set.
    *
    * @throws UsageException where one of them decides the batches, which are on record
    */

@@ -16,9 +16,9 @@ import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.record.TimestampType;
 
 /**
- * Whose clock stamps the records of {@code labeled-examples}. Batches close by these times, so they
- * must not run backwards within a partition: a domain's batch would be cut short by another
- * domain's record. The broker's clock sees to that, those of many producers do not.
+ * Checks whose clock stamps the records of {@code labeled-examples}. Batches close by these times,
+ * so they must not run backwards within a partition: a domain's batch would be cut short by another
+ * domain's record. The broker's clock guarantees that; the clocks of several producers do not.
  */
 public final class ExampleTimestamps {
   private static final int PATIENCE_MILLIS = 15_000;
@@ -26,10 +26,10 @@ public final class ExampleTimestamps {
   private ExampleTimestamps() {}
 
   /**
-   * Asks the brokers, where it matters: not without {@link JobSettings#BATCH_TIMEOUT}, nor with
+   * Asks the brokers, unless it does not matter: without {@link JobSettings#BATCH_TIMEOUT}, or with
    * {@link JobSettings#ALLOW_CREATE_TIME}.
    *
-   * @return a warning, where they do not say
+   * @return a warning if the brokers do not answer
    * @throws UsageException where the producers' clocks stamp the records
    */
   public static Optional<String> check(Settings settings) throws InterruptedException {

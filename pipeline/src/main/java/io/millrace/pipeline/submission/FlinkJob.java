@@ -23,7 +23,7 @@ import org.apache.flink.runtime.client.JobStatusMessage;
 import org.apache.flink.streaming.api.environment.RemoteStreamEnvironment;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
-/** The job on a Flink session, from its submission on. */
+/** A submitted job on a Flink session: its submission, status and stop. */
 public final class FlinkJob {
   private final JobClient client;
   private final String host;
@@ -43,7 +43,7 @@ public final class FlinkJob {
    * @param host and {@code port} of the session's REST interface
    * @param checkpoints where checkpoints go
    * @param start where state comes from; empty for a new job
-   * @throws IllegalStateException where Flink does not take it
+   * @throws IllegalStateException if Flink rejects it
    */
   public static FlinkJob submit(
       String host,
@@ -95,7 +95,7 @@ public final class FlinkJob {
     }
   }
 
-  /** Flink's name for it. */
+  /** The id that Flink gave it. */
   public JobID id() {
     return client.getJobID();
   }
@@ -105,7 +105,7 @@ public final class FlinkJob {
     return JobHealth.of(host, port, id());
   }
 
-  /** What Flink says of it. */
+  /** Its status in Flink. */
   public JobStatus status() {
     return client.getJobStatus().join();
   }
@@ -124,8 +124,8 @@ public final class FlinkJob {
   }
 
   /**
-   * Stops the job where it is; what it has published is committed. Another goes on from there, at
-   * whatever parallelism.
+   * Stops the job where it is; what it has published is committed. Another job can continue from
+   * there, at any parallelism.
    *
    * @return the savepoint's URI, see {@link StartingState#savepoint}
    */

@@ -15,15 +15,14 @@ import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.core.execution.CheckpointingMode;
 
 /** The job's Flink configuration. Any {@code flink.*} setting wins over it. */
-public final class JobConfiguration {
+final class JobConfiguration {
   private JobConfiguration() {}
 
   /**
    * @param checkpoints where checkpoints go
    * @param start where the job's state comes from; empty for a new one
    */
-  public static Configuration of(
-      Settings settings, String checkpoints, Optional<StartingState> start) {
+  static Configuration of(Settings settings, String checkpoints, Optional<StartingState> start) {
     Configuration configuration = new Configuration();
     configuration.set(PipelineOptions.NAME, settings.get(JobSettings.GROUP));
     configuration.set(StateBackendOptions.STATE_BACKEND, "rocksdb");

@@ -26,7 +26,10 @@ import org.apache.flink.runtime.rest.messages.checkpoints.CheckpointingStatistic
 import org.apache.flink.runtime.rest.messages.job.JobDetailsInfo.JobVertexDetailsInfo;
 import org.apache.flink.runtime.rest.messages.job.JobExceptionsMessageParameters;
 
-/** What Flink knows of a job's failures. An answer takes ten seconds at most. */
+/**
+ * Failures, tasks and checkpoints of a job, as Flink reports them. A call takes ten seconds at
+ * most.
+ */
 public final class JobHealth implements AutoCloseable {
   private static final int PATIENCE_SECONDS = 10;
 
@@ -34,7 +37,7 @@ public final class JobHealth implements AutoCloseable {
   private final JobID job;
 
   /**
-   * One end of an attempt to run the job.
+   * One failure that ended an attempt to run the job.
    *
    * @param timestamp when, in milliseconds since 1970
    * @param task what failed, such as {@code adapt}; empty where it was the job as a whole
@@ -62,7 +65,7 @@ public final class JobHealth implements AutoCloseable {
     this.job = job;
   }
 
-  /** Of a job on the session whose REST interface is there; nothing is asked yet. */
+  /** For a job on the session whose REST interface is there; sends no request yet. */
   static JobHealth of(String host, int port, JobID job) {
     Configuration configuration = new Configuration();
     configuration.set(RestOptions.ADDRESS, host);
@@ -143,7 +146,7 @@ public final class JobHealth implements AutoCloseable {
         entry.getTimestamp(), taskOf(entry.getTaskName()), rootOf(entry.getStacktrace()));
   }
 
-  /** Without what Flink hangs on to it: {@code adapt (1/1) - execution #3}. */
+  /** Without the subtask and attempt that Flink appends: {@code adapt (1/1) - execution #3}. */
   static String taskOf(String taskName) {
     return taskName == null ? "" : taskName.replaceAll(" \\(\\d+/\\d+\\).*", "");
   }

@@ -6,10 +6,10 @@ import io.millrace.pipeline.records.CommittedTopic;
 import io.millrace.schemas.Topics;
 
 /**
- * What jobs have written to a Kafka. It is committed with checkpoints, and Flink deletes those of a
- * job that has ended: where there is output and no checkpoint, a job has trained on the topic
- * before, and one without its state would train on the same examples again and count versions from
- * 1.
+ * The output of earlier jobs in Kafka. Output is committed with checkpoints, and Flink deletes the
+ * checkpoints of a job that has ended. So output without a checkpoint means that a job has trained
+ * on the topic before. A job without its state would train on the same examples again and count
+ * versions from 1.
  */
 public final class JobOutput {
   private JobOutput() {}
@@ -23,7 +23,7 @@ public final class JobOutput {
   public static boolean exists(Connection connection) {
     try (CommittedTopic steps = new CommittedTopic(connection, Topics.TRAINING_STEPS);
         CommittedTopic letters = new CommittedTopic(connection, Topics.DEAD_LETTERS)) {
-      // A letter that came from a file is from whoever sent the file.
+      // The command that sends a file writes dead letters too, without this header.
       return steps.anyMatch(step -> true)
           || letters.anyMatch(
               letter -> letter.headers().lastHeader(Topics.DEAD_LETTER_TOPIC) != null);

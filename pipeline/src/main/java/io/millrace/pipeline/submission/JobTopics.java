@@ -29,8 +29,8 @@ public final class JobTopics {
   private JobTopics() {}
 
   /**
-   * Asks for all of them. Where Kafka does not say, as to somebody who may not ask, the job finds
-   * out.
+   * Checks that all of them exist. If Kafka does not answer, for example because the user is not
+   * authorized to ask, the check passes and the job reports it.
    *
    * @throws UsageException where any is missing; it names them
    */

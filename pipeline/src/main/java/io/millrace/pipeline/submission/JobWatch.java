@@ -13,28 +13,28 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Says why a job restarts, or why its checkpoints fail, each time once, also in the log; and gives
- * up on a job that does not get on. For one thread.
+ * Reports why a job restarts or its checkpoints fail, each failure once, also in the log; and
+ * throws when a job makes no progress. For one thread.
  *
- * <p>A job gets on when it commits something: a step, a version or a dead letter. Completed
- * checkpoints do not count, since a job that stumbles over one record, again and again, may
- * complete some before it comes to that record.
+ * <p>A job makes progress when it commits a step, a version or a dead letter. Completed checkpoints
+ * do not count: a job that fails on one record again and again may complete some before it reaches
+ * that record.
  */
 public final class JobWatch implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(JobWatch.class);
   private static final Duration BETWEEN_LOOKS = Duration.ofSeconds(1);
 
-  /** A job that commits every second needs no questions, and answers would cost it some speed. */
+  /** A job that commits every second is not queried: queries would slow it down. */
   private static final Duration QUIET = Duration.ofSeconds(5);
 
   private static final int MOST_RESTARTS = 10;
 
-  /** Restarts that are spread over a long time are fewer. */
+  /** Enough if they are spread over {@link #PATIENCE}. */
   private static final int FEWEST_RESTARTS = 3;
 
   private static final Duration PATIENCE = Duration.ofMinutes(5);
 
-  /** One or two fail now and then: when a restart cuts one off, or a file system is slow. */
+  /** One or two failures are normal: a restart cancels a checkpoint, or a file system is slow. */
   private static final int CHECKPOINTS_IN_A_ROW = 3;
 
   private static final Set<JobStatus> ENDING =
@@ -56,14 +56,14 @@ public final class JobWatch implements AutoCloseable {
   private boolean saidThatCheckpointsFail;
 
   /**
-   * @param say takes what is to be said, a line at a time
+   * @param say takes each message, one line
    */
   public JobWatch(FlinkJob job, Consumer<String> say) {
     this(job.health(), say, QUIET);
   }
 
   /**
-   * @param quiet asks only where nothing was committed for so long
+   * @param quiet queries Flink only if nothing was committed for so long
    */
   JobWatch(JobHealth health, Consumer<String> say, Duration quiet) {
     this.health = health;
@@ -72,11 +72,11 @@ public final class JobWatch implements AutoCloseable {
   }
 
   /**
-   * Asks Flink, once a second, where the job has committed nothing for five. Where it does not
-   * answer, nothing is said: whether the job is alive is for {@link FlinkJob#requireAlive} to tell.
+   * Queries Flink once a second if the job has committed nothing for five seconds. If Flink does
+   * not answer, it reports nothing: {@link FlinkJob#requireAlive} tells whether the job is alive.
    *
    * @param committed how much the job has committed; only whether that grows matters
-   * @throws IllegalStateException where the job restarts over and over and commits nothing
+   * @throws IllegalStateException if the job restarts repeatedly and commits nothing
    */
   public void look(long committed) {
     long now = System.nanoTime();

@@ -18,7 +18,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where a job's state comes from.
+ * The checkpoint or savepoint that a job starts from.
  *
  * @param path directory or metadata file of a checkpoint or savepoint
  * @param claimMode whether Flink may delete it once it is no longer needed
@@ -27,17 +27,17 @@ public record StartingState(String path, RecoveryClaimMode claimMode) {
   private static final Logger LOG = LoggerFactory.getLogger(StartingState.class);
   private static final Pattern CHECKPOINT = Pattern.compile("chk-(\\d+)");
 
-  /** A savepoint stays its owner's. */
+  /** A savepoint; Flink does not delete it. */
   public static StartingState savepoint(String path) {
     return new StartingState(path, RecoveryClaimMode.NO_CLAIM);
   }
 
   /**
-   * The newest complete checkpoint below a directory; the job goes on with it as its own.
+   * The newest complete checkpoint below a directory; the job takes ownership of it.
    *
-   * <p>Checkpoints count up across restarts, so the highest number is the newest. One whose
-   * metadata does not read was cut off while it was written: it never completed, so nothing of it
-   * was committed to Kafka, and the one before it is the right one.
+   * <p>Checkpoints count up across restarts, so the highest number is the newest. A checkpoint with
+   * unreadable metadata was interrupted while it was written. It never completed and nothing of it
+   * was committed to Kafka, so the one before it is the right one.
    *
    * @param directory a path, or the URI of a file system that Flink knows here
    */
