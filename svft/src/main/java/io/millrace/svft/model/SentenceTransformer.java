@@ -19,7 +19,7 @@ import java.util.TreeSet;
  * @param poolingFile where the pooling is described; empty for the default, the mean
  * @param width of the vectors pooled, as that file says
  */
-public record SentenceTransformer(
+record SentenceTransformer(
     Pooling pooling, Optional<Path> poolingFile, Optional<JsonNode> width) {
   private static final String MODULES = "modules.json";
   private static final Map<String, Pooling> MODES =
