@@ -1,6 +1,9 @@
 package io.millrace.svft.tensor;
 
-/** A device that PyTorch does not have here, or that has another name; one clear line. */
+/**
+ * Thrown for a device setting that is unknown or names a GPU that PyTorch does not see. The message
+ * is one line.
+ */
 public final class DeviceException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -3,23 +3,41 @@ package io.millrace.svft.tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Arrays of numbers as little-endian bytes: how payloads, state and hashes hold them. */
+/**
+ * Converts arrays of numbers to and from little-endian bytes, the form in payloads, state and
+ * hashes.
+ */
 public final class Floats {
   private Floats() {}
 
+  /**
+   * Little-endian float32, 4 bytes per value.
+   *
+   * @throws ArithmeticException if the bytes exceed an array
+   */
   public static byte[] toBytes(float[] values) {
     byte[] bytes = new byte[Math.multiplyExact(values.length, Float.BYTES)];
     ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().put(values);
     return bytes;
   }
 
+  /**
+   * Little-endian int32, 4 bytes per value.
+   *
+   * @throws ArithmeticException if the bytes exceed an array
+   */
   public static byte[] toBytes(int[] values) {
     byte[] bytes = new byte[Math.multiplyExact(values.length, Integer.BYTES)];
     ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer().put(values);
     return bytes;
   }
 
-  /** The buffer's remaining bytes as ints; the buffer itself is left as it was. */
+  /**
+   * Reads the buffer's remaining bytes as little-endian int32 values. The buffer's position does
+   * not change.
+   *
+   * @throws IllegalArgumentException if the number of bytes is not a multiple of 4
+   */
   public static int[] intsFromBytes(ByteBuffer bytes) {
     if (bytes.remaining() % Integer.BYTES != 0) {
       throw new IllegalArgumentException(bytes.remaining() + " bytes are no whole int32 values");
@@ -29,7 +47,12 @@ public final class Floats {
     return values;
   }
 
-  /** The buffer's remaining bytes as floats; the buffer itself is left as it was. */
+  /**
+   * Reads the buffer's remaining bytes as little-endian float32 values. The buffer's position does
+   * not change.
+   *
+   * @throws IllegalArgumentException if the number of bytes is not a multiple of 4
+   */
   public static float[] fromBytes(ByteBuffer bytes) {
     if (bytes.remaining() % Float.BYTES != 0) {
       throw new IllegalArgumentException(bytes.remaining() + " bytes are no whole float32 values");
@@ -39,7 +62,7 @@ public final class Floats {
     return values;
   }
 
-  /** Whether no value is infinite or NaN. */
+  /** Whether all values are finite: none is infinite or NaN. */
   public static boolean allFinite(float[] values) {
     for (float value : values) {
       if (!Float.isFinite(value)) {

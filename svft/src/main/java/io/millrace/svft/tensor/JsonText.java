@@ -13,7 +13,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * JSON whose text is the same on every machine, and whose numbers keep every digit they came with.
+ * Reads and writes JSON. The text written is the same on every machine, and numbers keep every
+ * digit they were read with.
  */
 public final class JsonText {
   private static final JsonMapper JSON =
@@ -33,10 +34,16 @@ public final class JsonText {
     return JSON.createArrayNode();
   }
 
+  /**
+   * Reads a file.
+   *
+   * @throws IOException if the file cannot be read or is not JSON
+   */
   public static JsonNode read(Path file) throws IOException {
     return JSON.readTree(file.toFile());
   }
 
+  /** The text on one line, without spaces between its parts. */
   public static String compact(JsonNode json) {
     try {
       return JSON.writeValueAsString(json);
@@ -45,7 +52,7 @@ public final class JsonText {
     }
   }
 
-  /** One field or element a line, with a final line feed. */
+  /** The text with one field or element per line and a final line feed. */
   public static String pretty(JsonNode json) {
     DefaultPrettyPrinter printer = new DefaultPrettyPrinter();
     printer.indentObjectsWith(LINES);

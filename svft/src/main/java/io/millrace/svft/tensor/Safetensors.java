@@ -29,21 +29,21 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * A safetensors file: an 8-byte little-endian header length, a JSON header, then the tensors'
- * bytes.
+ * The content of a safetensors file: an 8-byte little-endian header length, a JSON header, then the
+ * tensors' bytes.
  *
- * <p>What is written is a function of its content alone: metadata and tensors stand in the order of
- * their names and the header is padded with spaces to a multiple of 8. Reading trusts nothing: a
- * length or offset that does not fit is a {@link SafetensorsException} that names the tensor.
+ * <p>The bytes written depend on the content alone: metadata and tensors are sorted by name, and
+ * the header is padded with spaces to a multiple of 8 bytes. The reader checks every length and
+ * offset. One that does not fit causes a {@link SafetensorsException} that names the tensor.
  *
- * <p>float32, what Millrace computes in, and int32, for positions, are read and written. Tensors of
- * other types may stand in a file, but their values cannot be read.
+ * <p>Two types can be read and written: float32, in which Millrace computes, and int32, for
+ * positions. A file may hold tensors of other types, but their values cannot be read.
  *
  * @see <a href="https://github.com/huggingface/safetensors#format">the format</a>
  */
 public final class Safetensors {
-  // A name that stands twice, or bytes after the header's end, would be content that readers see
-  // differently.
+  // Rejects duplicate names and bytes after the JSON object: parsers disagree on what
+  // such a header contains.
   private static final ObjectMapper JSON =
       JsonMapper.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -53,7 +53,10 @@ public final class Safetensors {
   private static final long MAX_HEADER_BYTES = 100_000_000;
   private static final int CHUNK_BYTES = 1 << 20;
 
-  /** Bytes of one value; other types are kept in the header and cannot be checked or read. */
+  /**
+   * Bytes per value, by type. A tensor of a type that is not listed stays in the header; its length
+   * cannot be checked and its values cannot be read.
+   */
   private static final Map<String, Integer> VALUE_BYTES =
       Map.ofEntries(
           Map.entry("BOOL", 1),
@@ -74,7 +77,7 @@ public final class Safetensors {
           Map.entry("F64", 8),
           Map.entry("C64", 8));
 
-  /** A tensor that can be written, in row-major order. */
+  /** A tensor that can be written. Its values are in row-major order. */
   public sealed interface AnyTensor permits Tensor, IntTensor, StoredTensor {
     String name();
 
@@ -95,7 +98,7 @@ public final class Safetensors {
     }
   }
 
-  /** A float32 tensor as it stands in a file, perhaps under another name; copied in chunks. */
+  /** A float32 tensor of an open file, possibly under another name. It is copied in chunks. */
   public record StoredTensor(String name, Safetensors file, String nameInFile)
       implements AnyTensor {
     public StoredTensor {
@@ -117,7 +120,7 @@ public final class Safetensors {
   private record Header(Map<String, String> metadata, Map<String, Entry> entries) {}
 
   private final Header header;
-  // Each tensor's bytes; null where they are more than one buffer holds.
+  // Each tensor's bytes. Tensors that exceed one buffer have no entry.
   private final Map<String, ByteBuffer> data;
 
   private Safetensors(Header header, Map<String, ByteBuffer> data) {
@@ -125,7 +128,13 @@ public final class Safetensors {
     this.data = data;
   }
 
-  /** Maps a file into memory. Its tensors may each hold up to 2 GiB. */
+  /**
+   * Maps a file into memory. Values of tensors up to 2 GiB can be read.
+   *
+   * @throws SafetensorsException if the file is not a valid safetensors file; the message names the
+   *     file
+   * @throws IOException if the file cannot be read
+   */
   public static Safetensors open(Path file) throws IOException {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       long size = channel.size();
@@ -152,7 +161,11 @@ public final class Safetensors {
     }
   }
 
-  /** Reads from memory; the buffer's remaining bytes are the file. */
+  /**
+   * Reads a file from memory: the buffer's remaining bytes. They are not copied.
+   *
+   * @throws SafetensorsException if they are not a valid safetensors file
+   */
   public static Safetensors parse(ByteBuffer file) {
     ByteBuffer bytes = file.slice();
     int length = (int) headerLength(bytes, bytes.limit());
@@ -183,7 +196,7 @@ public final class Safetensors {
     }
     JsonNode root;
     try {
-      // Decoded here because Jackson would accept other encodings than the format's UTF-8.
+      // The format prescribes UTF-8; Jackson would also accept other encodings.
       root = JSON.readTree(StandardCharsets.UTF_8.newDecoder().decode(json).toString());
     } catch (CharacterCodingException e) {
       throw new SafetensorsException("the header is not UTF-8");
@@ -253,7 +266,10 @@ public final class Safetensors {
     return longs;
   }
 
-  /** Tensors that overlap or leave bytes unclaimed could hide content from whoever hashes them. */
+  /**
+   * Rejects tensors that overlap and bytes that belong to no tensor: hashes of the tensors would
+   * not cover such content.
+   */
   private static void requireGapless(Map<String, Entry> entries, long dataLength) {
     List<Map.Entry<String, Entry>> inOrder = new ArrayList<>(entries.entrySet());
     inOrder.sort(
@@ -274,7 +290,11 @@ public final class Safetensors {
     }
   }
 
-  /** Writes tensors and metadata; equal content gives equal bytes. */
+  /**
+   * Writes tensors and metadata. Equal content gives equal bytes.
+   *
+   * @throws IllegalArgumentException if two tensors have the same name
+   */
   public static void write(
       OutputStream out, Map<String, String> metadata, List<? extends AnyTensor> tensors)
       throws IOException {
@@ -316,7 +336,7 @@ public final class Safetensors {
     }
   }
 
-  /** Through a chunk, so that no second copy of a tensor is made. */
+  /** Writes the values in chunks, which avoids a second copy of the tensor. */
   private static void writeValues(OutputStream out, AnyTensor tensor, byte[] chunk)
       throws IOException {
     ByteBuffer bytes = ByteBuffer.wrap(chunk).order(ByteOrder.LITTLE_ENDIAN);
@@ -343,7 +363,7 @@ public final class Safetensors {
     }
   }
 
-  /** As {@link #write}, into memory. */
+  /** Like {@link #write}, but returns the bytes. */
   public static byte[] toBytes(Map<String, String> metadata, List<? extends AnyTensor> tensors) {
     var out = new ByteArrayOutputStream();
     try {
@@ -356,32 +376,44 @@ public final class Safetensors {
     return out.toByteArray();
   }
 
-  /** The header's free-form strings, by name. */
+  /** The strings of the header's {@code __metadata__}, by name. */
   public Map<String, String> metadata() {
     return header.metadata();
   }
 
-  /** Names of the tensors, in the header's order. */
+  /** The names of the tensors, in the header's order. */
   public List<String> names() {
     return List.copyOf(header.entries().keySet());
   }
 
-  /** Whether there is a tensor of that name. */
+  /** Whether the file has a tensor of this name. */
   public boolean has(String name) {
     return header.entries().containsKey(name);
   }
 
-  /** The tensor's shape. */
+  /**
+   * A copy of the tensor's shape.
+   *
+   * @throws SafetensorsException if the tensor is missing
+   */
   public long[] shape(String name) {
     return require(name).shape().clone();
   }
 
-  /** The tensor's type as the format names it, such as {@code F32} or {@code I64}. */
+  /**
+   * The tensor's type as the format names it, such as {@code F32} or {@code I64}.
+   *
+   * @throws SafetensorsException if the tensor is missing
+   */
   public String dtype(String name) {
     return require(name).dtype();
   }
 
-  /** The tensor's values in row-major order. */
+  /**
+   * The float32 tensor's values in row-major order.
+   *
+   * @throws SafetensorsException if the tensor is missing, has another type, or exceeds 2 GiB
+   */
   public float[] floats(String name) {
     FloatBuffer stored = floatBuffer(name);
     float[] values = new float[stored.remaining()];
@@ -389,24 +421,43 @@ public final class Safetensors {
     return values;
   }
 
-  /** The tensor's values, where its shape must be the one given. */
+  /**
+   * The float32 tensor's values in row-major order. Its shape must be the given one.
+   *
+   * @throws SafetensorsException if the tensor is missing, has another shape or type, or exceeds 2
+   *     GiB
+   */
   public float[] floats(String name, long... shape) {
     requireShape(name, shape);
     return floats(name);
   }
 
-  /** The tensor's values in row-major order, read from the file as they are asked for. */
+  /**
+   * A read-only view of the float32 tensor's values in row-major order. A mapped file is read on
+   * access.
+   *
+   * @throws SafetensorsException if the tensor is missing, has another type, or exceeds 2 GiB
+   */
   public FloatBuffer floatBuffer(String name) {
     return bytes(name, "F32").asFloatBuffer();
   }
 
-  /** The int32 tensor's values in row-major order, where its shape must be the one given. */
+  /**
+   * The int32 tensor's values in row-major order. Its shape must be the given one.
+   *
+   * @throws SafetensorsException if the tensor is missing, has another shape or type, or exceeds 2
+   *     GiB
+   */
   public int[] ints(String name, long... shape) {
     requireShape(name, shape);
     return ints(name);
   }
 
-  /** The int32 tensor's values in row-major order. */
+  /**
+   * The int32 tensor's values in row-major order.
+   *
+   * @throws SafetensorsException if the tensor is missing, has another type, or exceeds 2 GiB
+   */
   public int[] ints(String name) {
     ByteBuffer stored = bytes(name, "I32");
     int[] values = new int[stored.remaining() / Integer.BYTES];
@@ -414,7 +465,11 @@ public final class Safetensors {
     return values;
   }
 
-  /** Checks that there is a tensor of that name and shape. */
+  /**
+   * Checks that the file has a tensor of this name and shape.
+   *
+   * @throws SafetensorsException if the tensor is missing or has another shape
+   */
   public void requireShape(String name, long... shape) {
     if (!Arrays.equals(require(name).shape(), shape)) {
       throw new SafetensorsException(
@@ -427,7 +482,7 @@ public final class Safetensors {
     }
   }
 
-  /** A view of the tensor's bytes, of its own position. */
+  /** A read-only, little-endian view of the tensor's bytes with its own position. */
   private ByteBuffer bytes(String name, String dtype) {
     Entry entry = require(name);
     if (!entry.dtype().equals(dtype)) {
@@ -472,7 +527,10 @@ public final class Safetensors {
     return new SafetensorsException("tensor " + oneLine(tensor) + ": " + why);
   }
 
-  /** A file's text may hold anything; a message is one line of bounded length. */
+  /**
+   * Makes text from a file fit for a message: replaces control characters and line separators by
+   * {@code ?} and shortens the text to 200 characters.
+   */
   public static String oneLine(String text) {
     String line = text.replaceAll("[\\p{Cntrl}\\u2028\\u2029]", "?");
     return line.length() <= 200 ? line : line.substring(0, 200) + "...";

@@ -1,6 +1,6 @@
 package io.millrace.svft.tensor;
 
-/** A safetensors file that cannot be read; the message says what is wrong with it. */
+/** Thrown for a safetensors file that cannot be read. The message says what is wrong with it. */
 public final class SafetensorsException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -8,7 +8,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
-/** SHA-256 in lower-case hexadecimal: how versions, bases and states are named. */
+/** Computes SHA-256 in lower-case hexadecimal, the identity of versions, bases and states. */
 public final class Sha256 {
   private Sha256() {}
 
@@ -20,6 +20,7 @@ public final class Sha256 {
     }
   }
 
+  /** Completes the digest: 64 lower-case hexadecimal digits. */
   public static String hex(MessageDigest digest) {
     return HexFormat.of().formatHex(digest.digest());
   }
@@ -30,6 +31,11 @@ public final class Sha256 {
     return hex(digest);
   }
 
+  /**
+   * Hashes the content of a file.
+   *
+   * @throws IOException if the file cannot be read
+   */
   public static String of(Path file) throws IOException {
     MessageDigest digest = digest();
     byte[] buffer = new byte[1 << 16];

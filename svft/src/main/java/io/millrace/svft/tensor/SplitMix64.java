@@ -1,12 +1,12 @@
 package io.millrace.svft.tensor;
 
-import io.millrace.svft.method.RandomPattern;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
 /**
  * SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators"): a
- * generator short enough to be written again in any language. {@link RandomPattern} spells it out.
+ * pseudorandom generator that is short enough to reimplement in any language. {@code RandomPattern}
+ * specifies it step by step.
  */
 public final class SplitMix64 {
   private long state;
@@ -15,7 +15,10 @@ public final class SplitMix64 {
     this.state = state;
   }
 
-  /** Its state starts as the first eight bytes, big-endian, of the UTF-8 text's SHA-256. */
+  /**
+   * A generator whose state starts as the first eight bytes, big-endian, of the SHA-256 of the
+   * UTF-8 text.
+   */
   public static SplitMix64 seededBy(String text) {
     byte[] hash = Sha256.digest().digest(text.getBytes(StandardCharsets.UTF_8));
     return new SplitMix64(ByteBuffer.wrap(hash).getLong());
@@ -29,19 +32,24 @@ public final class SplitMix64 {
     return z ^ z >>> 31;
   }
 
-  /** Uniform from 0 to bound − 1. */
+  /**
+   * Draws a whole number uniformly from 0 to bound − 1.
+   *
+   * @param bound positive
+   */
   public int below(int bound) {
     while (true) {
       long x = next() >>> 1;
       long remainder = x % bound;
-      // The sum passes 2⁶³ − 1, and turns negative, only in the incomplete last run.
+      // Rejects draws from the incomplete last run of bound numbers, which would favour small
+      // results. The sum overflows, and so turns negative, only there.
       if (x - remainder + (bound - 1) >= 0) {
         return (int) remainder;
       }
     }
   }
 
-  /** Uniform in [0, 1), with 53 bits. */
+  /** Draws a number uniformly from [0, 1), with 53 random bits. */
   public double nextDouble() {
     return (next() >>> 11) * 0x1p-53;
   }

@@ -7,18 +7,19 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.JniUtils;
 
-/** The few things Millrace asks of PyTorch that are settings of the process or of a thread. */
+/** Millrace's use of PyTorch's settings and memory: devices, threads, caches, and arrays. */
 public final class Torch {
   private static final ThreadLocal<Boolean> PREPARED = ThreadLocal.withInitial(() -> false);
 
   private Torch() {}
 
   /**
-   * The device a setting names.
+   * Selects the device that a setting names.
    *
-   * @param setting {@code auto} (a GPU where there is one), {@code cpu}, {@code gpu} (the first),
-   *     or {@code gpu:N}
-   * @throws DeviceException for another name, or where a GPU is asked for and there is none
+   * @param setting {@code auto} (the first GPU, or the CPU if there is none), {@code cpu}, {@code
+   *     gpu} (the first), or {@code gpu:N}
+   * @throws DeviceException if the setting has another form, or names a GPU that PyTorch does not
+   *     see
    */
   public static Device device(String setting) {
     if (!setting.matches("auto|cpu|gpu|gpu:\\d{1,4}")) {
@@ -38,10 +39,11 @@ public final class Torch {
   }
 
   /**
-   * Makes this thread compute each operator alone, without recording gradients, and TorchScript run
-   * as written. Work is shared out to threads in slices instead: operators this small gain little
-   * from a second thread, and a result that one thread computes does not depend on how many there
-   * are.
+   * Configures PyTorch for this thread: each operator runs on this thread alone, gradients are not
+   * recorded, and TorchScript runs without graph optimisation.
+   *
+   * <p>Threads share work in slices instead. Operators this small gain little from a second thread,
+   * and a result that one thread computes does not depend on the number of threads.
    */
   public static void prepareThread() {
     if (!PREPARED.get()) {
@@ -52,21 +54,24 @@ public final class Torch {
     JniUtils.setGraphExecutorOptimize(false);
   }
 
-  /** Gives memory that PyTorch keeps for reuse on a GPU back to the device. */
+  /** Returns the GPU memory that PyTorch caches for reuse to the device. Has no effect on a CPU. */
   public static void releaseCache(Device device) {
     if (device.isGpu()) {
       JniUtils.emptyCudaCache();
     }
   }
 
+  /** A new manager of arrays on the device. The caller closes it. */
   public static NDManager newManager(Device device) {
     return Engine.getEngine("PyTorch").newBaseManager(device);
   }
 
   /**
-   * An array whose memory PyTorch owns. DJL's own arrays lie in Java buffers that are freed some
-   * time after the array is closed, whatever still looks into them: a view, or a tensor that
-   * autograd saved for the backward pass.
+   * Creates a float32 array whose memory PyTorch owns. DJL's own arrays lie in Java buffers. A
+   * buffer is freed some time after its array is closed, even if a view, or a tensor that autograd
+   * saved for the backward pass, still uses it.
+   *
+   * @param values in row-major order; copied
    */
   public static NDArray array(NDManager manager, float[] values, long... shape) {
     try (NDArray javaOwned = manager.create(values, new Shape(shape))) {
@@ -74,7 +79,7 @@ public final class Torch {
     }
   }
 
-  /** As {@link #array(NDManager, float[], long...)}, of one dimension. */
+  /** Like {@link #array(NDManager, float[], long...)}, but int64 and of one dimension. */
   public static NDArray array(NDManager manager, long[] values) {
     try (NDArray javaOwned = manager.create(values)) {
       return javaOwned.duplicate();

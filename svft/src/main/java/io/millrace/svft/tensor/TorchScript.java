@@ -22,20 +22,22 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /**
- * A TorchScript program made from source text: one class without attributes, and beside it pieces,
- * each a file of functions that the class and the other pieces call by {@code
- * __torch__.<piece>.<function>}. One call from Java takes the place of some thousand.
+ * A TorchScript program that is loaded from source text. It consists of one class without
+ * attributes, and of pieces: files of functions that the class and the other pieces call as {@code
+ * __torch__.<piece>.<function>}. One call of the program replaces about a thousand calls of single
+ * operators from Java.
  *
- * <p>A TorchScript archive is a stored zip of source text and a pickle that names the class.
+ * <p>A TorchScript archive is an uncompressed zip file that holds the source text and a pickle that
+ * names the class.
  */
 public final class TorchScript implements AutoCloseable {
 
   /**
-   * Where a program's source lies.
+   * The class path resources that hold a program's source.
    *
-   * @param directory on the class path, such as {@code /io/millrace/svft/engine/}
-   * @param className the class, in the file {@code <className in lower case>.py}
-   * @param pieces names of the other files, without their ending
+   * @param directory of the resources on the class path, such as {@code /io/millrace/svft/engine/}
+   * @param className the class; its file is {@code <className in lower case>.py}
+   * @param pieces names of the other files, without {@code .py}
    */
   public record Source(String directory, String className, List<String> pieces) {
 
@@ -47,7 +49,11 @@ public final class TorchScript implements AutoCloseable {
       return directory + name + ".py";
     }
 
-    /** All of its text: the class's file, then the pieces in their order. */
+    /**
+     * The whole source text: the class's file, then the pieces in their order.
+     *
+     * @throws UncheckedIOException if a resource cannot be read
+     */
     public byte[] text() {
       ByteArrayOutputStream all = new ByteArrayOutputStream();
       all.writeBytes(read(main()));
@@ -62,7 +68,9 @@ public final class TorchScript implements AutoCloseable {
   /**
    * Loads a program.
    *
-   * @param manager whose device its results lie on, unless a scope of the caller owns them
+   * @param manager determines the device; owns the program and its results, except results that
+   *     belong to a scope of the caller
+   * @throws UncheckedIOException if the program cannot be loaded
    */
   public TorchScript(NDManager manager, Source source) {
     this.manager = (PtNDManager) manager;
@@ -85,7 +93,8 @@ public final class TorchScript implements AutoCloseable {
 
   private static byte[] archive(Source source) throws IOException {
     ByteArrayOutputStream pickle = new ByteArrayOutputStream();
-    // Protocol 2: an object of the class, made without arguments, with the state {training: True}.
+    // Pickle protocol 2: an instance of the class, created without arguments, whose state is
+    // {training: True}.
     pickle.write(new byte[] {(byte) 0x80, 2});
     pickle.writeBytes(
         ("c__torch__\n" + source.className() + "\n").getBytes(StandardCharsets.US_ASCII));
@@ -118,8 +127,10 @@ public final class TorchScript implements AutoCloseable {
   }
 
   /**
-   * Runs a method. The results belong to the caller's {@link ai.djl.ndarray.NDScope}; the arguments
-   * stay the caller's.
+   * Runs a method of the class. The results belong to the caller's {@link ai.djl.ndarray.NDScope}.
+   * The caller keeps and closes the arguments.
+   *
+   * @return the tensor, or the list of tensors, that the method returns
    */
   public List<NDArray> call(String method, IValue... arguments) {
     Torch.prepareThread();
@@ -134,7 +145,7 @@ public final class TorchScript implements AutoCloseable {
     }
   }
 
-  /** Runs a method that takes nothing and returns a text. */
+  /** Runs a method that takes no arguments and returns a string. */
   public String text(String method) {
     Torch.prepareThread();
     try (IValue result = IValueUtils.runMethod(module, method)) {
@@ -142,17 +153,22 @@ public final class TorchScript implements AutoCloseable {
     }
   }
 
-  /** A list of tensors, as an argument. */
+  /** An argument of type {@code List[Tensor]}. The caller closes it. */
   public static IValue tensors(List<NDArray> arrays) {
     return IValue.listFrom(arrays.toArray(PtNDArray[]::new));
   }
 
-  /** One tensor, as an argument. */
+  /** An argument of type {@code Tensor}. The caller closes it. */
   public static IValue tensor(NDArray array) {
     return IValue.from((PtNDArray) array);
   }
 
-  /** A list of lists; no lists within may be empty alone, since an empty one has no type. */
+  /**
+   * An argument of type {@code List[List[Tensor]]}. The caller closes it.
+   *
+   * @param lists not empty, because an empty outer list has no element type; inner lists may be
+   *     empty
+   */
   public static IValue lists(List<List<NDArray>> lists) {
     IValue[] inner = lists.stream().map(TorchScript::tensors).toArray(IValue[]::new);
     try {
