@@ -29,7 +29,7 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
    * @param offset where its values start
    * @param size how many there are
    */
-  record Part(EncoderWeight weight, int index, int n, int offset, int size) {
+  public record Part(EncoderWeight weight, int index, int n, int offset, int size) {
 
     /** This weight's share of an array that lies as the layout says. */
     public float[] of(float[] values) {

@@ -36,11 +36,11 @@ public final class BaseModel implements AutoCloseable {
    * @param dense W [out, in]; null where the factors are held
    * @param bias [out]
    */
-  record Linear(
+  public record Linear(
       EncoderWeight weight, Factors factors, float[] sigma, NDArray dense, NDArray bias) {}
 
   /** The singular vectors; vt: [n, in], u: [out, n]. */
-  record Factors(NDArray vt, NDArray u) {}
+  public record Factors(NDArray vt, NDArray u) {}
 
   private final ModelFiles files;
   private final NDManager manager;

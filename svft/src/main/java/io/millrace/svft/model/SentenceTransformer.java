@@ -19,8 +19,7 @@ import java.util.TreeSet;
  * @param poolingFile where the pooling is described; empty for the default, the mean
  * @param width of the vectors pooled, as that file says
  */
-record SentenceTransformer(
-    Pooling pooling, Optional<Path> poolingFile, Optional<JsonNode> width) {
+record SentenceTransformer(Pooling pooling, Optional<Path> poolingFile, Optional<JsonNode> width) {
   private static final String MODULES = "modules.json";
   private static final Map<String, Pooling> MODES =
       Map.of("mean", Pooling.MEAN, "cls", Pooling.FIRST_TOKEN);
