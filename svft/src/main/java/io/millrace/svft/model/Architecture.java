@@ -7,9 +7,9 @@ import java.util.Optional;
 
 /**
  * A family of encoders: BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), DistilBERT (Sanh et
- * al., 2019). All compute the same layer; they differ in positions, token types and in the names of
- * their tensors. The names given here are those of Hugging Face's checkpoints, without the prefix
- * of a task model; store, basis and adapters use them as they are.
+ * al., 2019). All compute the same layer. They differ in positions, in token types and in the names
+ * of their tensors. The names are those of Hugging Face checkpoints, without the prefix of a task
+ * model; store, basis and adapters use the same names.
  */
 public enum Architecture {
   BERT("bert"),
@@ -25,8 +25,8 @@ public enum Architecture {
   }
 
   /**
-   * The engine's program that computes this family. Its source lies with the engine; this names it
-   * as a resource, since the base model holds the program that its passes share.
+   * The engine's program that computes this family. Its source belongs to the engine. It is named
+   * here, as a resource, because the base model holds the program that all passes share.
    */
   public TorchScript.Source program() {
     return new TorchScript.Source(
@@ -35,13 +35,18 @@ public enum Architecture {
         List.of("linear", "attention", "feed_forward", "norm", "pooling", "classification"));
   }
 
-  /** The {@code model_type} of a {@code config.json}. */
+  /** The {@code model_type} in {@code config.json}. */
   @JsonValue
   public String id() {
     return id;
   }
 
-  /** The linear module of that role; its tensors are {@code .weight} and {@code .bias}. */
+  /**
+   * The name of the linear module of a role. Its tensors are this name with {@code .weight} and
+   * {@code .bias}.
+   *
+   * @param layer counted from 0
+   */
   public String module(int layer, WeightRole role) {
     return layer(layer) + (this == DISTILBERT ? distilBertModule(role) : bertModule(role));
   }
@@ -68,12 +73,12 @@ public enum Architecture {
     };
   }
 
-  /** The module that normalises after attention. */
+  /** The name of the layer normalisation after attention. */
   public String attentionNorm(int layer) {
     return layer(layer) + (this == DISTILBERT ? "sa_layer_norm" : "attention.output.LayerNorm");
   }
 
-  /** The module that normalises at the layer's end. */
+  /** The name of the layer normalisation at the end of a layer. */
   public String outputNorm(int layer) {
     return layer(layer) + (this == DISTILBERT ? "output_layer_norm" : "output.LayerNorm");
   }
@@ -82,24 +87,27 @@ public enum Architecture {
     return (this == DISTILBERT ? "transformer.layer." : "encoder.layer.") + layer + ".";
   }
 
-  /** The tensor [vocabulary, hidden]. */
+  /** The name of the word embedding [vocabulary, hidden]. */
   public String wordEmbeddings() {
     return "embeddings.word_embeddings.weight";
   }
 
-  /** The tensor [{@link EncoderConfig#positionRows}, hidden]. */
+  /** The name of the position embedding [{@link EncoderConfig#positionRows}, hidden]. */
   public String positionEmbeddings() {
     return "embeddings.position_embeddings.weight";
   }
 
-  /** The tensor [typeVocabulary, hidden], where there is one. */
+  /**
+   * The name of the token type embedding [typeVocabulary, hidden]; empty for a family without token
+   * types.
+   */
   public Optional<String> typeEmbeddings() {
     return this == DISTILBERT
         ? Optional.empty()
         : Optional.of("embeddings.token_type_embeddings.weight");
   }
 
-  /** The module that normalises the sum of the embeddings. */
+  /** The name of the layer normalisation of the summed embeddings. */
   public String embeddingNorm() {
     return "embeddings.LayerNorm";
   }

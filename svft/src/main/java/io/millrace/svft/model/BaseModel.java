@@ -4,7 +4,6 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.IValue;
-import io.millrace.svft.adapter.Classifier;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.SafetensorsException;
 import io.millrace.svft.tensor.Torch;
@@ -17,23 +16,23 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A base model's tensors on a device. A linear weight is held either as its factors U, Σ, Vᵀ, which
- * singular vectors fine-tuning computes with, or as W: never both.
+ * A base model's tensors on a device. Each linear weight is held either as its factors U, Σ, Vᵀ,
+ * with which singular vectors fine-tuning computes, or as W, never as both.
  *
- * <p>One per process and device, shared by all threads: nothing here changes after loading. {@link
- * #close} frees the device's memory; no pass may be running then.
+ * <p>A process has one per device, which all threads share: it does not change after loading.
+ * {@link #close} frees the device's memory and must not be called while a pass runs.
  */
 public final class BaseModel implements AutoCloseable {
-  /** Longest sequence read, special tokens included; the rest of a text is cut off. */
+  /** The longest sequence in tokens, special tokens included. Longer texts are truncated. */
   public static final int MAX_TOKENS = 128;
 
   /**
    * One linear weight.
    *
    * @param weight its name and shape
-   * @param factors Vᵀ [n, in] and U [out, n]; null where W is held
-   * @param sigma the singular values [n], descending; null where W is held
-   * @param dense W [out, in]; null where the factors are held
+   * @param factors Vᵀ [n, in] and U [out, n]; null if W is held
+   * @param sigma the singular values [n], descending; null if W is held
+   * @param dense W [out, in]; null if the factors are held
    * @param bias [out]
    */
   public record Linear(
@@ -82,11 +81,11 @@ public final class BaseModel implements AutoCloseable {
   }
 
   /**
-   * Loads a prepared model with every linear weight in its factors: what {@link Classifier} needs
-   * to serve any adapter.
+   * Loads a prepared model with every linear weight as its factors. Any adapter can be served on
+   * such a model.
    *
    * @param device from {@link Torch#device}
-   * @throws ModelException where a tensor is missing or has another shape
+   * @throws ModelException if a tensor is missing or has another shape
    */
   public static BaseModel load(ModelFiles files, Device device) {
     return load(files, device, EnumSet.allOf(WeightRole.class));
@@ -96,8 +95,8 @@ public final class BaseModel implements AutoCloseable {
    * Loads a prepared model.
    *
    * @param device from {@link Torch#device}
-   * @param factored the weights to hold as their factors; the others are held as they are
-   * @throws ModelException where a tensor is missing or has another shape
+   * @param factored the roles of the weights to hold as their factors; the others are held as W
+   * @throws ModelException if a tensor is missing or has another shape
    */
   public static BaseModel load(ModelFiles files, Device device, Set<WeightRole> factored) {
     int longest = Math.min(MAX_TOKENS, files.config().maxPositions());
@@ -105,7 +104,11 @@ public final class BaseModel implements AutoCloseable {
   }
 
   /**
-   * @param tokenizer closed with the model; null where token ids are given instead of texts
+   * Loads a prepared model with a given tokenizer.
+   *
+   * @param device from {@link Torch#device}
+   * @param factored the roles of the weights to hold as their factors; the others are held as W
+   * @param tokenizer closed with the model; null if the caller gives token ids instead of texts
    */
   public static BaseModel load(
       ModelFiles files, Device device, Set<WeightRole> factored, TextTokenizer tokenizer) {
@@ -125,7 +128,10 @@ public final class BaseModel implements AutoCloseable {
     }
   }
 
-  /** The position table; the row that every token's type adds is added to it once and for all. */
+  /**
+   * The position embedding [maxPositions, hidden]. Every token has type 0, so the embedding of type
+   * 0 is added to each row once.
+   */
   private NDArray positions(Safetensors model) {
     EncoderConfig config = files.config();
     int hidden = config.hidden();
@@ -169,12 +175,12 @@ public final class BaseModel implements AutoCloseable {
     return Torch.array(manager, from.floats(name, shape), shape);
   }
 
-  /** The encoder's shape. */
+  /** The shape of the encoder. */
   public EncoderConfig config() {
     return files.config();
   }
 
-  /** Its name in the store. */
+  /** The model's name in the store. */
   public String name() {
     return files.name();
   }
@@ -189,30 +195,32 @@ public final class BaseModel implements AutoCloseable {
     return files.basisSha256();
   }
 
-  /** SHA-256 of its tokenizer's file. */
+  /** SHA-256 of {@code tokenizer.json}. */
   public String tokenizerSha256() {
     return files.tokenizerSha256();
   }
 
-  /** The device it lies on. */
+  /** The device that holds the tensors. */
   public Device device() {
     return manager.getDevice();
   }
 
-  /** Where the model's files lie. */
+  /** The directory of the model's files. */
   public Path directory() {
     return files.directory();
   }
 
-  /** Token ids of each text. */
+  /** The token ids of each text, special tokens included, at most {@link #MAX_TOKENS}. */
   public long[][] tokenize(List<String> texts) {
     return tokenizer.encode(texts);
   }
 
+  /** The owner of the tensors; its device is the model's. */
   public NDManager manager() {
     return manager;
   }
 
+  /** The program of the model's {@link Architecture}, loaded on the model's device. */
   public TorchScript script() {
     return script;
   }
@@ -222,12 +230,12 @@ public final class BaseModel implements AutoCloseable {
     return linears;
   }
 
-  /** What {@code encoder.py} calls embeddings. */
+  /** The argument {@code embeddings} of {@code encoder.py}. */
   public IValue embeddings() {
     return embeddings;
   }
 
-  /** What {@code encoder.py} calls norms. */
+  /** The argument {@code norms} of {@code encoder.py}. */
   public IValue norms() {
     return norms;
   }

@@ -9,13 +9,14 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * An encoder as its source holds it, checked: {@code tensors} are those of {@code config}, each
- * with its shape, and all values are finite.
+ * A checked encoder from a {@link ModelSource}: {@code tensors} are exactly those of {@code
+ * config}, each with its shape, and all values are finite.
  *
- * @param tensors under the names of {@link Architecture}
- * @param tokenizer a {@code tokenizer.json} whose ids lie below the vocabulary
- * @param leftOut tensors of the source that are not the encoder's, under the source's names
- * @param fileSha256 of the source's {@code model.safetensors}, where it has one
+ * @param tensors named as {@link Architecture} names them
+ * @param tokenizer the content of a {@code tokenizer.json} whose ids are below the vocabulary's
+ *     size
+ * @param leftOut tensors of the source that do not belong to the encoder, under the source's names
+ * @param fileSha256 of the source's {@code model.safetensors}, if it has one
  */
 record Checkpoint(
     EncoderConfig config,
@@ -27,9 +28,9 @@ record Checkpoint(
   /**
    * Checks tensors against the encoder's shape.
    *
-   * @param file named in messages
-   * @throws ModelException for a tensor that is missing, one too many, of another shape, or with a
-   *     value that is not finite
+   * @param file the file to name in messages
+   * @throws ModelException if a tensor is missing, superfluous, of another shape, or has a value
+   *     that is not finite
    */
   static void requireTensors(
       String file, EncoderConfig config, List<? extends Safetensors.AnyTensor> tensors) {

@@ -10,8 +10,8 @@ import java.util.Arrays;
 import java.util.stream.Collectors;
 
 /**
- * A {@code config.json} of Hugging Face transformers. Fields that change what an encoder computes
- * are read or refused; a field that is missing has transformers' default where there is one.
+ * A {@code config.json} of Hugging Face transformers. Every field that changes what an encoder
+ * computes is read or refused. A missing field has the default of transformers, if there is one.
  */
 public final class ConfigFile {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -20,6 +20,12 @@ public final class ConfigFile {
   private final Path file;
   private final JsonNode root;
 
+  /**
+   * Reads the file.
+   *
+   * @throws ModelException if the file is not a JSON object
+   * @throws IOException if the file cannot be read
+   */
   public ConfigFile(Path file) throws IOException {
     this.file = file;
     this.root = object(file);
@@ -28,7 +34,7 @@ public final class ConfigFile {
   /**
    * Reads a JSON object.
    *
-   * @throws ModelException where the file holds anything else
+   * @throws ModelException if the file holds anything else
    */
   static JsonNode object(Path file) throws IOException {
     JsonNode node = json(file);
@@ -38,7 +44,11 @@ public final class ConfigFile {
     return node;
   }
 
-  /** Reads JSON; a {@link ModelException} where the file holds anything else. */
+  /**
+   * Reads JSON.
+   *
+   * @throws ModelException if the file is not JSON
+   */
   static JsonNode json(Path file) throws IOException {
     try {
       return JSON.readTree(file.toFile());
@@ -48,7 +58,12 @@ public final class ConfigFile {
     }
   }
 
-  /** The encoder it describes. */
+  /**
+   * The encoder that the file describes.
+   *
+   * @param pooling how the encoder is pooled; the file does not say it
+   * @throws ModelException if a field is missing, malformed or has a value that is not supported
+   */
   public EncoderConfig encoder(Pooling pooling) {
     Architecture architecture = architecture();
     refuseOtherThan("position_embedding_type", "absolute");
@@ -152,7 +167,10 @@ public final class ConfigFile {
     return node.asInt();
   }
 
-  /** What is supported is transformers' default too, which a missing field stands for. */
+  /**
+   * Refuses a field with another value. A missing field passes, because the supported value is the
+   * default of transformers.
+   */
   private void refuseOtherThan(String field, String supported) {
     JsonNode node = root.path(field);
     boolean missing = node.isMissingNode() || node.isNull();

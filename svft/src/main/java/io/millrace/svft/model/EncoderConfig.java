@@ -6,17 +6,17 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Shape of an encoder, and how its output becomes one vector per text.
+ * The shape of an encoder, and how its output is pooled to one vector per text.
  *
  * @param layers number of transformer layers
  * @param hidden width of a token's vector
- * @param heads attention heads; they divide {@code hidden}
+ * @param heads number of attention heads; divides {@code hidden}
  * @param intermediate width inside a feed-forward block
  * @param vocabulary rows of the word embedding
  * @param maxPositions longest sequence in tokens
- * @param positionOffset row of the position embedding that the first token takes: 0, and the
- *     padding token's id + 1 in RoBERTa
- * @param typeVocabulary rows of the token type embedding; 0 where there is none
+ * @param positionOffset row of the position embedding for the first token: 0, or, in RoBERTa, the
+ *     padding token's id + 1
+ * @param typeVocabulary rows of the token type embedding; 0 if the family has no token types
  * @param layerNormEps epsilon of every layer normalisation
  */
 public record EncoderConfig(
@@ -32,6 +32,10 @@ public record EncoderConfig(
     int typeVocabulary,
     float layerNormEps) {
 
+  /**
+   * @throws IllegalArgumentException if a value is missing or out of range, or {@code heads} does
+   *     not divide {@code hidden}
+   */
   public EncoderConfig {
     if (architecture == null || pooling == null) {
       throw new IllegalArgumentException(
@@ -68,12 +72,12 @@ public record EncoderConfig(
     return hidden / heads;
   }
 
-  /** Rows of the position embedding. */
+  /** Number of rows of the position embedding. */
   public int positionRows() {
     return positionOffset + maxPositions;
   }
 
-  /** The linear weights of every layer, in the order of {@link WeightRole}. */
+  /** The linear weights, layer after layer, within a layer in the order of {@link WeightRole}. */
   public List<EncoderWeight> weights() {
     List<EncoderWeight> weights = new ArrayList<>();
     for (int layer = 0; layer < layers; layer++) {
@@ -86,7 +90,7 @@ public record EncoderConfig(
     return List.copyOf(weights);
   }
 
-  /** Every tensor of the encoder, with its shape, in the order of a forward pass. */
+  /** The shape of every tensor of the encoder by its name, in the order of a forward pass. */
   public Map<String, long[]> tensors() {
     Map<String, long[]> tensors = new LinkedHashMap<>();
     tensors.put(architecture.wordEmbeddings(), new long[] {vocabulary, hidden});

@@ -3,8 +3,9 @@ package io.millrace.svft.model;
 /**
  * A linear weight W [out, in] of an encoder.
  *
- * @param name its module's name in a Hugging Face checkpoint, such as {@code
+ * @param name name of its module in a Hugging Face checkpoint, such as {@code
  *     encoder.layer.0.attention.self.query}
+ * @param role what it does in its layer
  * @param layer counted from 0
  * @param out rows of W
  * @param in columns of W

@@ -15,16 +15,19 @@ import java.util.TreeMap;
 
 /**
  * A directory as Hugging Face transformers and sentence-transformers write it: {@code config.json},
- * {@code model.safetensors}, {@code tokenizer.json}, and perhaps {@code modules.json} with the
+ * {@code model.safetensors}, {@code tokenizer.json}, and optionally {@code modules.json} with the
  * pooling's {@code config.json}.
  *
- * <p>Checkpoints of task models carry a prefix before the encoder's names, and those that go back
- * to TensorFlow call a normalisation's weight and bias gamma and beta: both are undone here.
+ * <p>Checkpoints of task models prefix the encoder's names, and checkpoints converted from
+ * TensorFlow call the weight and bias of a normalisation gamma and beta. Both are mapped to the
+ * names of {@link Architecture}.
  */
 final class HuggingFaceCheckpoint implements ModelSource {
   private static final int NAME_HASH_LENGTH = 12;
 
-  /** Known not to belong to the encoder: pooler, heads of pre-training, a constant buffer. */
+  /**
+   * Tensors known not to belong to the encoder: pooler, heads of pre-training, a constant buffer.
+   */
   private static final String LEFT_OUT =
       "(pooler|cls|lm_head|vocab_transform|vocab_layer_norm|vocab_projector)\\..*"
           + "|embeddings\\.position_ids";
@@ -33,9 +36,9 @@ final class HuggingFaceCheckpoint implements ModelSource {
   private final String fileSha256;
 
   /**
-   * Hashes the directory's tensors, and reads nothing yet.
+   * Hashes the directory's tensor file. {@link #read} does the rest.
    *
-   * @throws ModelException where there are none
+   * @throws ModelException if the directory has no {@code model.safetensors}
    */
   HuggingFaceCheckpoint(Path directory) throws IOException {
     this.directory = directory.toAbsolutePath().normalize();
@@ -45,7 +48,7 @@ final class HuggingFaceCheckpoint implements ModelSource {
     this.fileSha256 = Sha256.of(require("model.safetensors"));
   }
 
-  /** The directory's name and the beginning of the hash of its tensors. */
+  /** The directory's name and the first digits of the SHA-256 of its {@code model.safetensors}. */
   @Override
   public String name() {
     return directory.getFileName() + "-" + fileSha256.substring(0, NAME_HASH_LENGTH);
@@ -58,7 +61,7 @@ final class HuggingFaceCheckpoint implements ModelSource {
     Path file = require("model.safetensors");
     try {
       Safetensors stored = Safetensors.open(file);
-      // Nothing is sized by a number of layers that the file cannot have.
+      // Refuses a number of layers that the file cannot have before anything is sized by it.
       if (config.layers() > stored.names().size()) {
         throw new ModelException(
             "%s has %d tensors; config.json says %d layers"
@@ -78,10 +81,10 @@ final class HuggingFaceCheckpoint implements ModelSource {
   }
 
   /**
-   * Checks that a model imported from this directory is still the directory's: the name speaks of
-   * its tensors only.
+   * Checks that the directory's configuration and tokenizer are those that a stored model was
+   * imported with. The model's name covers the tensors only.
    *
-   * @throws ModelException where config, pooling or tokenizer have changed since
+   * @throws ModelException if config, pooling or tokenizer have changed since the import
    */
   void requireSame(ModelFiles stored) throws IOException {
     EncoderConfig config = config();
@@ -109,12 +112,12 @@ final class HuggingFaceCheckpoint implements ModelSource {
     return read;
   }
 
-  /** The tokenizer's file, checked. */
+  /** The content of the tokenizer's file, checked against the vocabulary. */
   private byte[] tokenizer(EncoderConfig config) throws IOException {
     Path file = require("tokenizer.json");
     byte[] content = Files.readAllBytes(file);
     TokenizerFile.requireFits(file.toString(), content, config.vocabulary());
-    // What the native library cannot read is refused before anything is computed.
+    // Refuses a file that the native library cannot read before anything is computed.
     new TextTokenizer(file, config.maxPositions()).close();
     return content;
   }

@@ -1,6 +1,9 @@
 package io.millrace.svft.model;
 
-/** A base model that cannot be had or does not hold what it should; one clear line. */
+/**
+ * Thrown for a base model that is unknown, unsupported, unreadable or broken. The message is one
+ * line.
+ */
 public final class ModelException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -3,7 +3,7 @@ package io.millrace.svft.model;
 import java.nio.file.Path;
 
 /**
- * A base model in the store: where its files lie and what they hash to.
+ * A base model in the store: the locations and hashes of its files.
  *
  * @param name its name in the store
  * @param directory holds {@code model.safetensors}, {@code basis.safetensors}, {@code

@@ -2,15 +2,16 @@ package io.millrace.svft.model;
 
 import java.io.IOException;
 
-/** A model outside the store, which it can be imported from. */
+/** A model outside the store, from which the store can import it. */
 interface ModelSource {
-  /** The name it gets in the store. */
+  /** The model's name in the store. */
   String name();
 
   /**
    * Reads and checks the model.
    *
-   * @throws ModelException naming file and field or tensor, where it is not supported or broken
+   * @throws ModelException if the model is not supported or broken; the message names the file and
+   *     the field or tensor
    */
   Checkpoint read() throws IOException;
 }

@@ -29,41 +29,51 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Base models on disk, each beside its singular basis.
+ * The base models on disk, each with its singular basis.
  *
- * <p>A model is imported and factorised once; from then on its files are opened, their hashes
- * checked against those recorded, and nothing is computed again. Several processes may share a
- * store: the first to need a model prepares it under a file lock, in a directory that gets its name
- * only when it is complete.
+ * <p>A model is imported and factorised once. After that, opening it only checks the hashes of its
+ * files against the recorded ones. Several processes may share a store. The first process that
+ * needs a model prepares it under a file lock, in a partial directory that is renamed when it is
+ * complete.
  */
 public final class ModelStore {
-  /** all-MiniLM-L6-v2 (6 layers, 384 wide, mean pooling), from an artifact on the class path. */
+  /** all-MiniLM-L6-v2 (6 layers, width 384, mean pooling), from an artifact on the class path. */
   public static final String MINILM = "minilm";
 
-  /** bge-small-en-v1.5 (12 layers, 384 wide, first token), from an artifact on the class path. */
+  /**
+   * bge-small-en-v1.5 (12 layers, width 384, first-token pooling), from an artifact on the class
+   * path.
+   */
   public static final String BGE_SMALL = "bge-small";
 
   private static final String DESCRIPTION = "model.json";
   private static final String PARTIAL = ".partial";
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** One JVM may hold a file lock only once: its threads take turns before that. */
+  /** Serialises the threads of this JVM, which can hold a file lock only once. */
   private static final ReentrantLock PREPARING = new ReentrantLock();
 
-  /** Told how far a preparation is; {@code done} of {@code total} matrices are factorised. */
+  /** Receives the progress of a preparation. Threads of the preparation call it. */
   public interface Listener {
+    /**
+     * @param done how many weight matrices are factorised
+     * @param total how many there are
+     */
     void preparing(String model, int done, int total);
   }
 
   private final Path root;
   private final List<ModelSource> known;
 
+  /**
+   * @param root the directory of the store; it is created when a model is imported
+   */
   public ModelStore(Path root) {
     this(root, OnnxArtifact.KNOWN);
   }
 
   /**
-   * @param known what can be imported by its name
+   * @param known the models that can be imported by their names
    */
   ModelStore(Path root, List<ModelSource> known) {
     this.root = root.toAbsolutePath().normalize();
@@ -71,15 +81,16 @@ public final class ModelStore {
   }
 
   /**
-   * Opens a model, importing and factorising it first where the store does not hold it yet: some
-   * seconds for MiniLM, minutes for wider encoders.
+   * Opens a model. A model that the store does not hold is imported and factorised first, which
+   * takes seconds for MiniLM and minutes for wider encoders.
    *
    * @param name {@link #MINILM} or {@link #BGE_SMALL}; the name of a model in the store; or the
-   *     path of a Hugging Face directory, which is one that holds a {@code /} or exists. A
-   *     directory's model is called {@code <directory name>-<hash>} in the store, with the first 12
-   *     digits of the SHA-256 of its {@code model.safetensors}.
-   * @throws ModelException for an unknown name, a model that is not supported, or files that are
-   *     not what was recorded
+   *     path of a Hugging Face directory. Any other name is taken as a path if it contains {@code
+   *     /} or is an existing directory. The store names a directory's model {@code <directory
+   *     name>-<hash>}, with the first 12 digits of the SHA-256 of its {@code model.safetensors}.
+   * @param listener receives the progress of an import
+   * @throws ModelException if the name is unknown, the model is not supported, a file cannot be
+   *     read or written, or a file does not match its recorded hash
    */
   public ModelFiles prepare(String name, Listener listener) {
     try {
@@ -123,7 +134,7 @@ public final class ModelStore {
             .formatted(name, names, root, stored.isEmpty() ? "none" : String.join(", ", stored)));
   }
 
-  /** Names of the models the store holds. */
+  /** The names of the models in the store, sorted. */
   private List<String> stored() throws IOException {
     if (!Files.isDirectory(root)) {
       return List.of();
@@ -169,7 +180,10 @@ public final class ModelStore {
     return open(source.name());
   }
 
-  /** Descriptions of the first format name no architecture; their models are imported again. */
+  /**
+   * Whether a directory holds a model in the present format. Descriptions of the first format have
+   * no architecture; such models are imported again.
+   */
   private static boolean isPrepared(Path directory) throws IOException {
     Path description = directory.resolve(DESCRIPTION);
     if (!Files.exists(description)) {
@@ -179,7 +193,7 @@ public final class ModelStore {
       JsonNode config = JSON.readTree(description.toFile()).path("config");
       return !(config.has("layers") && !config.has("architecture"));
     } catch (JsonProcessingException e) {
-      // Whoever opens it says what is wrong.
+      // describe() reports what is wrong.
       return true;
     }
   }
@@ -210,7 +224,10 @@ public final class ModelStore {
     Files.move(partial, directory, StandardCopyOption.ATOMIC_MOVE);
   }
 
-  /** Each weight's factors go to a file of their own first, so that memory does not hold them. */
+  /**
+   * Factorises every weight. Each weight's factors go to a file of their own first, which bounds
+   * memory.
+   */
   private static void factorise(
       String name, EncoderConfig config, Path modelFile, Path basisFile, Listener listener)
       throws IOException {
@@ -219,7 +236,7 @@ public final class ModelStore {
     AtomicInteger done = new AtomicInteger();
     listener.preparing(name, 0, weights.size());
     Path parts = Files.createDirectory(basisFile.resolveSibling("parts"));
-    // Each decomposition runs on one thread, so their number does not reach the result.
+    // Each decomposition runs on one thread, so the number of threads does not affect the result.
     weights.stream()
         .parallel()
         .forEach(

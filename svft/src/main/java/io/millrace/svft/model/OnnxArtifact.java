@@ -7,12 +7,14 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A BERT encoder in an ONNX file on the class path, as an artifact on Maven Central brings it. The
- * file does not say its shape, so it is described here and checked against the tensors.
+ * A BERT encoder in an ONNX file on the class path, which an artifact on Maven Central provides.
+ * The file does not state the encoder's shape. It is declared here and checked against the tensors.
  *
- * @param artifact where it comes from: group and artifact id
- * @param onnx resource
- * @param tokenizer resource
+ * @param name in the store
+ * @param artifact group and artifact id of the artifact with the file
+ * @param onnx resource of the ONNX file
+ * @param tokenizer resource of the {@code tokenizer.json}
+ * @param config the declared shape
  */
 record OnnxArtifact(
     String name, String artifact, String onnx, String tokenizer, EncoderConfig config)

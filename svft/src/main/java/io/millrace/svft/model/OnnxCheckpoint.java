@@ -15,12 +15,12 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Reads the tensors of a BERT encoder out of the ONNX file PyTorch's exporter writes.
+ * Reads the tensors of a BERT encoder from an ONNX file that PyTorch's exporter wrote.
  *
- * <p>Embeddings, biases and normalisations keep their Hugging Face names there. Linear weights do
- * not: they are anonymous initializers, stored [in, out]; the MatMul node that uses one names it
- * ({@code /encoder/layer.0/attention/self/query/MatMul}). They come out [out, in] under {@code
- * encoder.layer.0.attention.self.query.weight}.
+ * <p>In such a file, embeddings, biases and normalisations have their Hugging Face names. Linear
+ * weights are anonymous initializers [in, out]. Their module is known from the MatMul node that
+ * uses them ({@code /encoder/layer.0/attention/self/query/MatMul}). This class returns them as
+ * [out, in] under {@code encoder.layer.0.attention.self.query.weight}.
  */
 final class OnnxCheckpoint {
   private final Map<String, TensorProto> initializers = new LinkedHashMap<>();
@@ -39,12 +39,16 @@ final class OnnxCheckpoint {
     }
   }
 
-  /** Every tensor of the encoder, under its Hugging Face name. */
+  /**
+   * Every tensor of the encoder, under its Hugging Face name.
+   *
+   * @throws IllegalArgumentException if a tensor is not float32
+   */
   List<Safetensors.Tensor> tensors() {
     List<Safetensors.Tensor> tensors = new ArrayList<>();
     for (String name : initializers.keySet()) {
       boolean encoder = name.startsWith("embeddings.") || name.startsWith("encoder.layer.");
-      // position_ids is the exporter's constant 0, 1, 2, …, no weight.
+      // position_ids is not a weight but the exporter's constant 0, 1, 2, ....
       if (encoder && !name.equals("embeddings.position_ids")) {
         tensors.add(new Safetensors.Tensor(name, shape(name), values(name)));
       }

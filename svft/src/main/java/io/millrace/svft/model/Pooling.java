@@ -2,11 +2,11 @@ package io.millrace.svft.model;
 
 import com.fasterxml.jackson.annotation.JsonValue;
 
-/** How a sequence's last hidden states become one vector. */
+/** How the last hidden states of a sequence are pooled to one vector. */
 public enum Pooling {
   /** The mean over all tokens, special tokens included. */
   MEAN("mean"),
-  /** The first token's, which BERT calls [CLS] and RoBERTa {@code <s>}. */
+  /** The vector of the first token, which is [CLS] in BERT and {@code <s>} in RoBERTa. */
   FIRST_TOKEN("cls");
 
   private final String id;
@@ -15,7 +15,7 @@ public enum Pooling {
     this.id = id;
   }
 
-  /** Its name in settings and files. */
+  /** The name in settings and files. */
   @JsonValue
   public String id() {
     return id;

@@ -10,14 +10,15 @@ import java.util.Optional;
 import java.util.TreeSet;
 
 /**
- * What sentence-transformers adds to a Hugging Face directory: {@code modules.json} lists what the
- * text goes through, one of which is the pooling, with a {@code config.json} of its own.
+ * The files that sentence-transformers adds to a Hugging Face directory. {@code modules.json} lists
+ * the modules that process a text. One of them is the pooling, which has a {@code config.json} of
+ * its own.
  *
- * <p>A final normalisation to length 1 is accepted and not applied: a trained head takes the vector
- * as it is.
+ * <p>A final normalisation to length 1 is accepted but not applied, because the trained head takes
+ * the vector without it.
  *
- * @param poolingFile where the pooling is described; empty for the default, the mean
- * @param width of the vectors pooled, as that file says
+ * @param poolingFile the file that describes the pooling; empty for the default, the mean
+ * @param width of the pooled vectors, if that file states it
  */
 record SentenceTransformer(Pooling pooling, Optional<Path> poolingFile, Optional<JsonNode> width) {
   private static final String MODULES = "modules.json";
@@ -108,7 +109,11 @@ record SentenceTransformer(Pooling pooling, Optional<Path> poolingFile, Optional
         width.isMissingNode() ? Optional.empty() : Optional.of(width));
   }
 
-  /** Checks that the pooling is that of vectors this wide. */
+  /**
+   * Checks that the pooling's width, if stated, is the encoder's.
+   *
+   * @throws ModelException if it is another
+   */
   void requireWidth(int hidden) {
     if (width.isPresent() && !(width.get().isInt() && width.get().asInt() == hidden)) {
       throw new ModelException(

@@ -8,12 +8,12 @@ import org.ejml.interfaces.decomposition.SingularValueDecomposition_F64;
 /**
  * The thin singular value decomposition W = U diag(Σ) Vᵀ of one weight.
  *
- * <p>An SVD is unique only up to the signs of its vectors and, where singular values coincide, up
- * to rotations, so two libraries or two processors rarely agree on its bits. This one is computed
- * in float64 by a pure Java library: Java's arithmetic is strict since version 17 (JEP 306), so
- * every machine gets the same factors. Signs are fixed all the same (the entry of largest magnitude
- * in each column of U is positive), and the factors are stored and hashed like any other tensor:
- * see {@link ModelStore}.
+ * <p>An SVD is unique only up to the signs of its vectors and, for equal singular values, up to
+ * rotations. Two libraries or two processors therefore rarely agree on its bits. This one is
+ * computed in float64 by a pure Java library. Java's arithmetic is strict since version 17 (JEP
+ * 306), so every machine computes the same factors. In addition, signs are fixed: the entry of
+ * largest magnitude in each column of U is positive. The factors are stored and hashed like any
+ * other tensor: see {@link ModelStore}.
  *
  * @param u [out, n], row-major
  * @param s [n], descending
@@ -25,7 +25,7 @@ public record SingularBasis(float[] u, float[] s, float[] vt) {
    * Decomposes a weight.
    *
    * @param w [out, in], row-major
-   * @throws IllegalArgumentException where a value is not finite or the iteration does not converge
+   * @throws IllegalArgumentException if a value is not finite or the iteration does not converge
    */
   public static SingularBasis of(float[] w, int out, int in) {
     int n = Math.min(out, in);

@@ -7,16 +7,19 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** A model's tokenizer. Texts come out unpadded, cut to the longest sequence allowed. */
+/** A model's tokenizer. It truncates texts to a longest sequence and does not pad. */
 final class TextTokenizer implements AutoCloseable {
   private final HuggingFaceTokenizer tokenizer;
 
   /**
+   * @param file a {@code tokenizer.json}
    * @param maxTokens longest sequence, special tokens included
+   * @throws ModelException if the file is not a tokenizer, or the tokenizer adds no special tokens
    */
   TextTokenizer(Path file, int maxTokens) {
     try {
-      // Settings in the file pad to 128 tokens; a packed batch needs none of them.
+      // Overrides the settings in the file, which pad to 128 tokens: a packed batch needs no
+      // padding.
       this.tokenizer =
           HuggingFaceTokenizer.newInstance(
               file,
@@ -25,7 +28,7 @@ final class TextTokenizer implements AutoCloseable {
                   "truncation", "true",
                   "maxLength", Integer.toString(maxTokens)));
     } catch (IOException | RuntimeException e) {
-      // The native library reports what it cannot parse as a bare RuntimeException.
+      // The native library throws a plain RuntimeException for a file that it cannot parse.
       throw new ModelException(file + ": not a tokenizer", e);
     }
     if (encode(List.of(""))[0].length == 0) {
@@ -35,7 +38,7 @@ final class TextTokenizer implements AutoCloseable {
     }
   }
 
-  /** Token ids of each text, in order. */
+  /** The token ids of each text, in order. */
   long[][] encode(List<String> texts) {
     Encoding[] encodings = tokenizer.batchEncode(texts);
     long[][] ids = new long[encodings.length][];

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.svft.tensor.Safetensors;
 import java.io.IOException;
 
-/** What a {@code tokenizer.json} says about its ids, read without loading the tokenizer. */
+/** The ids in a {@code tokenizer.json}, read without loading the tokenizer. */
 final class TokenizerFile {
   private final String file;
   private long largest = -1;
@@ -16,11 +16,13 @@ final class TokenizerFile {
   }
 
   /**
-   * Checks that every id the tokenizer can give is a row of the word embedding. A tokenizer with
-   * fewer ids than rows is fine: vocabularies are often padded.
+   * Checks that every id that the tokenizer can return is a row of the word embedding. There may be
+   * more rows than ids, because vocabularies are often padded.
    *
-   * @param file named in messages
-   * @throws ModelException where an id lies outside, or the content is not a tokenizer
+   * @param file the file to name in messages
+   * @param content of the file
+   * @param vocabulary rows of the word embedding
+   * @throws ModelException if an id has no row, or the content is not a tokenizer
    */
   static void requireFits(String file, byte[] content, int vocabulary) {
     TokenizerFile tokenizer = new TokenizerFile(file);
@@ -51,7 +53,10 @@ final class TokenizerFile {
     seeSpecialTokens(root.path("post_processor"));
   }
 
-  /** The special tokens put around a text: a template's, or a pair's, perhaps within a sequence. */
+  /**
+   * Reads the special tokens that a processor adds to a text: those of a template or of a pair,
+   * possibly nested in a sequence of processors.
+   */
   private void seeSpecialTokens(JsonNode processor) {
     for (JsonNode special : processor.path("special_tokens")) {
       special.path("ids").forEach(id -> see("post_processor", id));

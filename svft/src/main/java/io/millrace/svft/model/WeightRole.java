@@ -5,7 +5,10 @@ import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** What a linear weight does in a transformer layer. The order is that of {@link EncoderConfig}. */
+/**
+ * The role of a linear weight in a transformer layer. {@link EncoderConfig#weights} has the order
+ * of these constants.
+ */
 public enum WeightRole {
   QUERY("query"),
   KEY("key"),
@@ -23,12 +26,12 @@ public enum WeightRole {
     this.id = id;
   }
 
-  /** All six, in order: what is adapted unless the user says otherwise. */
+  /** All six roles, in order. They are the default of a method that adapts weights. */
   public static Set<WeightRole> all() {
     return ALL;
   }
 
-  /** Its name in settings and files. */
+  /** The name in settings and files. */
   @JsonValue
   public String id() {
     return id;
