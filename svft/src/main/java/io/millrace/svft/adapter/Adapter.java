@@ -31,37 +31,40 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * One immutable version of a domain's adapter: M's values and the head, with what they belong to.
+ * One immutable version of a domain's adapter: the method's trained values, the head, and the
+ * identity of the base model that they belong to.
  *
- * <p>Its payload is a safetensors file with {@code head.weight} [labels, hidden], {@code head.bias}
- * [labels], per adapted weight the tensors below, and everything else of this record in the
- * header's metadata. Equal adapters give equal bytes, whose SHA-256 is the version's identity; the
- * parent's stands inside, so versions form a chain.
+ * <p>The payload is a safetensors file. It holds {@code head.weight} [labels, hidden], {@code
+ * head.bias} [labels], the tensors below for each adapted weight, and all other components of this
+ * record in the header's metadata. Equal adapters give equal bytes, whose SHA-256 is the version's
+ * identity. The payload contains the parent's SHA-256, so versions form a chain.
  *
  * <ul>
- *   <li>svft: {@code <weight>.svft.m} [size], M's values in the row-major order of their positions;
- *       and {@code <weight>.svft.index} [2, size], int32, their rows and their columns, for
- *       patterns other than plain and banded. None while a gradient pattern's positions are still
- *       to be chosen.
+ *   <li>svft: {@code <weight>.svft.m} [size], M's values in the row-major order of their positions,
+ *       and {@code <weight>.svft.index} [2, size], int32, their rows and columns, for patterns
+ *       other than plain and banded. While a gradient pattern has not yet chosen its positions,
+ *       neither exists.
  *   <li>lora: {@code <weight>.lora_A.weight} [rank, in] and {@code <weight>.lora_B.weight} [out,
  *       rank], as PEFT names them
  *   <li>full: {@code <weight>.weight} [out, in]
  * </ul>
  *
- * @param domain whose adapter it is
+ * @param domain the domain's name
  * @param version from 1
- * @param parentSha256 the version before; empty for version 1
+ * @param parentSha256 SHA-256 of the previous version; empty for version 1
  * @param baseModel name of the base model
- * @param baseSha256 hash of the base model's tensors
- * @param basisSha256 hash of its singular basis
- * @param method what was trained beside the head
+ * @param baseSha256 SHA-256 of the base model's tensors
+ * @param basisSha256 SHA-256 of the base model's singular basis
+ * @param method the adapter method, which says what was trained besides the head
+ * @param config the shape of the encoder
  * @param labels in the order of the head's rows
- * @param positions flat row-major places of M's values, weight after weight, for a pattern that
- *     cannot tell from its settings; else empty
- * @param values the trainable values, weight after weight; empty while positions are to be chosen
- * @param head [labels, hidden + 1]
- * @param steps training steps from version 0
- * @param examples examples trained on from version 0
+ * @param positions flat row-major places of M's values, weight after weight, for a pattern without
+ *     a closed form ({@link Pattern#closedForm}); otherwise empty
+ * @param values the method's trained values, weight after weight, laid out by {@link
+ *     AdapterLayout}; empty while a gradient pattern has not yet chosen its positions
+ * @param head [labels, hidden + 1]: per label its weights, then its bias
+ * @param steps training steps since version 0
+ * @param examples training examples since version 0
  */
 public record Adapter(
     String domain,
@@ -79,28 +82,31 @@ public record Adapter(
     long steps,
     long examples) {
 
-  /** Value of the metadata's {@code format}. */
+  /** The value of {@code format} in the metadata. */
   public static final String FORMAT = "millrace-adapter-1";
 
-  /** Far above any encoder's; a limit, so that a payload cannot make a reader run out of memory. */
+  /**
+   * Far above the layers of any encoder. The limit keeps a hostile payload from exhausting the
+   * reader's memory.
+   */
   private static final int MAX_LAYERS = 1000;
 
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String INDEX = ".svft.index";
 
-  /** What its head answers. A payload of this format names no task: it is classification. */
+  /** The task of the head. A payload of this format names no task; the task is classification. */
   public Task task() {
     return new Classification();
   }
 
-  /** Trainable values over all adapted weights, the head not counted. */
+  /** The number of trainable values of all adapted weights, without the head. */
   public int trainableParameters() {
     return layout().size();
   }
 
   /**
-   * SHA-256 of where M's values lie: their flat row-major places as little-endian int32, weight
-   * after weight. Empty where there is no M, or its places are still to be chosen.
+   * SHA-256 of the positions of M's values: their flat row-major places as little-endian int32,
+   * weight after weight. Empty if the method has no M, or has not yet chosen its positions.
    */
   public String positionsSha256() {
     if (method.sparsity().isEmpty() || values.length == 0) {
@@ -180,7 +186,7 @@ public record Adapter(
   /**
    * Reads a payload.
    *
-   * @throws AdapterException where it is not one: the message says what is wrong with it
+   * @throws AdapterException if it is not a valid payload; the message says why
    */
   public static Adapter fromPayload(ByteBuffer payload) {
     Adapter adapter;
@@ -191,7 +197,8 @@ public record Adapter(
     } catch (SafetensorsException | IllegalArgumentException e) {
       throw new AdapterException("adapter payload: " + e.getMessage());
     }
-    // A version is its content: the same content in other bytes would have two identities.
+    // A version is identified by its bytes. The same content in other bytes would have a second
+    // identity.
     if (!ByteBuffer.wrap(adapter.toPayload()).equals(payload)) {
       throw new AdapterException(
           "adapter payload: its bytes are not those its content is written in");
@@ -245,7 +252,7 @@ public record Adapter(
         count(metadata, "examples", 0));
   }
 
-  /** Whether a gradient pattern's positions are still to be chosen. */
+  /** Whether the method has a gradient pattern that has not yet chosen its positions. */
   private static boolean undecided(Safetensors file, AdapterLayout layout) {
     if (layout.method().sparsity().filter(Pattern::needsGradients).isEmpty()) {
       return false;
@@ -254,7 +261,7 @@ public record Adapter(
     return !file.has(first.name() + layout.method().tensors(first).get(0).suffix());
   }
 
-  // Nothing is sized by the layout before the tensors it speaks of are known to be there.
+  // Checks the shapes of all tensors before it allocates arrays of the layout's size.
   private static int[] positions(Safetensors file, AdapterLayout layout) {
     Pattern pattern = layout.method().sparsity().orElse(null);
     if (pattern == null || pattern.closedForm() || undecided(file, layout)) {
@@ -302,11 +309,11 @@ public record Adapter(
   }
 
   /**
-   * The adapted weights with this adapter merged into them: what a model that knows nothing of
-   * adapters computes the same with.
+   * Merges this adapter into the adapted weights. A model with these weights and no adapter
+   * computes the same, up to rounding.
    *
-   * @return per adapted weight, under its module's name, W' [out, in], row-major
-   * @throws AdapterException where it does not belong to this base model
+   * @return per adapted weight, by the name of its module, W' [out, in], row-major
+   * @throws AdapterException if it does not belong to this base model
    */
   public Map<String, float[]> merge(BaseModel base) {
     requireFits(base);
@@ -320,7 +327,13 @@ public record Adapter(
     return merged;
   }
 
-  /** This adapter in a base model's weights; the manager owns what is made. */
+  /**
+   * Applies this adapter to a base model's weights, without merging.
+   *
+   * @param base the adapter's base model; see {@link #requireFits}
+   * @param manager owns the arrays created here, unless a scope of the caller does
+   * @throws AdapterException if the base model was loaded without the factors that the method needs
+   */
   public AdaptedModel on(BaseModel base, NDManager manager) {
     AdapterLayout layout = layout();
     List<Positions> where = values.length == 0 ? List.of() : layout.positions(positions);
@@ -328,7 +341,7 @@ public record Adapter(
   }
 
   /**
-   * @param shape none where it has been checked already
+   * @param shape the shape to check; none if it has been checked
    */
   private static float[] finite(Safetensors file, String tensor, long... shape) {
     float[] values = shape.length == 0 ? file.floats(tensor) : file.floats(tensor, shape);
@@ -339,7 +352,7 @@ public record Adapter(
     return values;
   }
 
-  /** As {@link #fromPayload(ByteBuffer)}. */
+  /** Like {@link #fromPayload(ByteBuffer)}. */
   public static Adapter fromPayload(byte[] payload) {
     return fromPayload(ByteBuffer.wrap(payload));
   }
@@ -347,7 +360,7 @@ public record Adapter(
   /**
    * Checks that this adapter was trained on the given base model and basis.
    *
-   * @throws AdapterException naming the two hashes that differ
+   * @throws AdapterException if a hash or the shape differs; the message names both values
    */
   public void requireFits(BaseModel base) {
     requireSame("base model", baseSha256, base.baseSha256());
@@ -386,7 +399,7 @@ public record Adapter(
         return count;
       }
     } catch (NumberFormatException e) {
-      // Said below.
+      // Reported below.
     }
     throw new AdapterException(
         "adapter payload: %s is %s, not a number from %d on".formatted(key, text, least));

@@ -16,11 +16,12 @@ import io.millrace.svft.tensor.Torch;
 import java.util.List;
 
 /**
- * Predicts with one adapter on a shared base model. Safe for any number of threads.
+ * Predicts with one adapter on a shared base model. Thread-safe.
  *
- * <p>M stays apart from the weights, so making one costs a copy of the adapter and nothing else.
- * {@link Merge} makes one with M in the weights: that costs matrix products and the memory of all
- * weights, and predicts as fast as the base model does. Both give the same logits, to about 1e-5.
+ * <p>The constructor keeps M apart from the weights, so it costs a copy of the adapter and nothing
+ * else. {@link Merge} makes a classifier with merged weights. This costs matrix products and the
+ * memory of all weights, and the classifier predicts as fast as the base model. The logits of both
+ * agree to about 1e-5.
  */
 public final class Classifier implements AutoCloseable {
   private final BaseModel base;
@@ -33,7 +34,9 @@ public final class Classifier implements AutoCloseable {
   private final boolean merged;
 
   /**
-   * @throws AdapterException where the adapter does not belong to this base model
+   * A classifier with M apart from the weights.
+   *
+   * @throws AdapterException if the adapter does not belong to this base model
    */
   public Classifier(BaseModel base, Adapter adapter) {
     this(base, adapter, managerFor(base, adapter));
@@ -44,7 +47,8 @@ public final class Classifier implements AutoCloseable {
   }
 
   /**
-   * @param manager owns what the model holds of its own, and is closed with this
+   * @param manager owns the model's arrays that the base model does not share; closed with this
+   *     classifier
    */
   Classifier(BaseModel base, Adapter adapter, NDManager manager, AdaptedModel model) {
     this.base = base;
@@ -64,20 +68,20 @@ public final class Classifier implements AutoCloseable {
     return base.manager().newSubManager();
   }
 
-  /** The adapter it predicts with. */
+  /** The adapter that it predicts with. */
   public Adapter adapter() {
     return adapter;
   }
 
   /**
-   * Whether every linear weight is one matrix: it was made by a {@link Merge}, or is of a kind that
-   * has nothing to merge.
+   * Whether every linear weight is one matrix: a {@link Merge} made the classifier, or its method
+   * leaves nothing to merge.
    */
   public boolean isMerged() {
     return merged;
   }
 
-  /** Bytes of the tensors that are its own, beside those of the base model. */
+  /** The size in bytes of its own tensors, which the base model does not share. */
   public long bytes() {
     return bytes(manager);
   }
@@ -91,13 +95,13 @@ public final class Classifier implements AutoCloseable {
   /**
    * Scores texts.
    *
-   * @return [texts, labels]: logits, in the order of the adapter's labels
+   * @return logits [texts, labels], in the order of the adapter's labels
    */
   public float[][] logits(List<String> texts) {
     long[][] ids = base.tokenize(texts);
     float[][] logits = new float[ids.length][];
     Torch.prepareThread();
-    // One thread computes them all, so few texts are best off in one slice.
+    // One thread computes all slices, so a few texts are fastest in one slice.
     for (int[] slice : Slices.of(ids, 1)) {
       long[][] sequences = new long[slice.length][];
       for (int i = 0; i < slice.length; i++) {
@@ -115,7 +119,7 @@ public final class Classifier implements AutoCloseable {
     return logits;
   }
 
-  /** Frees the adapter's arrays; no call may be running. */
+  /** Frees the classifier's own arrays. Must not be called while another call runs. */
   @Override
   public void close() {
     model.close();

@@ -14,14 +14,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Merges an adapter into the weights of its base model, W' = U (diag(Σ) + M) Vᵀ, a piece at a time,
- * so that a thread with more urgent work can stop between any two of them.
+ * Merges an adapter into the weights of its base model, such as W' = U (diag(Σ) + M) Vᵀ for SVFT.
+ * It works in pieces, so that a thread with more urgent work can stop between any two of them.
  *
- * <p>Weights that are one matrix already are shared with the base model, or taken over from the
- * adapter. For one thread at a time.
+ * <p>A weight that is one matrix already is shared with the base model or taken over from the
+ * adapter. Not thread-safe.
  */
 public final class Merge implements AutoCloseable {
-  /** Multiplications a piece may take: one or two milliseconds on one core. */
+  /** The multiplications in a piece: one to two milliseconds on one core. */
   private static final long PIECE = 60_000_000;
 
   private final BaseModel base;
@@ -35,9 +35,9 @@ public final class Merge implements AutoCloseable {
   private boolean closed;
 
   /**
-   * Merges nothing yet.
+   * Prepares a merge. {@link #step} does the work.
    *
-   * @throws AdapterException where the adapter does not belong to this base model
+   * @throws AdapterException if the adapter does not belong to this base model
    */
   public Merge(BaseModel base, Adapter adapter) {
     adapter.requireFits(base);
@@ -49,9 +49,9 @@ public final class Merge implements AutoCloseable {
   }
 
   /**
-   * Merges a piece more.
+   * Merges one more piece.
    *
-   * @return whether any is left after it
+   * @return whether pieces are left
    */
   public boolean step() {
     int index = dense.size();
@@ -72,7 +72,7 @@ public final class Merge implements AutoCloseable {
     return dense.size() < base.linears().size();
   }
 
-  /** How many pieces are left. */
+  /** The number of pieces that are left. */
   public int left() {
     int pieces = 0;
     for (int i = dense.size(); i < base.linears().size(); i++) {
@@ -83,7 +83,7 @@ public final class Merge implements AutoCloseable {
     return pieces;
   }
 
-  /** Rows of W' that make a piece. */
+  /** The number of rows of W' in a piece. */
   private int rows(int index) {
     EncoderWeight weight = base.linears().get(index).weight();
     long perRow = (long) source.products().get(index).directions() * weight.in();
@@ -117,15 +117,15 @@ public final class Merge implements AutoCloseable {
     return array;
   }
 
-  /** Bytes of the tensors merged so far. */
+  /** The size in bytes of the tensors merged so far. */
   public long bytes() {
     return Classifier.bytes(manager);
   }
 
   /**
-   * The classifier with the merged weights, which takes them over.
+   * Ends the merge. The classifier takes over the merged weights and must be closed by the caller.
    *
-   * @throws IllegalStateException where pieces are left
+   * @throws IllegalStateException if pieces are left, or the merge is finished or closed
    */
   public Classifier finish() {
     if (closed || dense.size() < base.linears().size()) {
@@ -141,7 +141,7 @@ public final class Merge implements AutoCloseable {
     sources.close();
   }
 
-  /** Frees what was merged, unless a classifier has taken it over. */
+  /** Frees the merged weights, unless a classifier has taken them over. */
   @Override
   public void close() {
     if (!closed) {

@@ -9,20 +9,21 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A linear head on the first token's vector x, in the layers that the sequence-classification
- * models of Hugging Face transformers have there. Each puts a linear layer and an activation
- * between x and the last linear layer; they are set so that both together pass on what comes in.
+ * Expresses a linear head on the first token's vector x in the layers of the
+ * sequence-classification models of Hugging Face transformers. Each of these models has a linear
+ * layer D, d and an activation between x and the last linear layer C, c. For a head with weight W
+ * and bias b, the layers are set so that the logits are W x + b, to within the rounding of float32.
  *
  * <ul>
- *   <li>BERT and RoBERTa: logits = C tanh(D x + d) + c. With D = εI, d = 0, C = W/ε the logits are
- *       W tanh(εx)/ε = W (x - ε²x³/3 + …). The encoder ends with a layer normalisation, so |xᵢ| ≤
- *       √(hidden - 1) |weightᵢ| + |biasᵢ|, whatever the text. ε is the largest power of two that
- *       keeps ε²x²/3, the relative error, below half a unit in the last place of a float32; a power
- *       of two scales without rounding.
- *   <li>DistilBERT: logits = C relu(D x + d) + c. With D = [W; -W], d = [b; -b], C = [I, -I] they
- *       are relu(z) - relu(-z) = z, exactly. That takes two rows a label; where there are more
- *       labels than half the width, D = I, and d lifts every coordinate above zero, which c = b - W
- *       d takes back, to within the rounding of such sums.
+ *   <li>BERT and RoBERTa: logits = C tanh(D x + d) + c. With D = εI, d = 0, C = W/ε, c = b the
+ *       logits are W tanh(εx)/ε + b = W (x - ε²x³/3 + …) + b. The encoder ends with a layer
+ *       normalisation, so |xᵢ| ≤ √(hidden - 1) |weightᵢ| + |biasᵢ| for every text. ε is the largest
+ *       power of two that keeps ε²x²/3, the relative error, below half a unit in the last place of
+ *       a float32. Scaling by a power of two does not round.
+ *   <li>DistilBERT: logits = C relu(D x + d) + c. With D = [W; -W], d = [b; -b], C = [I, -I], c = 0
+ *       they are relu(z) - relu(-z) = z = W x + b, exactly. This takes two rows of D per label. If
+ *       there are more labels than half the width, D = I, C = W, and d raises every coordinate to
+ *       at least zero, which c = b - W d compensates, up to the rounding of these sums.
  * </ul>
  */
 final class ClassificationHead {
@@ -31,10 +32,13 @@ final class ClassificationHead {
   private ClassificationHead() {}
 
   /**
+   * The tensors of the two linear layers, under the names of transformers.
+   *
+   * @param config the shape of the encoder
    * @param head [labels, hidden + 1]
    * @param normWeight weight of the encoder's last layer normalisation, [hidden]
    * @param normBias its bias, [hidden]
-   * @throws AdapterException where a weight leaves float32's range
+   * @throws AdapterException if a value exceeds the range of float32
    */
   static List<Safetensors.Tensor> tensors(
       EncoderConfig config, float[] head, float[] normWeight, float[] normBias) {
@@ -61,7 +65,7 @@ final class ClassificationHead {
     return tensors;
   }
 
-  /** [width, width]: {@code scale} on the diagonal. */
+  /** The matrix [width, width] with {@code scale} on its diagonal, row-major. */
   static float[] identity(int width, float scale) {
     float[] identity = new float[width * width];
     for (int i = 0; i < width; i++) {
@@ -119,7 +123,7 @@ final class ClassificationHead {
     int hidden = normWeight.length;
     float[] lift = new float[hidden];
     for (int i = 0; i < hidden; i++) {
-      // A little more than the bound, which rounding may exceed.
+      // Slightly above the bound, which rounding may exceed.
       lift[i] = (float) Math.max(0, 1.0001 * spread(normWeight, i) - normBias[i]);
     }
     float[] lowered = new float[bias.length];
@@ -136,7 +140,10 @@ final class ClassificationHead {
     return tensors;
   }
 
-  /** How far a layer normalisation can move a coordinate from its bias. */
+  /**
+   * The largest distance of coordinate i of a layer normalisation from its bias: √(hidden - 1)
+   * |weightᵢ|.
+   */
   private static double spread(float[] normWeight, int i) {
     return Math.sqrt(normWeight.length - 1) * Math.abs(normWeight[i]);
   }

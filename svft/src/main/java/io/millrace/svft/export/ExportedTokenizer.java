@@ -14,8 +14,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A tokenizer as transformers' fast tokenizers load it, from its {@code tokenizer.json} alone: the
- * same tokens, cut at the longest sequence that the encoder reads here, and padded by the batch.
+ * The tokenizer files of an export, which the fast tokenizers of transformers load. They are made
+ * from {@code tokenizer.json} alone and give the same tokens. Texts are truncated to the longest
+ * sequence that the encoder reads here, and padded per batch.
  */
 final class ExportedTokenizer {
   private final Path file;
@@ -31,10 +32,12 @@ final class ExportedTokenizer {
   }
 
   /**
-   * Reads a tokenizer whose ids are known to fit the vocabulary.
+   * Reads a tokenizer whose ids have been checked against the vocabulary.
    *
-   * @param longest sequence, special tokens included
-   * @throws ModelException where it has no token to pad with
+   * @param file a {@code tokenizer.json}
+   * @param config the shape of the encoder
+   * @param longest the longest sequence in tokens, special tokens included
+   * @throws ModelException if the tokenizer has no token to pad with
    */
   static ExportedTokenizer read(Path file, EncoderConfig config, int longest) throws IOException {
     ExportedTokenizer read = new ExportedTokenizer(file, (ObjectNode) JsonText.read(file), longest);
@@ -42,7 +45,7 @@ final class ExportedTokenizer {
     return read;
   }
 
-  /** Contents of {@code tokenizer.json}. */
+  /** The content of {@code tokenizer.json}. */
   ObjectNode tokenizer() {
     ObjectNode written = tokenizer.deepCopy();
     written
@@ -54,7 +57,7 @@ final class ExportedTokenizer {
     return written.putNull("padding");
   }
 
-  /** Contents of {@code tokenizer_config.json}. */
+  /** The content of {@code tokenizer_config.json}. */
   ObjectNode configuration() {
     ObjectNode json =
         JsonText.object()
@@ -63,18 +66,19 @@ final class ExportedTokenizer {
             .put("padding_side", "right")
             .put("truncation_side", "right")
             .put("clean_up_tokenization_spaces", false);
-    // Every token is of type 0, which is the models' default; DistilBERT does not take types.
+    // No token_type_ids: every token has type 0, the default of the models; DistilBERT has no
+    // types.
     json.putArray("model_input_names").add("input_ids").add("attention_mask");
     json.setAll(special);
     return json;
   }
 
-  /** Contents of {@code special_tokens_map.json}. */
+  /** The content of {@code special_tokens_map.json}. */
   ObjectNode specialTokens() {
     return special;
   }
 
-  /** Id of the token to pad with. */
+  /** The id of the token to pad with. */
   int padding() {
     return ids.get(special.get("pad_token").asText());
   }
@@ -106,8 +110,9 @@ final class ExportedTokenizer {
   }
 
   /**
-   * A token that is not among the added ones stays what it is, a part of texts: to name it here
-   * would add it, and change how a text that spells it is read.
+   * Sets a role to the first candidate that is an added token. A token of the vocabulary that is
+   * not an added token is left out: naming it here would add it, and a text that spells it would be
+   * tokenized differently.
    */
   private void choose(String role, String... candidates) {
     List<String> added = tokenizer.path("added_tokens").findValuesAsText("content");
@@ -119,7 +124,10 @@ final class ExportedTokenizer {
     }
   }
 
-  /** What a template or a pair of tokens puts around a text, in order. */
+  /**
+   * The special tokens that a post-processor, a template or a pair of tokens, adds to a text, in
+   * order.
+   */
   private static List<String> aroundAText(JsonNode processor) {
     List<String> tokens = new ArrayList<>();
     for (JsonNode part : processor.path("single")) {
@@ -137,7 +145,10 @@ final class ExportedTokenizer {
     return tokens;
   }
 
-  /** Any token will do, since padding is masked; RoBERTa counts positions by its id as well. */
+  /**
+   * The token to pad with. Padding is masked, so any token serves, except in RoBERTa, which derives
+   * positions from the id of the padding token.
+   */
   private String paddingToken(EncoderConfig config) {
     List<String> candidates = new ArrayList<>();
     if (config.architecture() == Architecture.ROBERTA) {

@@ -24,17 +24,17 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * An adapter merged into its base model, as a directory that Hugging Face transformers loads with
- * no code of ours. Equal adapters give equal files.
+ * Writes an adapter, merged into its base model, as a directory that Hugging Face transformers
+ * loads without Millrace's code. Equal adapters give equal files.
  *
- * <p>With first-token pooling it is a sequence-classification model, whose logits are the
- * adapter's: see {@link ClassificationHead}. No such class of transformers pools by mean: then the
- * directory holds the encoder, the head in {@code head.safetensors} ({@code weight} [labels,
- * hidden], {@code bias} [labels]), and what sentence-transformers needs to compute the logits as
- * its last module.
+ * <p>With first-token pooling, the directory is a sequence-classification model whose logits are
+ * the adapter's: see {@link ClassificationHead}. No sequence-classification class of transformers
+ * pools by mean. With mean pooling, the directory holds the encoder, the head in {@code
+ * head.safetensors} ({@code weight} [labels, hidden], {@code bias} [labels]), and the files with
+ * which sentence-transformers computes the logits as its last module.
  */
 public final class HuggingFaceExport {
-  /** The file that says which adapter a directory was made from. */
+  /** The file that records the adapter from which a directory was made. */
   public static final String PROVENANCE = "millrace.json";
 
   private static final String TRANSFORMER = "sentence_transformers.models.Transformer";
@@ -127,13 +127,16 @@ public final class HuggingFaceExport {
   }
 
   /**
-   * Writes the directory's files.
+   * Writes the files of an export.
    *
-   * @param base what the adapter belongs to, with the factors that {@link AdapterMethod#factored}
-   *     names
-   * @param directory exists and is empty
-   * @throws AdapterException where the adapter does not belong to this base model, or has no labels
-   * @throws ModelException where the tokenizer has no token to pad with
+   * @param base the adapter's base model, loaded with the factors of the roles in {@code
+   *     AdapterMethod.factored}
+   * @param adapter the version to export
+   * @param directory an existing, empty directory
+   * @throws AdapterException if the adapter does not belong to this base model, has no labels, or
+   *     its head exceeds the range of float32
+   * @throws ModelException if the tokenizer has no token to pad with
+   * @throws IOException if a file cannot be read or written
    */
   public static void write(BaseModel base, Adapter adapter, Path directory) throws IOException {
     adapter.requireFits(base);
@@ -157,7 +160,10 @@ public final class HuggingFaceExport {
     Files.writeString(directory.resolve("README.md"), export.readme());
   }
 
-  /** Whether the export of such an encoder is a sequence-classification model. */
+  /**
+   * Whether the export of an encoder of this shape is a sequence-classification model: its pooling
+   * is that of the first token.
+   */
   public static boolean classifies(EncoderConfig config) {
     return config.pooling() == Pooling.FIRST_TOKEN;
   }
@@ -185,7 +191,8 @@ public final class HuggingFaceExport {
       float[] normBias = stored.floats(norm + ".bias", config.hidden());
       tensors.addAll(ClassificationHead.tensors(config, adapter.head(), normWeight, normBias));
     } else if (config.architecture() != Architecture.DISTILBERT) {
-      // Nothing here uses it. But AutoModel makes a pooler, and would warn that it has no weights.
+      // Nothing reads it, but AutoModel creates a pooler and would warn that its weights are
+      // missing.
       int h = config.hidden();
       tensors.add(
           new Safetensors.Tensor(
@@ -245,7 +252,10 @@ public final class HuggingFaceExport {
     json("config_sentence_transformers.json", sentence);
   }
 
-  /** Fields as transformers names them; what it leaves to defaults is written out. */
+  /**
+   * The content of {@code config.json}, with the fields of transformers. Fields with defaults are
+   * written too.
+   */
   private ObjectNode config() {
     ObjectNode json = JsonText.object();
     String family =
@@ -280,7 +290,7 @@ public final class HuggingFaceExport {
       json.put("hidden_act", "gelu");
       json.put("type_vocab_size", config.typeVocabulary());
       json.put("position_embedding_type", "absolute");
-      // The shortest decimal of the float, not that of the double next to it.
+      // Writes the shortest decimal of the float, not the longer one of the widened double.
       json.put("layer_norm_eps", Double.parseDouble(Float.toString(config.layerNormEps())));
       for (String dropout :
           List.of("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")) {
@@ -294,7 +304,7 @@ public final class HuggingFaceExport {
       ids.put(adapter.labels().get(i), i);
     }
     if (adapter.labels().size() > 1) {
-      // With a single label, which a young domain may have, transformers refuses to read it.
+      // With one label, which a new domain may have, transformers refuses this problem type.
       json.put("problem_type", "single_label_classification");
     }
     return json.put("torch_dtype", "float32");

@@ -129,8 +129,8 @@ public final class BaseModel implements AutoCloseable {
   }
 
   /**
-   * The position embedding [maxPositions, hidden]. Every token has type 0, so the embedding of type
-   * 0 is added to each row once.
+   * The position embedding from its row {@code positionOffset} on, [maxPositions, hidden]. Every
+   * token has type 0, so the embedding of type 0 is added to each row once.
    */
   private NDArray positions(Safetensors model) {
     EncoderConfig config = files.config();
