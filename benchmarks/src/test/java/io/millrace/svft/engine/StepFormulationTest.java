@@ -24,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is compared computes the same, on MiniLM with an adapter that is not zero anywhere. */
-@Tag("unit")
+@Tag("integration")
 class StepFormulationTest {
   private static final double TOLERANCE = 1e-4;
   private static ModelFiles miniLm;

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-@Tag("unit")
+@Tag("integration")
 class PredictorTest {
   private static final Duration LONG = Duration.ofSeconds(30);
 

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-@Tag("unit")
+@Tag("integration")
 class MergerTest {
   private static final String TEXT = "a fine film";
   private static final List<AdapterVersion> CHAIN = TestAdapters.chain("films", 5);

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.records.TestVersions;
 import io.millrace.schemas.AdapterVersion;
@@ -14,20 +15,24 @@ import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Sha256;
+import io.millrace.testing.ApicurioRegistry;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The commands on adapters, on a running stack and on one's directory. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(200)
 class AdaptersCommandTest {
@@ -35,30 +40,23 @@ class AdaptersCommandTest {
   private static final String STORE = "model.store=" + MODELS;
 
   @TempDir private static Path root;
-  private static EmbeddedStack stack;
   private static Settings settings;
   private static List<AdapterVersion> chain;
 
   @BeforeAll
-  static void publish() {
+  static void publish(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
     List<Setting<?>> all =
         Stream.of(EmbeddedStack.SETTINGS, Connection.SETTINGS)
             .<Setting<?>>flatMap(List::stream)
             .toList();
     Settings defaults = Settings.of(all, null, List.of());
-    stack = EmbeddedStack.start(root.resolve("data"), EmbeddedStack.Ports.FREE, defaults);
-    settings = stack.connect(defaults);
+    settings = TestStack.renew(kafka, registry, defaults).connect(defaults);
     ModelFiles miniLm =
         new ModelStore(MODELS).prepare(ModelStore.MINILM, (model, done, total) -> {});
     chain = TestVersions.chain("mail\u001b[31m", 3);
     List<AdapterVersion> versions = new ArrayList<>(chain);
     versions.add(TestVersions.of(miniLm, "reviews"));
     TestVersions.publish(new Connection(settings), versions);
-  }
-
-  @AfterAll
-  static void stop() {
-    stack.close();
   }
 
   @Test
@@ -252,16 +250,15 @@ class AdaptersCommandTest {
 
   @Test
   void aDirectoryThatIsInUseIsRefusedAndOneThatIsNotIsRead() throws Exception {
-    Path data = root.resolve("data");
-    Said busy = Said.run("adapters", "list", "--data", data.toString());
-    assertThat(busy.exitCode()).isEqualTo(2);
-    assertThat(busy.err()).last().asString().contains("is in use by process");
-
     Path own = root.resolve("own");
     Settings defaults = Settings.of(EmbeddedStack.SETTINGS, null, List.of());
     try (EmbeddedStack other = EmbeddedStack.start(own, EmbeddedStack.Ports.FREE, defaults)) {
       Settings there = other.connect(Settings.of(Connection.SETTINGS, null, List.of()));
       TestVersions.publish(new Connection(there), TestVersions.chain("d", 2));
+
+      Said busy = Said.run("adapters", "list", "--data", own.toString());
+      assertThat(busy.exitCode()).isEqualTo(2);
+      assertThat(busy.err()).last().asString().contains("is in use by process");
     }
 
     Said said = Said.run("adapters", "list", "--data", own.toString());

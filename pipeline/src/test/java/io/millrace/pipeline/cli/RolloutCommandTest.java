@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.records.DomainRollout;
@@ -16,7 +17,10 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.rollout.RolloutHistory;
+import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.LocalDateTime;
@@ -39,29 +43,29 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code rollout} on a running stack and on one's directory. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(200)
 class RolloutCommandTest {
   private static final int CHANGES = 50;
 
   @TempDir private static Path root;
-  private static EmbeddedStack stack;
   private static Settings settings;
   private static Connection connection;
   private static TestJob job;
 
   @BeforeAll
-  static void start() {
+  static void start(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
     List<Setting<?>> all =
         Stream.of(EmbeddedStack.SETTINGS, Connection.SETTINGS)
             .<Setting<?>>flatMap(List::stream)
             .toList();
     Settings defaults = Settings.of(all, null, List.of());
-    stack = EmbeddedStack.start(root.resolve("data"), EmbeddedStack.Ports.FREE, defaults);
-    settings = stack.connect(defaults);
+    settings = TestStack.renew(kafka, registry, defaults).connect(defaults);
     connection = new Connection(settings);
     job = new TestJob(connection, "job");
     publish("mail", 5).forEach(job::publish);
@@ -74,7 +78,6 @@ class RolloutCommandTest {
   @AfterAll
   static void stop() {
     job.close();
-    stack.close();
   }
 
   @Test

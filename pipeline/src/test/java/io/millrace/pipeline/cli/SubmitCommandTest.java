@@ -7,15 +7,15 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
-import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.ExampleTimestamps;
 import io.millrace.pipeline.submission.JobTopics;
 import io.millrace.schemas.Topics;
 import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -31,32 +31,31 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.ExtendWith;
 import picocli.CommandLine;
 
 /** What {@code submit} asks of Kafka before it turns to Flink, of which there is none here. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(120)
 class SubmitCommandTest {
   private static final String CREATE_TIME = "CreateTime";
 
-  @TempDir private Path directory;
-
   private final StringWriter said = new StringWriter();
 
-  private EmbeddedKafka kafka;
+  private KafkaBroker kafka;
   private Admin admin;
 
   @BeforeEach
-  void start() {
-    kafka = EmbeddedKafka.start(directory, 0);
+  void start(KafkaBroker broker) throws Exception {
+    broker.clear();
+    kafka = broker;
     admin = Admin.create(Map.of("bootstrap.servers", kafka.bootstrapServers()));
   }
 
   @AfterEach
   void stop() {
     admin.close();
-    kafka.close();
   }
 
   @Test

@@ -6,8 +6,9 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
-import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.TopicLayout;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -21,10 +22,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
 /** What {@code submit} says of a job that Flink has taken. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(120)
 class SubmittedJobTest {
@@ -32,12 +35,13 @@ class SubmittedJobTest {
 
   private final StringWriter said = new StringWriter();
   private final List<Exception> failures = new ArrayList<>();
-  private EmbeddedKafka kafka;
+  private KafkaBroker kafka;
   private EmbeddedFlink flink;
 
   @BeforeEach
-  void start() throws Exception {
-    kafka = EmbeddedKafka.start(directory.resolve("kafka"), 0);
+  void start(KafkaBroker broker) throws Exception {
+    broker.clear();
+    kafka = broker;
     flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1);
     List<Setting<?>> known =
         Stream.concat(Connection.SETTINGS.stream(), Stream.of(TopicLayout.PARTITIONS)).toList();
@@ -51,7 +55,6 @@ class SubmittedJobTest {
   @AfterEach
   void stop() {
     flink.close();
-    kafka.close();
   }
 
   @Test

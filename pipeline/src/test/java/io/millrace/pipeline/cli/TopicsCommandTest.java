@@ -2,12 +2,12 @@ package io.millrace.pipeline.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.schemas.Topics;
 import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -16,18 +16,16 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.ExtendWith;
 import picocli.CommandLine;
 
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(120)
 class TopicsCommandTest {
-  @TempDir private Path directory;
-
   @Test
-  void itMakesWhatIsMissingAndLeavesWhatIsThere() throws Exception {
-    try (EmbeddedKafka kafka = EmbeddedKafka.start(directory, 0);
-        Admin admin = Admin.create(Map.of("bootstrap.servers", kafka.bootstrapServers()))) {
+  void itMakesWhatIsMissingAndLeavesWhatIsThere(KafkaBroker kafka) throws Exception {
+    try (Admin admin = Admin.create(Map.of("bootstrap.servers", kafka.bootstrapServers()))) {
       NewTopic theirs = new NewTopic(Topics.ADAPTERS, Optional.of(7), Optional.empty());
       admin.createTopics(List.of(theirs)).all().get();
       String there = "kafka.bootstrap.servers=" + kafka.bootstrapServers();

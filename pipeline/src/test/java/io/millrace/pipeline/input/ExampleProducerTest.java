@@ -8,13 +8,15 @@ import io.millrace.client.kafka.AvroRecordSerializer;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.cli.ChildJvm;
-import io.millrace.pipeline.embedded.EmbeddedStack;
-import io.millrace.pipeline.embedded.EmbeddedStack.Ports;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.input.ExampleProducer.Resume;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.ApicurioRegistry;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,35 +35,31 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serializer;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** One stack for all tests; each test has its own domains and files. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(120)
 class ExampleProducerTest {
   @TempDir private static Path directory;
-  private static EmbeddedStack stack;
+  private static TestStack stack;
   private static Settings settings;
 
   private String test;
 
   @BeforeAll
-  static void startStack() {
+  static void startStack(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
     Settings layout = Settings.of(List.of(TopicLayout.PARTITIONS), null, List.of());
-    stack = EmbeddedStack.start(directory.resolve("stack"), Ports.FREE, layout);
+    stack = TestStack.renew(kafka, registry, layout);
     settings = stack.connect(Settings.of(SendUntilKilled.SETTINGS, null, List.of()));
-  }
-
-  @AfterAll
-  static void stopStack() {
-    stack.close();
   }
 
   @BeforeEach
@@ -172,8 +170,8 @@ class ExampleProducerTest {
             directory.resolve("logs"),
             SendUntilKilled.class.getName(),
             file.path().toString(),
-            Connection.BOOTSTRAP_SERVERS.key() + "=" + stack.bootstrapServers(),
-            Connection.REGISTRY_URL.key() + "=" + stack.registryUrl())) {
+            Connection.BOOTSTRAP_SERVERS.key() + "=" + stack.kafka().bootstrapServers(),
+            Connection.REGISTRY_URL.key() + "=" + stack.registry().url())) {
       child.awaitLine("committed 5000"::equals);
       child.kill();
     }
@@ -215,7 +213,8 @@ class ExampleProducerTest {
         .hasMessageContaining("bootstrap.servers");
 
     List<String> sets =
-        List.of("kafka.linger.ms=soon", "kafka.bootstrap.servers=" + stack.bootstrapServers());
+        List.of(
+            "kafka.linger.ms=soon", "kafka.bootstrap.servers=" + stack.kafka().bootstrapServers());
     Settings slow = Settings.of(SendUntilKilled.SETTINGS, null, sets);
     assertThatThrownBy(() -> new ExampleProducer(slow).send(file, Resume.NEVER_TWICE, sent -> {}))
         .isInstanceOf(UsageException.class)

@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.rollout.RolloutWriter;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
-import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.records.CommittedTopic;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.submission.FlinkJob;
@@ -21,7 +21,10 @@ import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
+import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -44,9 +47,11 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Candidates of a live job, decided on by itself: two versions in every 32 examples. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(240)
 class EvidenceTest {
@@ -56,7 +61,6 @@ class EvidenceTest {
   @TempDir private Path directory;
 
   private final Random random = new Random(1);
-  private EmbeddedStack stack;
   private EmbeddedFlink flink;
   private Settings settings;
   private Connection connection;
@@ -65,7 +69,7 @@ class EvidenceTest {
   private long sent;
 
   @BeforeEach
-  void start() throws Exception {
+  void start(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
     Settings set =
         JobTestSettings.of(
             "batch.size=8",
@@ -74,9 +78,8 @@ class EvidenceTest {
             "checkpoint.interval=200ms",
             "evidence.watch=16",
             "topics.partitions=2");
-    stack = EmbeddedStack.start(directory.resolve("data"), EmbeddedStack.Ports.FREE, set);
+    settings = TestStack.renew(kafka, registry, set).connect(set);
     flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1);
-    settings = stack.connect(set);
     connection = new Connection(settings);
     writer = new RolloutWriter(connection);
     job = submit(Optional.empty());
@@ -96,7 +99,6 @@ class EvidenceTest {
   void stop() {
     writer.close();
     flink.close();
-    stack.close();
   }
 
   /** With a stop in between, before which the candidate was tried and nothing yet decided. */

@@ -5,12 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
-import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.pipeline.submission.JobWatch;
 import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,9 +22,11 @@ import org.apache.kafka.clients.admin.Admin;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A job whose checkpoint directory goes away, while Flink puts up with it. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(120)
 class FailingCheckpointsTest {
@@ -32,11 +35,10 @@ class FailingCheckpointsTest {
   private final List<String> said = new ArrayList<>();
 
   @Test
-  void thatCheckpointsFailIsSaidOnceUntilTheySucceed() throws Exception {
+  void thatCheckpointsFailIsSaidOnceUntilTheySucceed(KafkaBroker kafka) throws Exception {
     Path checkpoints = Files.createDirectory(directory.resolve("checkpoints"));
     Path away = directory.resolve("away");
-    try (EmbeddedKafka kafka = EmbeddedKafka.start(directory.resolve("kafka"), 0);
-        EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1)) {
+    try (EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1)) {
       FlinkJob job = start(kafka, flink, checkpoints);
       try (JobHealth health = job.health();
           JobWatch watch = new JobWatch(job, said::add)) {
@@ -79,7 +81,7 @@ class FailingCheckpointsTest {
         completed -> completed >= before + 2);
   }
 
-  private FlinkJob start(EmbeddedKafka kafka, EmbeddedFlink flink, Path checkpoints)
+  private FlinkJob start(KafkaBroker kafka, EmbeddedFlink flink, Path checkpoints)
       throws Exception {
     Settings settings = settings("kafka.bootstrap.servers=" + kafka.bootstrapServers());
     try (Admin admin = Admin.create(new Connection(settings).properties())) {

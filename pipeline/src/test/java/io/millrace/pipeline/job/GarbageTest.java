@@ -6,15 +6,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
-import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.job.Garbage.Letter;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -41,9 +44,11 @@ import org.apache.kafka.common.serialization.Serializer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The job on a topic that is nearly all garbage. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(180)
 class GarbageTest {
@@ -56,11 +61,11 @@ class GarbageTest {
   private final Map<String, Letter> sent = new HashMap<>();
 
   @Test
-  void garbageBecomesDeadLettersEachOnceAndTheRestTrains() throws Exception {
+  void garbageBecomesDeadLettersEachOnceAndTheRestTrains(
+      KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
     Settings settings = settings();
-    try (EmbeddedStack stack = EmbeddedStack.start(directory, EmbeddedStack.Ports.FREE, settings);
-        EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1)) {
-      Settings connected = stack.connect(settings);
+    Settings connected = TestStack.renew(kafka, registry, settings).connect(settings);
+    try (EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1)) {
       Connection connection = new Connection(connected);
       send(connection);
       FlinkJob job =

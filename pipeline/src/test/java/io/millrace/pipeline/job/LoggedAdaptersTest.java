@@ -7,12 +7,15 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.DomainPartition;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.records.TestVersions;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.ApicurioRegistry;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -20,36 +23,27 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.ExtendWith;
 
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(60)
 class LoggedAdaptersTest {
-  @TempDir private Path directory;
-
   private final List<AdapterVersion> chain = TestVersions.chain("d", 3);
-  private EmbeddedStack stack;
   private Settings settings;
 
   @BeforeEach
-  void start() throws Exception {
+  void start(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
     List<Setting<?>> known =
         Stream.of(EmbeddedStack.SETTINGS, Connection.SETTINGS)
             .<Setting<?>>flatMap(List::stream)
             .toList();
     Settings set = Settings.of(known, null, List.of());
-    stack = EmbeddedStack.start(directory, EmbeddedStack.Ports.FREE, set);
-    settings = stack.connect(set);
-  }
-
-  @AfterEach
-  void stop() {
-    stack.close();
+    settings = TestStack.renew(kafka, registry, set).connect(set);
   }
 
   @Test

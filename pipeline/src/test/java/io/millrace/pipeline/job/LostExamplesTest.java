@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
-import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.settings.JobSettings;
@@ -17,7 +17,10 @@ import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.OffsetRun;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -34,9 +37,11 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A job that comes back to a topic which is no longer what it was. Batches hold four examples. */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(180)
 class LostExamplesTest {
@@ -44,15 +49,13 @@ class LostExamplesTest {
 
   @TempDir private Path directory;
 
-  private EmbeddedStack stack;
   private Settings settings;
   private Admin admin;
 
   @BeforeEach
-  void trainOnEightExamplesAndStop() throws Exception {
+  void trainOnEightExamplesAndStop(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
     Settings set = settings();
-    stack = EmbeddedStack.start(directory, EmbeddedStack.Ports.FREE, set);
-    settings = stack.connect(set);
+    settings = TestStack.renew(kafka, registry, set).connect(set);
     admin = Admin.create(new Connection(settings).properties());
     send(8);
     goOn(settings, 2);
@@ -61,7 +64,6 @@ class LostExamplesTest {
   @AfterEach
   void stop() {
     admin.close();
-    stack.close();
   }
 
   @Test

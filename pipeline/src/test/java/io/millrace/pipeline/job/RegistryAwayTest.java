@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
-import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.RegistryProcess;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.report.RunRecord;
@@ -15,6 +14,8 @@ import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import io.millrace.testing.Await;
+import io.millrace.testing.KafkaBroker;
+import io.millrace.testing.Services;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -37,28 +38,31 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The registry goes away when the job has read its examples, and has not yet asked how to write a
  * training step. Batches hold four examples.
  */
+@ExtendWith(Services.class)
 @Tag("integration")
 @Timeout(120)
 class RegistryAwayTest {
   @TempDir private Path directory;
 
   private RegistryProcess registry;
-  private EmbeddedKafka kafka;
+  private KafkaBroker kafka;
   private EmbeddedFlink flink;
   private Settings settings;
   private Connection connection;
   private FlinkJob job;
 
   @BeforeEach
-  void closeTheRegistryWhenABatchIsReadButForItsLastExample() throws Exception {
+  void closeTheRegistryWhenABatchIsReadButForItsLastExample(KafkaBroker broker) throws Exception {
     registry = registry(0);
-    kafka = EmbeddedKafka.start(directory.resolve("kafka"), 0);
+    broker.clear();
+    kafka = broker;
     flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1);
     registry.awaitReady();
     settings = settings();
@@ -95,7 +99,6 @@ class RegistryAwayTest {
   @AfterEach
   void stop() {
     flink.close();
-    kafka.close();
     registry.close();
   }
 

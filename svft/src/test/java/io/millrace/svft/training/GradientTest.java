@@ -38,7 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * ReferenceEncoder} gives in float64, at a state that is not zero: for every method, every pattern,
  * every lowest adapted weight, and every family of encoders.
  */
-@Tag("unit")
+@Tag("integration")
 class GradientTest {
   private static final float STEP = 1f / 1024;
   private static final EncoderConfig BERT = TinyModel.CONFIG;
