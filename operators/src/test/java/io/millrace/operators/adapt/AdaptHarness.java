@@ -8,6 +8,7 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.testing.Await;
 import java.util.List;
 import java.util.concurrent.ScheduledFuture;
 import org.apache.flink.api.common.state.ValueState;
@@ -116,16 +117,20 @@ public final class AdaptHarness implements AutoCloseable {
   /**
    * Flink holds the task's input back, as it does while an output is full: a moment of real time.
    */
-  void holdBackTheInput() {
+  void holdBackTheInput() throws Exception {
     TimerGauge backPressured =
         ((InternalOperatorMetricGroup) harness.getOperator().getMetricGroup())
             .getTaskIOMetricGroup()
             .getSoftBackPressuredTimePerSecond();
     long before = backPressured.getAccumulatedCount();
     backPressured.markStart();
-    while (backPressured.getAccumulatedCount() == before) {
-      backPressured.update();
-    }
+    Await.value(
+        "the input is held back",
+        () -> {
+          backPressured.update();
+          return backPressured.getAccumulatedCount();
+        },
+        count -> count > before);
     backPressured.markEnd();
   }
 
