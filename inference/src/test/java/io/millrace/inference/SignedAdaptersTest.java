@@ -19,6 +19,7 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.signing.TrustedKeys;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -138,7 +139,7 @@ class SignedAdaptersTest {
 
   private void arrive(AdapterVersion version) {
     byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
-    intake.version(key, version, new StreamOffset(0, ++next));
+    intake.record(key, version, new StreamOffset(0, ++next), Instant.EPOCH);
     intake.flush();
   }
 

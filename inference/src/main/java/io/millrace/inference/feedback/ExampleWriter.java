@@ -14,7 +14,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
 
 /** Appends examples to {@code labeled-examples}. Confined to one thread. */
-public final class ExampleWriter implements AutoCloseable {
+final class ExampleWriter implements AutoCloseable {
   private static final Duration MAX_BLOCK = Duration.ofSeconds(5);
   private static final Duration DELIVERY = Duration.ofSeconds(30);
 

@@ -16,7 +16,7 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
 /** Sends answers: a status and a JSON object; a few endpoints send other content. */
-public final class Answer {
+final class Answer {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final DateTimeFormatter MILLIS =
       new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
@@ -27,20 +27,20 @@ public final class Answer {
 
   private Answer() {}
 
-  public static ObjectNode object() {
+  static ObjectNode object() {
     return JsonNodeFactory.instance.objectNode();
   }
 
   /** An instant as ISO-8601 in UTC, always with milliseconds. */
-  public static String time(Instant instant) {
+  static String time(Instant instant) {
     return MILLIS.format(instant);
   }
 
-  public static void send(Response response, Callback callback, int status, ObjectNode body) {
+  static void send(Response response, Callback callback, int status, ObjectNode body) {
     send(response, callback, status, CONTENT_TYPE, bytes(body));
   }
 
-  public static void send(
+  static void send(
       Response response, Callback callback, int status, String contentType, byte[] bytes) {
     send(response, callback, status, new HttpField(HttpHeader.CONTENT_TYPE, contentType), bytes);
   }
@@ -54,7 +54,7 @@ public final class Answer {
     response.write(true, ByteBuffer.wrap(bytes), callback);
   }
 
-  public static void error(Response response, Callback callback, int status, String message) {
+  static void error(Response response, Callback callback, int status, String message) {
     send(response, callback, status, errorBody(message));
   }
 

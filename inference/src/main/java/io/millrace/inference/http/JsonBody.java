@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 
 /** A request's body: a JSON object. Unknown fields are ignored. */
-public final class JsonBody {
+final class JsonBody {
   private static final ObjectReader JSON =
       JsonMapper.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -24,10 +24,10 @@ public final class JsonBody {
   }
 
   /** The body is not valid. The message is for the client. */
-  public static final class InvalidException extends Exception {
+  static final class InvalidException extends Exception {
     private static final long serialVersionUID = 1;
 
-    public InvalidException(String message) {
+    InvalidException(String message) {
       super(message);
     }
   }
@@ -36,7 +36,7 @@ public final class JsonBody {
    * @param body JSON in UTF-8
    * @param due what the body must contain, for the message
    */
-  public static JsonBody parse(byte[] body, String due) throws InvalidException {
+  static JsonBody parse(byte[] body, String due) throws InvalidException {
     JsonNode root;
     try {
       root = JSON.readTree(body);
@@ -53,7 +53,7 @@ public final class JsonBody {
   }
 
   /** A string that must be present and not blank. */
-  public String required(String field) throws InvalidException {
+  String required(String field) throws InvalidException {
     String value = optional(field);
     if (value == null) {
       throw new InvalidException("\"" + field + "\" is missing");
@@ -65,7 +65,7 @@ public final class JsonBody {
   }
 
   /** A string; null where the field is absent. */
-  public String optional(String field) throws InvalidException {
+  String optional(String field) throws InvalidException {
     JsonNode node = root.get(field);
     if (node == null) {
       return null;
@@ -84,7 +84,7 @@ public final class JsonBody {
   }
 
   /** A whole number; null where the field is absent. */
-  public Long optionalLong(String field) throws InvalidException {
+  Long optionalLong(String field) throws InvalidException {
     JsonNode node = root.get(field);
     if (node == null) {
       return null;
@@ -96,7 +96,7 @@ public final class JsonBody {
   }
 
   /** A number; null where the field is absent. */
-  public Double optionalNumber(String field) throws InvalidException {
+  Double optionalNumber(String field) throws InvalidException {
     JsonNode node = root.get(field);
     if (node == null) {
       return null;

@@ -70,7 +70,7 @@ public final class RolloutToken {
    *
    * @param authorization the value of the header Authorization; null where there is none
    */
-  public boolean isShownBy(String authorization) {
+  boolean isShownBy(String authorization) {
     // Hashes of one length: the time of the comparison reveals nothing about the token.
     return authorization != null
         && authorization.toLowerCase(Locale.ROOT).startsWith(SCHEME)

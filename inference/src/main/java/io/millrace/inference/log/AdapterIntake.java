@@ -85,7 +85,7 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
   }
 
   /** Takes a version. */
-  public void version(byte[] key, AdapterVersion version, StreamOffset offset) {
+  private void version(byte[] key, AdapterVersion version, StreamOffset offset) {
     try {
       requireKey(key, version);
       AdapterLoader.requireHash(AdapterStore.payloadOf(version), version.getSha256());
@@ -112,7 +112,7 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
   }
 
   /** Takes a tombstone: a version was pruned from the topic. */
-  public void tombstone(byte[] key, StreamOffset offset) {
+  private void tombstone(byte[] key, StreamOffset offset) {
     String domain;
     long version;
     try {

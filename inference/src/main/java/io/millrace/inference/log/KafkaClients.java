@@ -28,8 +28,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * @param admin describes topics
  * @param consumer reads topics; it has no group and no default position
  */
-public record KafkaClients(Admin admin, KafkaConsumer<byte[], byte[]> consumer)
-    implements AutoCloseable {
+record KafkaClients(Admin admin, KafkaConsumer<byte[], byte[]> consumer) implements AutoCloseable {
   /** How long to wait for an answer of the cluster. */
   static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(5);
 

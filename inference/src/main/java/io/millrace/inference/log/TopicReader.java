@@ -38,7 +38,7 @@ import org.slf4j.LoggerFactory;
  * again until it works; meanwhile loaded versions serve on. A missing topic does not stop the
  * reading of the others.
  */
-public final class TopicReader {
+final class TopicReader {
   private static final Logger LOG = LoggerFactory.getLogger(TopicReader.class);
   private static final Duration POLL = Duration.ofMillis(250);
   private static final Duration RETRY = Duration.ofSeconds(1);

@@ -40,7 +40,7 @@ public final class AdapterLoader {
    * @return to be closed by the caller
    * @throws RefusedException where a check fails
    */
-  public Classifier load(StoredVersion version) throws RefusedException {
+  Classifier load(StoredVersion version) throws RefusedException {
     try {
       return new Classifier(base, read(version));
     } catch (AdapterException e) {
@@ -51,12 +51,12 @@ public final class AdapterLoader {
   }
 
   /** Begins to merge an adapter that was loaded here into the weights. */
-  public Merge merge(Adapter adapter) {
+  Merge merge(Adapter adapter) {
     return new Merge(base, adapter);
   }
 
   /** Bytes of the weights of one merged version. */
-  public long mergedBytes() {
+  long mergedBytes() {
     return base.config().weights().stream()
         .mapToLong(weight -> (long) Float.BYTES * weight.out() * weight.in())
         .sum();

@@ -8,7 +8,7 @@ public final class RefusedException extends Exception {
     super(reason);
   }
 
-  public RefusedException(String reason, Throwable cause) {
+  RefusedException(String reason, Throwable cause) {
     super(reason, cause);
   }
 }

@@ -244,7 +244,7 @@ public final class KeyValueStore implements AutoCloseable {
    * As {@link #write}, and synced to disk with all that was written before: they outlive a loss of
    * power too.
    */
-  public void writeSynced(Consumer<Batch> changes) {
+  void writeSynced(Consumer<Batch> changes) {
     write(synced, changes);
   }
 

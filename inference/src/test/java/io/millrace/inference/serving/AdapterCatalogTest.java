@@ -143,7 +143,7 @@ class AdapterCatalogTest {
     }
     for (AdapterVersion version : CHAIN) {
       byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
-      intake.version(key, version, new StreamOffset(0, ++next));
+      intake.record(key, version, new StreamOffset(0, ++next), Instant.EPOCH);
     }
     intake.flush();
 
@@ -168,13 +168,13 @@ class AdapterCatalogTest {
 
   private void arrive(AdapterVersion version) {
     byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
-    intake.version(key, version, new StreamOffset(0, ++next));
+    intake.record(key, version, new StreamOffset(0, ++next), Instant.EPOCH);
     intake.flush();
   }
 
   private void prune(long version) {
     byte[] key = Topics.adapterKey("films", version);
-    intake.tombstone(key, new StreamOffset(0, ++next));
+    intake.record(key, null, new StreamOffset(0, ++next), Instant.EPOCH);
     intake.flush();
   }
 

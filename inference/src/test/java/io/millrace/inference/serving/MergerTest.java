@@ -237,7 +237,7 @@ class MergerTest {
 
   private void arrive(AdapterVersion version) {
     byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
-    intake.version(key, version, new StreamOffset(0, ++next));
+    intake.record(key, version, new StreamOffset(0, ++next), Instant.EPOCH);
     intake.flush();
     published.put(version.getVersion(), TestDecisions.ref(version));
   }
