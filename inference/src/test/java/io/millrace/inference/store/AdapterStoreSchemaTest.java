@@ -82,6 +82,28 @@ class AdapterStoreSchemaTest {
     }
   }
 
+  /** Other names would be empty tables beside the old ones: the store would look empty. */
+  @Test
+  void theTablesAreCalledAsInEarlierReleases() throws Exception {
+    AdapterStore.open(directory).close();
+
+    try (Options options = new Options()) {
+      assertThat(RocksDB.listColumnFamilies(options, directory.toString()))
+          .extracting(name -> new String(name, UTF_8))
+          .containsExactlyInAnyOrder(
+              "default",
+              "versions",
+              "payloads",
+              "refusals",
+              "offsets",
+              "schemas",
+              "rollout-decisions",
+              "rollout-decisions-offsets",
+              "rollout-publications",
+              "rollout-publications-offsets");
+    }
+  }
+
   private void makeItOfLayout1() throws Exception {
     List<ColumnFamilyHandle> families = new ArrayList<>();
     try (Options options = new Options()) {
