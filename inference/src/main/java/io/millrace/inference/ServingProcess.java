@@ -265,7 +265,7 @@ public final class ServingProcess implements AutoCloseable {
             && desk.close(until(deadline))
             && follower.awaitClosed(until(deadline))
             && merger.awaitClosed(until(deadline))
-            && hasLoaded(until(deadline));
+            && awaitLoaded(until(deadline));
     if (!ended) {
       LOG.warn("not everything ended in time; the rest ends with the process");
       return;
@@ -281,7 +281,8 @@ public final class ServingProcess implements AutoCloseable {
     return Duration.ofNanos(Math.max(0, deadline - System.nanoTime()));
   }
 
-  private boolean hasLoaded(Duration timeout) {
+  /** Waits for a load that is under way, and lets no other begin: the lock is kept. */
+  private boolean awaitLoaded(Duration timeout) {
     try {
       return loading.tryLock(timeout.toMillis(), TimeUnit.MILLISECONDS);
     } catch (InterruptedException e) {

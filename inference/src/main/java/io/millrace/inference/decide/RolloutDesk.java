@@ -34,7 +34,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class RolloutDesk {
   private static final Logger LOG = LoggerFactory.getLogger(RolloutDesk.class);
-  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration TIMEOUT = Duration.ofSeconds(10);
   private static final int MAX_WAITING = 64;
 
   private final AdapterCatalog catalog;
@@ -108,11 +108,11 @@ public final class RolloutDesk {
    *     with {@link RolloutFailedException} where it had none or did not come back in 10 seconds
    */
   public CompletableFuture<RolloutHistory.Entry> decide(RolloutRequest request) {
-    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    long deadline = System.nanoTime() + TIMEOUT.toNanos();
     try {
       return CompletableFuture.supplyAsync(() -> append(request, deadline), appends)
           .thenCompose(decided -> decided)
-          .orTimeout(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)
+          .orTimeout(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
           .handle(
               (entry, failure) -> {
                 if (failure != null) {
@@ -139,7 +139,7 @@ public final class RolloutDesk {
     RolloutEvent event = event(request);
     Rollouts rollouts = catalog.rollouts();
     CompletableFuture<RolloutHistory.Entry> back = rollouts.await(event.getEventId());
-    back.orTimeout(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)
+    back.orTimeout(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
         .whenComplete((entry, failure) -> rollouts.forget(event.getEventId()));
     try {
       if (writer == null) {

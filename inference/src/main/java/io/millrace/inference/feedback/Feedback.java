@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Feedback {
   private static final Logger LOG = LoggerFactory.getLogger(Feedback.class);
-  private static final Duration PATIENCE = Duration.ofSeconds(10);
+  private static final Duration TIMEOUT = Duration.ofSeconds(10);
   private static final Duration TIDY = Duration.ofSeconds(1);
   private static final int MAX_WAITING = 1000;
 
@@ -118,7 +118,7 @@ public final class Feedback {
     try {
       return CompletableFuture.supplyAsync(() -> join(requestId, label), lookups)
           .thenCompose(taken -> taken)
-          .orTimeout(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+          .orTimeout(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     } catch (RejectedExecutionException e) {
       return CompletableFuture.failedFuture(
           new FeedbackException(Reason.NOT_WRITTEN, "too much feedback is waiting; try again"));

@@ -19,7 +19,7 @@ import org.eclipse.jetty.util.thread.Scheduler;
  * byte now and then would stay open forever, and the number of connections is limited.
  */
 final class SlowConnections extends Handler.Wrapper implements Connection.Listener {
-  private static final Duration LOOK = Duration.ofSeconds(1);
+  private static final Duration CHECK_INTERVAL = Duration.ofSeconds(1);
 
   private final Duration betweenRequests;
   private final Duration request;
@@ -70,6 +70,6 @@ final class SlowConnections extends Handler.Wrapper implements Connection.Listen
             connection.getEndPoint().close();
           }
         });
-    scheduler.schedule(() -> watch(scheduler), LOOK.toMillis(), TimeUnit.MILLISECONDS);
+    scheduler.schedule(() -> watch(scheduler), CHECK_INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
   }
 }

@@ -44,7 +44,7 @@ final class TopicReader {
   private static final Duration RETRY = Duration.ofSeconds(1);
 
   /** How often to look for new partitions, and for a topic that was deleted and made again. */
-  private static final Duration LOOK_AGAIN = Duration.ofSeconds(5);
+  private static final Duration LOOK_INTERVAL = Duration.ofSeconds(5);
 
   private final Connection connection;
   private final String isolation;
@@ -183,7 +183,7 @@ final class TopicReader {
     }
     if (missing == null) {
       progress.recovered();
-      lookAgainAt = System.nanoTime() + LOOK_AGAIN.toNanos();
+      lookAgainAt = System.nanoTime() + LOOK_INTERVAL.toNanos();
     } else {
       stuck(
           "Kafka at %s has no topic %s: make it with millrace topics"

@@ -13,7 +13,7 @@ import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 
 /**
- * The counters, histograms and gauges of this process, for Prometheus. docs/serving.md lists the
+ * The counters, histograms and gauges of this process, for Prometheus. docs/http-api.md lists the
  * series. Any thread may call.
  */
 public final class ServingMetrics {

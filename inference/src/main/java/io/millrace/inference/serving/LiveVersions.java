@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p><b>Waiting.</b> A new version of a chosen domain would answer slowly until it is merged. So
  * its plan is postponed: the current plan answers until the new versions are merged, or until a
- * time limit ends. What people or evidence decide is never postponed. At most one plan waits:
+ * time limit ends. A decision of people or evidence is never postponed. At most one plan waits:
  *
  * <pre>{@code
  * state    current  waiting  who answers  next state
@@ -48,13 +48,12 @@ import org.slf4j.LoggerFactory;
  * any      P        any      P            close: empty
  * }</pre>
  *
- * <p><b>A version's way.</b> Each version in memory is in one of these states; {@code apart} and
- * {@code merged} are the forms it holds:
+ * <p><b>States of a version.</b> {@code apart} and {@code merged} are the forms that it has:
  *
  * <pre>{@code
  * state      apart  merged  when
  * ---------  -----  ------  ------------------------------------------------------------------
- * loaded     yes    no      in a plan, does not answer: kept at hand for a rollback, or waiting
+ * loaded     yes    no      in a plan, does not answer: kept for a rollback, or waiting
  * merged     yes    yes     waiting, and merged before the others of its plan
  * answering  yes    no      the current plan serves it
  * fast       yes    yes     the current plan serves it, and its domain is chosen
@@ -113,7 +112,7 @@ final class LiveVersions {
     return traffic;
   }
 
-  // What requests read.
+  // For requests.
 
   /**
    * The version that answers a request, retained for the caller, who must release it.
@@ -137,7 +136,7 @@ final class LiveVersions {
     return Optional.ofNullable(assignment);
   }
 
-  // What the owner does when the log has said something.
+  // For the owner, which decides what serves.
 
   /** The plan that answers. */
   synchronized Plan current() {
@@ -173,7 +172,7 @@ final class LiveVersions {
    * @return false where the plan is to serve now
    */
   synchronized boolean postpone(Plan plan, Set<String> fresh, long begun, Runnable whenMerged) {
-    // What people or evidence decide takes effect at once.
+    // A decision of people or evidence takes effect at once.
     if (!chosen || !plan.latest()) {
       return false;
     }
@@ -305,7 +304,7 @@ final class LiveVersions {
     move(Plan.NOTHING, Instant.now(), System.nanoTime());
   }
 
-  // What the merging thread does.
+  // For the merging thread.
 
   /** Whether this is one of the domains that answer with merged weights. */
   synchronized boolean isChosen() {

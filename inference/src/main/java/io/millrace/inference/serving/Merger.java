@@ -39,8 +39,11 @@ public final class Merger {
   /** How long a version waits at most to be merged before it serves unmerged. */
   private static final Duration MAX_WAIT = Duration.ofMillis(300);
 
-  private static final Duration LOOK = Duration.ofMillis(250);
-  private static final Duration LOOK_FOR_IDLE = Duration.ofNanos(200_000);
+  /** How often the request rates are measured. */
+  private static final Duration TRAFFIC_INTERVAL = Duration.ofMillis(250);
+
+  /** How often it checks for requests between two pieces of work. */
+  private static final Duration IDLE_INTERVAL = Duration.ofNanos(200_000);
 
   private final long maxBytes;
   private final Duration maxWait;
@@ -60,7 +63,7 @@ public final class Merger {
   private AdapterLoader loader;
   private Supplier<Collection<LiveVersions>> domains;
   private BooleanSupplier isIdle;
-  private long lookedAt = System.nanoTime();
+  private long measuredAt = System.nanoTime();
   private volatile boolean closing;
 
   /**
@@ -147,13 +150,13 @@ public final class Merger {
     List<LiveVersions> waiting = new ArrayList<>();
     while (!closing) {
       try {
-        look();
+        measureTraffic();
         renew(waiting);
         Optional<LiveVersions> next = waiting.stream().findFirst().or(this::busiestUnmerged);
         if (next.isPresent()) {
           next.get().toMerge().ifPresent(version -> merge(next.get(), version, waiting));
         } else {
-          LiveVersions woken = awaited.poll(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+          LiveVersions woken = awaited.poll(TRAFFIC_INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
           if (woken != null) {
             waiting.add(woken);
           }
@@ -172,13 +175,13 @@ public final class Merger {
     waiting.removeIf(domain -> !domain.isWaiting());
   }
 
-  private void look() {
+  private void measureTraffic() {
     long now = System.nanoTime();
-    if (now - lookedAt < LOOK.toNanos()) {
+    if (now - measuredAt < TRAFFIC_INTERVAL.toNanos()) {
       return;
     }
-    double seconds = (now - lookedAt) / 1e9;
-    lookedAt = now;
+    double seconds = (now - measuredAt) / 1e9;
+    measuredAt = now;
     domains.get().forEach(domain -> domain.traffic().pass(seconds));
   }
 
@@ -234,7 +237,7 @@ public final class Merger {
     try (Merge merge = loader.merge(version.classifier().adapter())) {
       boolean more = true;
       while (more) {
-        look();
+        measureTraffic();
         renew(waiting);
         if (closing || !domain.wantsMerged(version)) {
           return;
@@ -268,7 +271,7 @@ public final class Merger {
       if (isIdle.getAsBoolean()) {
         return;
       }
-      LockSupport.parkNanos(Math.min(due - now, LOOK_FOR_IDLE.toNanos()));
+      LockSupport.parkNanos(Math.min(due - now, IDLE_INTERVAL.toNanos()));
     }
   }
 
