@@ -58,8 +58,8 @@ import java.util.Set;
  * @param method the adapter method, which says what was trained besides the head
  * @param config the shape of the encoder
  * @param labels in the order of the head's rows
- * @param positions flat row-major places of M's values, weight after weight, for a pattern without
- *     a closed form ({@link Pattern#closedForm}); otherwise empty
+ * @param positions flat row-major positions of M's values (row · n + column), weight after weight,
+ *     for a pattern without a closed form ({@link Pattern#closedForm}); otherwise empty
  * @param values the method's trained values, weight after weight, laid out by {@link
  *     AdapterLayout}; empty while a gradient pattern has not yet chosen its positions
  * @param head [labels, hidden + 1]: per label its weights, then its bias
@@ -105,8 +105,8 @@ public record Adapter(
   }
 
   /**
-   * SHA-256 of the positions of M's values: their flat row-major places as little-endian int32,
-   * weight after weight. Empty if the method has no M, or has not yet chosen its positions.
+   * SHA-256 of the positions of M's values: row · n + column of each as little-endian int32, weight
+   * after weight. Empty if the method has no M, or has not yet chosen its positions.
    */
   public String positionsSha256() {
     if (method.sparsity().isEmpty() || values.length == 0) {

@@ -1,6 +1,9 @@
 package io.millrace.svft.method;
 
-/** An adapter that is broken, or that does not belong to this base model; one clear line. */
+/**
+ * Thrown for an adapter that is broken or does not belong to the base model. The message is one
+ * line.
+ */
 public final class AdapterException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -11,34 +11,37 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * How the trainable values of an adapter lie in one flat array: weight after weight, in the order
+ * The layout of an adapter's trainable values in one flat array: weight after weight, in the order
  * of {@link EncoderConfig#weights()}.
  *
- * @param method whose values they are
+ * @param method the method that the values belong to
  * @param parts the adapted weights
- * @param size trainable values over all of them
+ * @param size the number of trainable values of all parts
  */
 public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
 
   /**
-   * One adapted weight's share: the values of {@link AdapterMethod#tensors}.
+   * The part of one adapted weight: the values of {@link AdapterMethod#tensors}, one tensor after
+   * the other.
    *
    * @param weight the adapted weight
-   * @param index its place in {@link EncoderConfig#weights()}
-   * @param n rows of M: the singular directions it spans; 0 for a method without M
-   * @param offset where its values start
-   * @param size how many there are
+   * @param index its index in {@link EncoderConfig#weights()}
+   * @param n rows and columns of M, the number of singular directions; 0 for a method without M
+   * @param offset index of its first value in the flat array
+   * @param size the number of its values
    */
   public record Part(EncoderWeight weight, int index, int n, int offset, int size) {
 
-    /** This weight's share of an array that lies as the layout says. */
+    /** Copies this weight's values [{@link #size}] from an array with this layout. */
     public float[] of(float[] values) {
       return Arrays.copyOfRange(values, offset, offset + size);
     }
   }
 
   /**
-   * @throws IllegalArgumentException where the values outgrow an array
+   * The layout of a method on an encoder.
+   *
+   * @throws IllegalArgumentException if the number of values exceeds an int
    */
   public static AdapterLayout of(EncoderConfig config, AdapterMethod method) {
     List<Part> parts = new ArrayList<>();
@@ -60,7 +63,12 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
     return new AdapterLayout(method, List.copyOf(parts), offset);
   }
 
-  /** [size]: the values before the first step. */
+  /**
+   * The values before the first step, [size].
+   *
+   * @throws AdapterException if the base model was not loaded as {@link AdapterMethod#factored}
+   *     demands
+   */
   public float[] initialValues(BaseModel base) {
     float[] values = new float[size];
     for (Part part : parts) {
@@ -72,11 +80,12 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
   }
 
   /**
-   * Where M's values lie, per part.
+   * The positions of M's values, per part.
    *
-   * @param recorded flat row-major places of all parts, one after the other, for a pattern that has
-   *     no closed form; empty where they are still to be chosen
-   * @return empty for a method without M, and while positions are to be chosen
+   * @param recorded flat row-major positions of all parts, one after the other, for a pattern
+   *     without a closed form; empty if a gradient pattern has not yet chosen them
+   * @return one element per part; empty for a method without M, and while a gradient pattern has
+   *     not yet chosen the positions
    */
   public List<Positions> positions(int[] recorded) {
     Pattern pattern = method.sparsity().orElse(null);
@@ -96,12 +105,14 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
   }
 
   /**
-   * How the engine computes with the linear weights of a base model under this method.
+   * The products with which the engine computes the linear weights of a base model under this
+   * method.
    *
-   * @param positions as {@link #positions} gives them
-   * @param values [size]; empty while positions are to be chosen, so that M is zero
-   * @param manager owns the arrays made here, unless a scope of the caller does
-   * @return per linear weight, in the order of {@link EncoderConfig#weights()}
+   * @param positions as {@link #positions} returns them
+   * @param values [size]; empty while a gradient pattern has not yet chosen positions: M is then
+   *     zero
+   * @param manager owns the arrays created here, unless a scope of the caller does
+   * @return one product per linear weight, in the order of {@link EncoderConfig#weights()}
    */
   public List<LinearProduct> products(
       BaseModel base, List<Positions> positions, float[] values, NDManager manager) {
@@ -123,8 +134,9 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
   }
 
   /**
-   * The positions to record before the first step: none for a method without M, for a pattern that
-   * has a closed form, and for one that chooses them by gradients.
+   * The flat row-major positions to record before the first step, [size]. Empty for a method
+   * without M, for a pattern with a closed form, and for a pattern that chooses positions by
+   * gradients.
    */
   public int[] initialPositions(BaseModel base) {
     Pattern pattern = method.sparsity().orElse(null);

@@ -15,15 +15,16 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What is trained beside the classification head, which every method trains.
+ * An adapter method: what is trained besides the head, which every method trains.
  *
- * <p>A method owns all that belongs to it: the number and the names of its values, how they start,
- * the products that the engine runs, the order of its gradients, and its default rate. The rest of
- * the system asks it through this interface. {@link AdapterMethods} lists the methods.
+ * <p>A method defines everything that is specific to it: the number, names and initial values of
+ * its trainable values, the products that the engine computes, the order of its gradients, and its
+ * default learning rate. The rest of the system uses methods through this interface alone. {@link
+ * AdapterMethods} lists them.
  */
 public interface AdapterMethod extends Serializable {
 
-  /** How users write this method. */
+  /** The form in which users write this method. */
   MethodForm form();
 
   /** The method without its settings: {@code svft}, {@code lora}, {@code full}, {@code head}. */
@@ -31,55 +32,60 @@ public interface AdapterMethod extends Serializable {
     return form().id();
   }
 
-  /** The canonical text: one line that holds every setting. {@link #parse} is its inverse. */
+  /**
+   * The canonical text of this method and its settings, one line. {@link #parse} is the inverse.
+   */
   String spec();
 
-  /** The values of the form's options, by their names. */
+  /** The values of the form's options, by name. */
   Map<String, String> options();
 
-  /** Which linear weights of every layer are adapted, in the order of the roles. */
+  /**
+   * The roles of the linear weights that are adapted in every layer, in the order of {@link
+   * WeightRole}.
+   */
   Set<WeightRole> weights();
 
-  /** AdamW's rate for the adapter's values, unless the user sets another. */
+  /** The default of AdamW's learning rate for the adapter's values. */
   double learningRate();
 
   /**
-   * The tensors of one adapted weight's trainable values, in the order in which the values lie in
-   * the adapter's flat array. They are also the tensors of the payload.
+   * The tensors of one adapted weight's trainable values, in their order in the adapter's flat
+   * array. The payload has the same tensors.
    */
   List<ValueTensor> tensors(EncoderWeight weight);
 
   /**
-   * Writes one weight's values before the first step. The model is then the base model.
+   * Initializes one weight's values. The model with the initial values is the base model, unless a
+   * method truncates the singular basis.
    *
-   * @param linear the base model's
-   * @param values [the tensors' values, one after the other], zero
-   * @throws AdapterException where the base model was loaded in another form than {@link #factored}
-   *     asks for
+   * @param linear the weight in the base model
+   * @param values receives the values of {@link #tensors}, one tensor after the other; zero on
+   *     entry
+   * @throws AdapterException if the base model was not loaded as {@link #factored} demands
    */
   default void initialize(BaseModel.Linear linear, float[] values) {}
 
   /**
-   * How the engine computes with one adapted weight.
+   * The product with which the engine computes one adapted weight.
    *
-   * @param linear the base model's
-   * @param positions where M's values lie; empty for a method without M, and while a gradient
-   *     pattern's positions are still to be chosen
-   * @param values the weight's own, as {@link #initialize} has them; none while positions are to be
-   *     chosen
-   * @param manager owns the arrays made here, unless a scope of the caller does
-   * @throws AdapterException where the base model was loaded in another form than {@link #factored}
-   *     asks for
+   * @param linear the weight in the base model
+   * @param positions of M's values; empty for a method without M, and while a gradient pattern has
+   *     not yet chosen them
+   * @param values of this weight, in the order of {@link #tensors}; none while a gradient pattern
+   *     has not yet chosen positions
+   * @param manager owns the arrays created here, unless a scope of the caller does
+   * @throws AdapterException if the base model was not loaded as {@link #factored} demands
    */
   LinearProduct product(
       BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager);
 
-  /** The adapted weights that this method needs as their factors U, Σ, Vᵀ. */
+  /** The roles of the adapted weights that this method needs as their factors U, Σ, Vᵀ. */
   default Set<WeightRole> factored() {
     return Set.of();
   }
 
-  /** Which values of a sparse M are trained; empty for a method without M. */
+  /** The pattern of the trained values of a sparse M; empty for a method without M. */
   default Optional<Pattern> sparsity() {
     return Optional.empty();
   }
@@ -89,36 +95,35 @@ public interface AdapterMethod extends Serializable {
     return sparsity().map(Pattern::id).orElse("");
   }
 
-  /** Rows and columns of M for a weight; 0 for a method without M. */
+  /** The number of rows and columns of M for a weight; 0 for a method without M. */
   default int directions(EncoderWeight weight) {
     return 0;
   }
 
   /**
-   * A sentence for the user who is about to train with this method; empty where there is nothing to
-   * say.
+   * A warning, one sentence, to show before training with this method; empty if there is none.
    *
-   * @throws io.millrace.svft.model.ModelException where the model's files cannot be read
+   * @throws io.millrace.svft.model.ModelException if the model's files cannot be read
    */
   default Optional<String> warning(ModelFiles model) {
     return Optional.empty();
   }
 
   /**
-   * The method of that text: any {@link #spec}, or one that leaves settings out. Then {@code svft}
-   * is plain over all singular directions, LoRA's rank is 8 and its alpha twice the rank, and the
-   * weights are all six roles, for top-k the four square ones.
+   * Parses a method: any {@link #spec}, or a text that omits settings. Defaults: {@code svft} is
+   * plain over all singular directions; LoRA's rank is 8 and its alpha twice the rank; the weights
+   * are all six roles, for top-k the four square ones.
    *
-   * @throws IllegalArgumentException where no method has that form, or refuses its settings
+   * @throws IllegalArgumentException if no method has this form, or the method refuses the settings
    */
   static AdapterMethod parse(String text) {
     return AdapterMethods.parse(text);
   }
 
   /**
-   * The weights in the order of the roles.
+   * Sorts weights into the order of {@link WeightRole}.
    *
-   * @throws IllegalArgumentException where there are none
+   * @throws IllegalArgumentException if there are none
    */
   static Set<WeightRole> inOrder(String method, Set<WeightRole> weights) {
     if (weights.isEmpty()) {

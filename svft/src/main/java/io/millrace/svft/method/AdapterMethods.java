@@ -3,22 +3,22 @@ package io.millrace.svft.method;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** Every adapter method, by its form. A new method is one class, and one line here. */
+/** The registry of adapter methods. A new method is one class, and one line here. */
 public final class AdapterMethods {
   private static final List<MethodForm> FORMS =
       List.of(Svft.FORM, Lora.FORM, FullFineTuning.FORM, HeadOnly.FORM);
 
   private AdapterMethods() {}
 
-  /** The forms, in the order in which help lists them. */
+  /** The forms of all methods, in the order of the help text. */
   public static List<MethodForm> forms() {
     return FORMS;
   }
 
   /**
-   * The form of that id.
+   * The form with a given id.
    *
-   * @throws IllegalArgumentException where there is no such method
+   * @throws IllegalArgumentException if there is no such method
    */
   public static MethodForm form(String id) {
     return FORMS.stream()
@@ -27,7 +27,7 @@ public final class AdapterMethods {
         .orElseThrow(() -> new IllegalArgumentException("unknown adapter method \"" + id + "\""));
   }
 
-  /** As {@link AdapterMethod#parse}. */
+  /** See {@link AdapterMethod#parse}. */
   static AdapterMethod parse(String text) {
     MethodText parts = MethodText.of(text);
     for (MethodForm form : FORMS) {

@@ -1,17 +1,21 @@
 package io.millrace.svft.method;
 
 /**
- * A band around M's diagonal, |i − j| ≤ d: each singular direction also reaches those whose
- * singular values rank next to its own.
+ * A band around M's diagonal, the positions (i, j) with |i − j| ≤ d. M couples each singular
+ * direction with those whose singular values are within d ranks of its own (Lingam et al., 2024,
+ * arXiv 2405.19597, section 3).
  *
- * @param d diagonals on either side of the main one
+ * @param d number of diagonals on each side of the main diagonal
  */
 public record BandedPattern(int d) implements Pattern {
-  /** Wider bands than this are as fast as places anywhere in M. */
+  /**
+   * The largest d that the engine computes as {@link MatrixForm#BANDS}. Wider bands are no faster
+   * than {@link MatrixForm#PLACES}.
+   */
   private static final int WIDEST_BANDS = 8;
 
   /**
-   * @throws IllegalArgumentException where d is negative
+   * @throws IllegalArgumentException if d is negative
    */
   public BandedPattern {
     if (d < 0) {
@@ -39,7 +43,7 @@ public record BandedPattern(int d) implements Pattern {
     return positions(site.n());
   }
 
-  /** The places (i, j) of an n × n matrix with |i − j| ≤ d. */
+  /** The positions (i, j) of an n × n matrix with |i − j| ≤ d. */
   public Positions positions(int n) {
     int reach = Math.min(d, n - 1);
     int[] rows = new int[size(n)];

@@ -12,10 +12,10 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Every value of the linear weights themselves is trained, from W on; embeddings, biases and
- * normalisations stay as they are.
+ * Full fine-tuning of linear weights: every value of an adapted W is trained, starting from the
+ * base model. Embeddings, biases and normalisations are frozen.
  *
- * @param weights the adapted weights
+ * @param weights the roles of the adapted weights
  */
 public record FullFineTuning(Set<WeightRole> weights) implements AdapterMethod {
   private static final String ID = "full";
@@ -30,13 +30,13 @@ public record FullFineTuning(Set<WeightRole> weights) implements AdapterMethod {
           text -> new FullFineTuning(text.weights(WeightRole.all())));
 
   /**
-   * @throws IllegalArgumentException where no weight is adapted
+   * @throws IllegalArgumentException if no weight is adapted
    */
   public FullFineTuning {
     weights = AdapterMethod.inOrder(ID, weights);
   }
 
-  /** All six roles. */
+  /** Adapts all six roles. */
   public FullFineTuning() {
     this(WeightRole.all());
   }

@@ -1,15 +1,16 @@
 package io.millrace.svft.method;
 
 /**
- * The places whose gradients were largest over the first batches of the stream, as many as
- * banded(d) has, for a weight of any shape. They are decided once, and recorded in the adapter.
+ * The positions with the largest gradients over the first batches of the stream, as many as
+ * banded(d) has. Defined for a weight of any shape. The positions are chosen once and recorded in
+ * the adapter.
  *
- * @param d takes as many places as a band of this half-width has
+ * @param d the half-width of the band with the same number of positions
  */
 public record GradientPattern(int d) implements Pattern {
 
   /**
-   * @throws IllegalArgumentException where d is negative
+   * @throws IllegalArgumentException if d is negative
    */
   public GradientPattern {
     if (d < 0) {
@@ -28,7 +29,7 @@ public record GradientPattern(int d) implements Pattern {
   }
 
   /**
-   * Not to be told from a weight.
+   * Not supported: a weight does not determine the positions.
    *
    * @throws IllegalStateException always: see {@link #choose}
    */
@@ -39,12 +40,12 @@ public record GradientPattern(int d) implements Pattern {
   }
 
   /**
-   * The places with the largest scores; of equal ones the first in row-major order.
+   * Chooses the positions with the largest scores, and among equal scores the first in row-major
+   * order.
    *
    * @param scores [n, n], row-major: |∂L/∂M| summed over batches
    * @param n rows and columns of M
-   * @throws IllegalArgumentException where there are not n² scores, or one is negative or not
-   *     finite
+   * @throws IllegalArgumentException if there are not n² scores, or one is negative or not finite
    */
   @Override
   public Positions choose(float[] scores, int n) {

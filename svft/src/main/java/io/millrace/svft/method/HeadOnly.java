@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/** The head alone, on a frozen encoder. */
+/** Trains the head alone, on a frozen encoder. */
 public record HeadOnly() implements AdapterMethod {
   static final MethodForm FORM =
       new MethodForm("head", "nothing", List.of("head"), List.of(), false, text -> new HeadOnly());
@@ -35,7 +35,10 @@ public record HeadOnly() implements AdapterMethod {
     return Set.of();
   }
 
-  /** No value moves by it. It is on record all the same, as {@code full}'s. */
+  /**
+   * Has no effect, because the method has no values. Manifests record it with the value of {@code
+   * full}.
+   */
   @Override
   public double learningRate() {
     return 2e-5;

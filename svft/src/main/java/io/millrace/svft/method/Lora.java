@@ -15,16 +15,16 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Low-rank adaptation (Hu et al., 2021, arXiv 2106.09685): W' = W + alpha / rank · B A, with A
- * [rank, in] and B [out, rank] trained.
+ * Low-rank adaptation (Hu et al., 2021, arXiv 2106.09685): W' = W + alpha / rank · B A, where A
+ * [rank, in] and B [out, rank] are trained.
  *
- * <p>A weight's values are A's, then B's, named as PEFT names them. B starts at zero, and A as PEFT
- * draws it: uniform in ±1/√in (He et al., 2015, with a = √5), by a generator that the weight's name
- * seeds.
+ * <p>The values of a weight are A, then B. The tensors have the names of PEFT. B starts at zero. A
+ * is drawn uniformly between −1/√in and 1/√in, as in PEFT (He et al., 2015, with a = √5), by a
+ * generator seeded with the weight's name.
  *
  * @param rank rows of A
- * @param alpha numerator of the scale
- * @param weights the adapted weights
+ * @param alpha numerator of the scale alpha / rank
+ * @param weights the roles of the adapted weights
  */
 public record Lora(int rank, double alpha, Set<WeightRole> weights) implements AdapterMethod {
   private static final String ID = "lora";
@@ -48,8 +48,8 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
           Lora::parse);
 
   /**
-   * @throws IllegalArgumentException where rank or alpha is not positive, alpha is not finite, or
-   *     no weight is adapted
+   * @throws IllegalArgumentException if rank or alpha is not positive, alpha is not finite, or no
+   *     weight is adapted
    */
   public Lora {
     if (rank < 1) {
@@ -62,7 +62,7 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
     weights = AdapterMethod.inOrder(ID, weights);
   }
 
-  /** All six roles, and alpha twice the rank: a scale of 2 at every rank. */
+  /** Adapts all six roles with alpha twice the rank, a scale of 2 at every rank. */
   public Lora(int rank) {
     this(rank, 2.0 * rank, WeightRole.all());
   }
@@ -73,7 +73,7 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
     return new Lora(rank, alpha, text.weights(WeightRole.all()));
   }
 
-  /** What B A is multiplied by: alpha / rank. */
+  /** The factor of B A: alpha / rank. */
   public double scale() {
     return alpha / rank;
   }

@@ -1,11 +1,11 @@
 package io.millrace.svft.method;
 
-/** How the engine computes with S = diag(Σ) + M, once M's positions are known. */
+/** The representation of S = diag(Σ) + M in the engine, once M's positions are known. */
 public enum MatrixForm {
-  /** M is diagonal: one product by a vector. */
+  /** M is diagonal: one element-wise product with a vector. */
   DIAGONAL,
-  /** M lies in few diagonals: one product by a vector for each. */
+  /** M lies in a few diagonals: one element-wise product with a vector for each. */
   BANDS,
-  /** M's values lie anywhere: S is written out. */
+  /** M's values have any positions: S is a dense matrix. */
   PLACES
 }

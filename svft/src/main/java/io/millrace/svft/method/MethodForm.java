@@ -7,15 +7,15 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * How users write a method, and what it is called: see {@link AdapterMethods}, which lists the form
- * of every method.
+ * The form of a method: its id, and the text in which users write it. {@link AdapterMethods} lists
+ * the forms of all methods.
  *
- * @param id such as {@code svft}
+ * @param id the id, such as {@code svft}
  * @param summary a few words on what is trained
- * @param usage how its text may begin: {@code svft}, {@code svft:PATTERN}
- * @param options the options of its own; {@code weights} comes with {@code takesWeights}
- * @param takesWeights whether it adapts linear weights, which the option {@code weights} chooses
- * @param parser makes the method of a text that takes no other options than these
+ * @param usage the possible beginnings of its text, such as {@code svft} and {@code svft:PATTERN}
+ * @param options the method's own options, without {@code weights}
+ * @param takesWeights whether it adapts linear weights and so takes the option {@code weights}
+ * @param parser makes a method from a text whose options have been checked against these
  */
 public record MethodForm(
     String id,
@@ -45,10 +45,10 @@ public record MethodForm(
   }
 
   /**
-   * The text of a method of this form.
+   * Formats the text of a method of this form.
    *
-   * @param values per option its value
-   * @param weights the weights, joined by +; empty for the method's own
+   * @param values the value of each option, by its name
+   * @param weights ids of the roles, joined by +; empty for the method's default
    */
   public String text(Map<String, String> values, String weights) {
     StringBuilder text = new StringBuilder(id);

@@ -3,16 +3,16 @@ package io.millrace.svft.method;
 import java.math.BigDecimal;
 
 /**
- * One option of a method. In a method's text it stands as {@code ;name=value}, or, if it is the
- * method's argument, as {@code :value} after the id. A job has it as the setting {@code
+ * An option of a method. A method's text writes it as {@code ;name=value}, or, if it is the
+ * method's argument, as {@code :value} after the id. The corresponding setting of a job is {@code
  * <id>.<name>}.
  *
- * @param name such as {@code rank}
- * @param type what a value may be
- * @param defaultValue the value unless the user sets another
- * @param min of a number, the smallest allowed
- * @param max of a number, the largest allowed
- * @param role how the option stands in a method's text
+ * @param name the name, such as {@code rank}
+ * @param type the type of a value
+ * @param defaultValue the default
+ * @param min the smallest allowed number; unused for a text
+ * @param max the largest allowed number; unused for a text
+ * @param role how a method's text writes the option
  * @param description one sentence for users
  */
 public record MethodOption(
@@ -24,20 +24,23 @@ public record MethodOption(
     Role role,
     String description) {
 
-  /** What a value may be. */
+  /** The type of a value. */
   public enum Type {
     TEXT,
     WHOLE_NUMBER,
     DECIMAL
   }
 
-  /** How an option stands in a method's text. */
+  /** How a method's text writes an option. */
   public enum Role {
-    /** After the id, as {@code :value}. */
+    /** Written after the id, as {@code :value}. */
     ARGUMENT,
-    /** As {@code ;name=value}. */
+    /** Written as {@code ;name=value}. */
     OPTION,
-    /** As {@code ;name=value}; left out at its default value, and the method derives a value. */
+    /**
+     * Written as {@code ;name=value}. At its default it is omitted, and the method derives the
+     * value.
+     */
     DERIVED
   }
 
@@ -57,7 +60,7 @@ public record MethodOption(
         name, Type.DECIMAL, Double.toString(defaultValue), min, max, role, description);
   }
 
-  /** What a method's text says for this value; empty where it says nothing. */
+  /** The part of a method's text for a value of this option; empty if the text omits it. */
   String text(String value) {
     String plain = type == Type.DECIMAL ? new BigDecimal(value).toPlainString() : value;
     return switch (role) {

@@ -10,19 +10,21 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * A method's text, taken apart: {@code id[:argument][;name=value]...}.
+ * The parts of a method's text {@code id[:argument][;name=value]...}.
  *
  * @param text as the user wrote it
- * @param id before the colon
- * @param argument after the colon
- * @param options by name
+ * @param id the part before the colon
+ * @param argument the part after the colon
+ * @param options the values of the options, by name
  */
 record MethodText(String text, String id, Optional<String> argument, Map<String, String> options) {
 
   private static final String WEIGHTS = "weights";
 
   /**
-   * @throws IllegalArgumentException where an option is not of the form name=value or stands twice
+   * Splits a text into its parts.
+   *
+   * @throws IllegalArgumentException if an option is not of the form name=value or occurs twice
    */
   static MethodText of(String text) {
     String[] parts = text.split(";", -1);
@@ -46,7 +48,9 @@ record MethodText(String text, String id, Optional<String> argument, Map<String,
   }
 
   /**
-   * @throws IllegalArgumentException where there is another option than these
+   * Checks that the text has no other options than these.
+   *
+   * @throws IllegalArgumentException if it has
    */
   void requireOnly(Set<String> known) {
     for (String name : options.keySet()) {
@@ -61,19 +65,28 @@ record MethodText(String text, String id, Optional<String> argument, Map<String,
     }
   }
 
-  /** The whole number that a value is. */
+  /**
+   * Parses a whole number from 0.
+   *
+   * @param name of the option, for the message
+   * @throws IllegalArgumentException if the value is not such a number or exceeds an int
+   */
   int wholeNumber(String name, String value) {
     try {
       if (value.matches("[0-9]+")) {
         return Integer.parseInt(value);
       }
     } catch (NumberFormatException e) {
-      // Larger than an int: refused like what is no number.
+      // Larger than an int: refused below, like a value that is not a number.
     }
     throw refused(text, name + " \"" + value + "\" is not a whole number");
   }
 
-  /** The decimal number that an option is, if it stands there. */
+  /**
+   * Parses the value of an option as a decimal number; empty if the text omits the option.
+   *
+   * @throws IllegalArgumentException if the value is not a decimal number
+   */
   Optional<Double> decimal(String name) {
     String value = options.get(name);
     if (value == null) {
@@ -85,7 +98,11 @@ record MethodText(String text, String id, Optional<String> argument, Map<String,
     return Optional.of(Double.parseDouble(value));
   }
 
-  /** The weights that the option {@code weights} names, or these where it is not set. */
+  /**
+   * The roles that the option {@code weights} names, or the defaults if the text omits it.
+   *
+   * @throws IllegalArgumentException if a role is unknown
+   */
   Set<WeightRole> weights(Set<WeightRole> defaults) {
     String value = options.get(WEIGHTS);
     if (value == null) {
@@ -105,7 +122,7 @@ record MethodText(String text, String id, Optional<String> argument, Map<String,
     return weights;
   }
 
-  /** What a spec says of the weights: nothing where they are the default ones. */
+  /** The option {@code weights} in a spec; empty if the weights are the defaults. */
   static String weightsOption(Set<WeightRole> weights, Set<WeightRole> defaults) {
     return weights.equals(defaults) ? "" : ";" + WEIGHTS + "=" + ids(weights);
   }

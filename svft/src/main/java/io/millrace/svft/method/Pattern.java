@@ -3,40 +3,42 @@ package io.millrace.svft.method;
 import java.io.Serializable;
 
 /**
- * Which values of the n × n matrix M are trained in W' = U (diag(Σ) + M) Vᵀ; all others stay zero.
+ * A sparsity pattern: the positions of the n × n matrix M whose values are trained in W' = U
+ * (diag(Σ) + M) Vᵀ. All other values are zero.
  *
- * <p>Plain, banded, random and top-k are those of Lingam et al., 2024 (arXiv 2405.19597), section
- * 3; gradient is chosen by the stream itself. All patterns of one d train equally many values, so
- * that they can be compared.
+ * <p>Plain, banded, random and top-k are the patterns of Lingam et al., 2024 (arXiv 2405.19597),
+ * section 3. The gradient pattern is chosen from the first batches of the stream. All patterns with
+ * the same d train the same number of values, so that they can be compared.
  */
 public sealed interface Pattern extends Serializable
     permits PlainPattern, BandedPattern, RandomPattern, TopKPattern, GradientPattern {
 
   /**
    * The canonical text: {@code plain}, {@code banded:1}, {@code random:1:42}, {@code top-k:1} or
-   * {@code gradient:1}. {@link #parse} is its inverse.
+   * {@code gradient:1}. {@link #parse} is the inverse.
    */
   String id();
 
   /**
-   * How many diagonals beside the main one a band of the same number of values has on each side.
+   * The half-width of the band with the same number of values: its diagonals on each side of the
+   * main one.
    */
   int d();
 
   /**
-   * The places of M that are trained.
+   * The positions of M's trained values.
    *
-   * @throws IllegalArgumentException where the pattern is not defined for such a weight
-   * @throws IllegalStateException where the choice needs what the site does not hold: gradients, or
-   *     factors left out
+   * @throws IllegalArgumentException if the pattern is not defined for such a weight
+   * @throws IllegalStateException if the choice needs gradients, or factors that the site was made
+   *     without
    */
   Positions positions(Site site);
 
   /**
-   * How many values of M are trained: n(2d + 1) − d(d + 1), all n² from d = n − 1 on.
+   * The number of trained values of M: n(2d + 1) − d(d + 1), or all n² for d ≥ n − 1.
    *
    * @param n rows and columns of M
-   * @throws IllegalArgumentException where n is not positive or n² exceeds an int
+   * @throws IllegalArgumentException if n is not positive or n² exceeds an int
    */
   default int size(int n) {
     if (n < 1 || (long) n * n > Integer.MAX_VALUE) {
@@ -46,7 +48,7 @@ public sealed interface Pattern extends Serializable
     return (int) (n * (2 * d + 1) - d * (d + 1));
   }
 
-  /** Whether n and {@link #d} alone tell the places. Where not, an adapter records them. */
+  /** Whether n and {@link #d} alone determine the positions. If not, the adapter records them. */
   default boolean closedForm() {
     return false;
   }
@@ -56,39 +58,38 @@ public sealed interface Pattern extends Serializable
     return false;
   }
 
-  /** Whether the pattern is defined for square weights alone. */
+  /** Whether the pattern is defined for square weights only. */
   default boolean squareOnly() {
     return false;
   }
 
-  /** How the engine computes with such an M. */
+  /** The representation of S = diag(Σ) + M in the engine. */
   default MatrixForm form() {
     return MatrixForm.PLACES;
   }
 
-  /** Whether the places come from gradients: from {@link #choose}. */
+  /** Whether gradients determine the positions: {@link #choose} returns them. */
   default boolean needsGradients() {
     return false;
   }
 
   /**
-   * Chooses the places by gradients.
+   * Chooses the positions by gradients.
    *
    * @param scores [n, n], row-major: |∂L/∂M| summed over batches
    * @param n rows and columns of M
-   * @throws IllegalArgumentException where there are not n² scores, or one is negative or not
-   *     finite
-   * @throws IllegalStateException where the pattern does not choose by gradients
+   * @throws IllegalArgumentException if there are not n² scores, or one is negative or not finite
+   * @throws IllegalStateException if the pattern does not choose by gradients
    */
   default Positions choose(float[] scores, int n) {
     throw new IllegalStateException(id() + " is not chosen from gradients");
   }
 
   /**
-   * The pattern of that text: any {@link #id}, and the short forms {@code random:1} (seed 0) and
+   * Parses a pattern: any {@link #id}, or one of the short forms {@code random:1} (seed 0) and
    * {@code topk:1}.
    *
-   * @throws IllegalArgumentException where no pattern has that form
+   * @throws IllegalArgumentException if no pattern has this form
    */
   static Pattern parse(String text) {
     String[] parts = text.split(":", -1);
@@ -114,7 +115,7 @@ public sealed interface Pattern extends Serializable
         }
       }
     } catch (NumberFormatException e) {
-      // Not a number, or beyond its type: refused like any other unknown form.
+      // Not a number, or out of range: refused below, like any other unknown form.
     }
     throw new IllegalArgumentException(
         "unknown pattern \""

@@ -1,6 +1,9 @@
 package io.millrace.svft.method;
 
-/** M's diagonal: each singular value is trained on its own. The same places as banded(0). */
+/**
+ * The diagonal of M: each singular value is trained independently. The positions are those of
+ * banded(0).
+ */
 public record PlainPattern() implements Pattern {
   @Override
   public String id() {
@@ -27,7 +30,7 @@ public record PlainPattern() implements Pattern {
     return positions(site.n());
   }
 
-  /** The n places (i, i). */
+  /** The n positions (i, i). */
   public Positions positions(int n) {
     return new BandedPattern(0).positions(n);
   }

@@ -4,10 +4,10 @@ import java.io.Serializable;
 import java.util.Arrays;
 
 /**
- * The places of a sparse n × n matrix M that are trained, in row-major order: trainable value k is
+ * The positions of the trained values of a sparse n × n matrix M, in row-major order: value k is
  * M[rows[k]][columns[k]].
  *
- * <p>The arrays are not copied; nobody may change them.
+ * <p>The arrays are not copied and must not be changed.
  *
  * @param rows [size], ascending
  * @param columns [size], strictly ascending within a row
@@ -15,8 +15,8 @@ import java.util.Arrays;
 public record Positions(int[] rows, int[] columns) implements Serializable {
 
   /**
-   * @throws IllegalArgumentException where the arrays differ in length, a place is negative, occurs
-   *     twice or stands before one that precedes it in row-major order
+   * @throws IllegalArgumentException if the arrays differ in length, an index is negative, a
+   *     position occurs twice, or the positions are not in row-major order
    */
   public Positions {
     if (rows.length != columns.length) {
@@ -38,12 +38,11 @@ public record Positions(int[] rows, int[] columns) implements Serializable {
   }
 
   /**
-   * The places with these row-major indices.
+   * The positions with the given row-major indices. {@link #flat} is the inverse.
    *
    * @param flatRowMajor [size], row · n + column, strictly ascending
    * @param n rows and columns of M
-   * @throws IllegalArgumentException where an index lies outside M or does not exceed the one
-   *     before it
+   * @throws IllegalArgumentException if an index lies outside M or does not exceed the previous one
    */
   public static Positions of(int[] flatRowMajor, int n) {
     int[] rows = new int[flatRowMajor.length];
@@ -60,11 +59,12 @@ public record Positions(int[] rows, int[] columns) implements Serializable {
   }
 
   /**
-   * The places with the largest scores. Of equal scores the one that comes first in row-major order
-   * is taken first, so the choice depends on the scores alone. O(n² log n).
+   * The positions with the largest scores. Among equal scores, the first in row-major order are
+   * taken, so the choice depends on the scores alone. O(n² log n).
    *
-   * @param scores [n, n], none negative, none NaN
-   * @param count how many, from 1 to n²
+   * @param scores [n, n], row-major, none negative, none NaN
+   * @param n rows and columns of M
+   * @param count the number of positions, from 1 to n²
    */
   static Positions ofLargest(double[] scores, int n, int count) {
     double[] ascending = scores.clone();
@@ -84,17 +84,17 @@ public record Positions(int[] rows, int[] columns) implements Serializable {
     return of(flat, n);
   }
 
-  /** How many values of M are trained. */
+  /** The number of positions. */
   public int size() {
     return rows.length;
   }
 
-  /** Whether every place lies on M's diagonal. */
+  /** Whether every position lies on M's diagonal. */
   public boolean isDiagonal() {
     return Arrays.equals(rows, columns);
   }
 
-  /** The largest |column − row|; 0 where there is no place off the diagonal. */
+  /** The largest |column − row|; 0 if every position lies on the diagonal. */
   int bandwidth() {
     int widest = 0;
     for (int k = 0; k < size(); k++) {
@@ -104,8 +104,8 @@ public record Positions(int[] rows, int[] columns) implements Serializable {
   }
 
   /**
-   * [size]: each place in the matrix's diagonals laid out as [2d + 1, n], where (i, j) lies at [j −
-   * i + d, i].
+   * The index of each position in an array of bands [2d + 1, n], row-major, where (i, j) lies at [j
+   * − i + d, i].
    *
    * @param d at least {@link #bandwidth}
    * @param n rows and columns of M
@@ -119,9 +119,10 @@ public record Positions(int[] rows, int[] columns) implements Serializable {
   }
 
   /**
-   * [size]: row · n + column of each place, ascending; {@link #of} is the inverse.
+   * The row-major index row · n + column of each position, [size], ascending. {@link #of} is the
+   * inverse.
    *
-   * @throws IllegalArgumentException where a place lies outside n × n
+   * @throws IllegalArgumentException if a position lies outside n × n
    */
   public int[] flat(int n) {
     int[] flat = new int[rows.length];

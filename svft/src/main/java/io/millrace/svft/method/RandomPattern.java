@@ -4,11 +4,12 @@ import io.millrace.svft.tensor.SplitMix64;
 import java.util.BitSet;
 
 /**
- * Places drawn from all of M without replacement, as many as banded(d) has. (The authors' code
- * draws with replacement, so that it trains fewer values than it counts.)
+ * Positions drawn uniformly from all of M without replacement, as many as banded(d) has (Lingam et
+ * al., 2024, arXiv 2405.19597, section 3). The authors' code draws with replacement and so trains
+ * fewer values than it counts.
  *
- * <p>The draw is a function of d, seed, n and the weight's name, fixed here so that any language
- * repeats it. All arithmetic is on unsigned 64-bit words, modulo 2⁶⁴:
+ * <p>The draw is a function of d, the seed, n and the weight's name. It is specified here so that
+ * any language can reproduce it. All arithmetic is on unsigned 64-bit words, modulo 2⁶⁴:
  *
  * <ol>
  *   <li>The generator is SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom
@@ -17,21 +18,21 @@ import java.util.BitSet;
  *       42:encoder.layer.0.attention.self.query}. Each call adds 0x9E3779B97F4A7C15 to the state
  *       and returns it as z after {@code z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9}, {@code z = (z ^
  *       (z >> 27)) * 0x94D049BB133111EB}, {@code z = z ^ (z >> 31)}.
- *   <li>A number below b: x = the next output's upper 63 bits, {@code next >> 1}; where x lies in
- *       the incomplete last run of b numbers, {@code x - x mod b > 2^63 - b}, it is dropped and the
- *       next is drawn; else the number is x mod b.
+ *   <li>A number below b: x is the upper 63 bits of the next output, {@code next >> 1}. If x lies
+ *       in the incomplete last run of b numbers, {@code x - x mod b > 2^63 - b}, x is discarded and
+ *       the next one is drawn. Otherwise the number is x mod b.
  *   <li>Floyd's sampling (Bentley and Floyd, 1987, "A sample of brilliance"): for t from n² − size
- *       to n² − 1, draw p below t + 1, and take place p, or t where p is taken already. Place p is
- *       row p / n, column p mod n.
+ *       to n² − 1, draw p below t + 1, and take position p, or position t if p is already taken.
+ *       Position p is row p / n, column p mod n.
  * </ol>
  *
- * @param d draws as many places as a band of this half-width has
+ * @param d the half-width of the band with the same number of positions
  * @param seed any number
  */
 public record RandomPattern(int d, long seed) implements Pattern {
 
   /**
-   * @throws IllegalArgumentException where d is negative
+   * @throws IllegalArgumentException if d is negative
    */
   public RandomPattern {
     if (d < 0) {

@@ -3,27 +3,31 @@ package io.millrace.svft.method;
 import java.util.Arrays;
 
 /**
- * The positions that a gradient pattern chose, and by how much of the rate each value moves.
+ * The positions that a gradient pattern chose, and the share of the learning rate for the value at
+ * each.
  *
- * <p>AdamW moves every value by about the rate, whatever its gradient, and a place with ten times
- * the gradient changes the loss ten times as much. Shares in inverse proportion to a place's score
- * give all places the same effect.
+ * <p>AdamW moves every value by about the learning rate, independent of the size of its gradient. A
+ * position with ten times the gradient therefore changes the loss ten times as much. Shares in
+ * inverse proportion to the scores give the same effect to all positions whose score exceeds the
+ * mean.
  *
- * @param positions [size]: flat row-major places, weight after weight
- * @param shares [size], at most 1: the mean score of the weight over the place's own
+ * @param positions [size]: flat row-major positions, weight after weight
+ * @param shares [size]: the mean score of the weight divided by the position's score, at most 1
  */
 public record ScoredPositions(int[] positions, float[] shares) {
 
-  /** How many scores a layout has: n² for each adapted weight. */
+  /** The number of scores of a layout: n² for each adapted weight. */
   public static int scores(AdapterLayout layout) {
     return layout.parts().stream().mapToInt(part -> part.n() * part.n()).sum();
   }
 
   /**
-   * Chooses the places with the largest scores.
+   * Chooses the positions with the largest scores of each weight.
    *
+   * @param layout of the adapted weights
    * @param pattern the gradient pattern
-   * @param scores per adapted weight [n, n]: summed magnitudes of ∂L/∂M
+   * @param scores per adapted weight [n, n], row-major: |∂L/∂M| summed over batches
+   * @throws IllegalArgumentException if a score is negative or not finite
    */
   public static ScoredPositions choose(AdapterLayout layout, Pattern pattern, float[] scores) {
     int[] positions = new int[layout.size()];

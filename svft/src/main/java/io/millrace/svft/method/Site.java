@@ -1,21 +1,22 @@
 package io.millrace.svft.method;
 
 /**
- * The weight a pattern is laid on: W [out, in] with the n leading singular directions that M acts
- * between, W' = U (diag(Σ) + M) Vᵀ.
+ * A weight for which a pattern chooses positions: W [out, in] with the n leading singular
+ * directions that M couples in W' = U (diag(Σ) + M) Vᵀ.
  *
- * @param weight Hugging Face module name, such as {@code encoder.layer.0.attention.self.query}
+ * @param weight its module's name in Hugging Face checkpoints, such as {@code
+ *     encoder.layer.0.attention.self.query}
  * @param out rows of W
  * @param in columns of W
- * @param n rows and columns of M: min(out, in), or fewer where the basis is truncated
- * @param u [out, n], row-major; empty where the pattern does not read it
- * @param vt [n, in], row-major; empty where the pattern does not read it
+ * @param n rows and columns of M: min(out, in), or fewer if the basis is truncated
+ * @param u [out, n], row-major; empty if the pattern does not read it
+ * @param vt [n, in], row-major; empty if the pattern does not read it
  */
 public record Site(String weight, int out, int in, int n, float[] u, float[] vt) {
 
   /**
-   * @throws IllegalArgumentException where n is no possible rank of such a weight, or a factor has
-   *     another number of values than its shape says
+   * @throws IllegalArgumentException if n is not a possible rank of such a weight, or the length of
+   *     a factor does not match its shape
    */
   public Site {
     if (n < 1 || n > Math.min(out, in)) {
@@ -26,7 +27,7 @@ public record Site(String weight, int out, int in, int n, float[] u, float[] vt)
     requireShape(weight, "Vt", vt.length, n, in);
   }
 
-  /** A weight without its factors, enough for every pattern but top-k. */
+  /** A weight without its factors, which only top-k needs. */
   public Site(String weight, int out, int in, int n) {
     this(weight, out, in, n, new float[0], new float[0]);
   }

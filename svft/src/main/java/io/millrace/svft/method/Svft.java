@@ -18,15 +18,16 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Singular vectors fine-tuning (Lingam et al., 2024, arXiv 2405.19597): W' = U (diag(Σ) + M) Vᵀ, of
- * which the pattern's values of M are trained.
+ * Singular vectors fine-tuning (Lingam et al., 2024, arXiv 2405.19597): W' = U (diag(Σ) + M) Vᵀ,
+ * where M is sparse and its values at the pattern's positions are trained.
  *
- * <p>A weight's values are M's, in the row-major order of their positions.
+ * <p>The values of a weight are those of M, in the row-major order of their positions. They start
+ * at zero.
  *
- * @param pattern which values of M
- * @param rank how many leading singular directions the basis is truncated to, which makes M rank ×
- *     rank and takes the others out of W: see {@link Truncation}; 0 keeps all
- * @param weights the adapted weights; for top-k square ones only
+ * @param pattern the positions of the trained values of M
+ * @param rank number of leading singular directions that are kept; M is rank × rank, and W loses
+ *     the others: see {@link Truncation}. 0 keeps all
+ * @param weights the roles of the adapted weights; for top-k, square ones only
  */
 public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implements AdapterMethod {
   private static final String ID = "svft";
@@ -56,8 +57,8 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
           Svft::parse);
 
   /**
-   * @throws IllegalArgumentException where the rank is negative, no weight is adapted, or top-k is
-   *     to adapt a weight that is not square
+   * @throws IllegalArgumentException if the rank is negative, no weight is adapted, or top-k would
+   *     adapt a weight that is not square
    */
   public Svft {
     if (rank < 0) {
@@ -74,7 +75,7 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
     }
   }
 
-  /** All singular directions of the weights that {@link #defaultWeights} names. */
+  /** Keeps all singular directions and adapts {@link #defaultWeights}. */
   public Svft(Pattern pattern) {
     this(pattern, 0, defaultWeights(pattern));
   }
@@ -85,7 +86,10 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
     return new Svft(pattern, rank, text.weights(defaultWeights(pattern)));
   }
 
-  /** All six roles; for a pattern of square matrices the four that are square in every encoder. */
+  /**
+   * The default of {@link #weights}: all six roles, or, for a pattern that is defined for square
+   * weights only, the four roles that are square in every encoder.
+   */
   public static Set<WeightRole> defaultWeights(Pattern pattern) {
     return pattern.squareOnly()
         ? Collections.unmodifiableSet(
@@ -114,8 +118,9 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
   }
 
   /**
-   * AdamW moves every value by about the rate, so a pattern with more values in each row of M moves
-   * it further in a step: the rate is divided by the root of their number.
+   * AdamW moves every value by about the learning rate, so a step moves a row of M further if the
+   * row has more values. The rate is therefore divided by the square root of 2d + 1, the number of
+   * values in a row of the band.
    */
   @Override
   public double learningRate() {
@@ -161,7 +166,7 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
     if (n < linear.weight().rank()) {
       vt = vt.get(new NDIndex(":" + n));
       u = u.get(new NDIndex(":, :" + n));
-      // A view belongs to the manager of what it looks into, which is the base model's.
+      // DJL attaches a view to the manager of its source array, here the base model's.
       vt.attach(manager);
       u.attach(manager);
     }

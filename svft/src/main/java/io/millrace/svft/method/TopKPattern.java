@@ -3,17 +3,17 @@ package io.millrace.svft.method;
 import java.util.Arrays;
 
 /**
- * The places (i, j) with the largest |uᵢ · vⱼ|, as many as banded(d) has: those singular directions
- * are joined whose left and right vectors resemble each other most. Left vectors have out
- * components and right ones in, so this is defined for square weights only. Flipping the sign of a
- * singular vector changes nothing.
+ * The positions (i, j) with the largest |uᵢ · vⱼ|, as many as banded(d) has (Lingam et al., 2024,
+ * arXiv 2405.19597, section 3). M couples the singular directions whose left and right vectors are
+ * most similar. Left vectors have out components and right vectors have in components, so the
+ * pattern is defined for square weights only. The sign of a singular vector has no effect.
  *
- * @param d takes as many places as a band of this half-width has
+ * @param d the half-width of the band with the same number of positions
  */
 public record TopKPattern(int d) implements Pattern {
 
   /**
-   * @throws IllegalArgumentException where d is negative
+   * @throws IllegalArgumentException if d is negative
    */
   public TopKPattern {
     if (d < 0) {
@@ -37,13 +37,13 @@ public record TopKPattern(int d) implements Pattern {
   }
 
   /**
-   * Chooses the places. Products are summed in float64, component by component from the first to
-   * the last, and Java's arithmetic is strict, so every machine chooses the same. Equal products
-   * are taken in row-major order. O(n² · out).
+   * Chooses the positions. Products are summed in float64, component by component from the first to
+   * the last, and Java's arithmetic is strict, so every machine chooses the same positions. Among
+   * equal products, the first in row-major order are taken. O(n² · out).
    *
-   * @throws IllegalArgumentException where the weight is not square or a factor holds a value that
-   *     is not finite
-   * @throws IllegalStateException where the site was made without its factors
+   * @throws IllegalArgumentException if the weight is not square or a factor holds a value that is
+   *     not finite
+   * @throws IllegalStateException if the site was made without its factors
    */
   @Override
   public Positions positions(Site site) {
@@ -58,7 +58,8 @@ public record TopKPattern(int d) implements Pattern {
     int n = site.n();
     double[] products = products(site.u(), site.vt(), site.out(), n);
     for (int p = 0; p < products.length; p++) {
-      // Also catches what is not finite in a factor: it reaches every product of its vector.
+      // Also catches a value that is not finite in a factor: every product of its vector is then
+      // not finite either.
       if (!Double.isFinite(products[p])) {
         throw new IllegalArgumentException(
             "%s: left singular vector %d times right singular vector %d is %s"
@@ -69,7 +70,7 @@ public record TopKPattern(int d) implements Pattern {
     return Positions.ofLargest(products, n, size(n));
   }
 
-  /** [n, n]: uᵢ · vⱼ, of u [width, n] and vt [n, width]. */
+  /** The products uᵢ · vⱼ [n, n], row-major, of u [width, n] and vt [n, width]. */
   private static double[] products(float[] u, float[] vt, int width, int n) {
     double[] v = new double[width * n];
     for (int j = 0; j < n; j++) {
@@ -81,8 +82,8 @@ public record TopKPattern(int d) implements Pattern {
     double[] row = new double[n];
     for (int i = 0; i < n; i++) {
       Arrays.fill(row, 0);
-      // Innermost over j: contiguous, and independent sums, so the compiler may vectorise it
-      // without changing any sum's order.
+      // The innermost loop is over j: its memory is contiguous and its sums are independent, so
+      // the compiler may vectorise it without changing the order of any sum.
       for (int c = 0; c < width; c++) {
         double left = u[c * n + i];
         int at = c * n;

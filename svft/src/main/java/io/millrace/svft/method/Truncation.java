@@ -9,17 +9,18 @@ import java.io.IOException;
 import java.util.Optional;
 
 /**
- * What truncating the basis to its leading singular directions costs: W' = U_r (Σ_r + M) V_rᵀ is no
- * longer W where M is zero, so version 0 is no longer the base model.
+ * Measures what truncating the basis to its leading singular directions removes from the weights.
+ * For M = 0, W' = U_r (Σ_r + M) V_rᵀ differs from W, so version 0 differs from the base model.
  */
 final class Truncation {
   private Truncation() {}
 
   /**
-   * A sentence for the user who is about to train.
+   * The warning to show before training. It gives the share of the squared Frobenius norm that is
+   * cut off, over all adapted weights and for the worst one.
    *
-   * @return empty where nothing is cut off
-   * @throws ModelException where the basis cannot be read
+   * @return one sentence; empty if nothing is cut off
+   * @throws ModelException if the basis cannot be read
    */
   static Optional<String> warning(ModelFiles model, Svft svft) {
     double lostOfAll = 0;

@@ -1,14 +1,20 @@
 package io.millrace.svft.method;
 
 /**
- * A tensor of trainable values that a method has for each adapted weight, as a payload holds it.
+ * A tensor of trainable values that a method has for each adapted weight. The payload holds the
+ * same tensor.
  *
- * @param suffix its name follows that of the weight's module: {@code .lora_A.weight}
- * @param shape its values lie row-major
+ * @param suffix the part of the tensor's name after the module's name, such as {@code
+ *     .lora_A.weight}
+ * @param shape the dimensions; values are in row-major order
  */
 public record ValueTensor(String suffix, long... shape) {
 
-  /** How many values it has. */
+  /**
+   * The number of values.
+   *
+   * @throws ArithmeticException if it exceeds a long
+   */
   public long size() {
     long size = 1;
     for (long length : shape) {
