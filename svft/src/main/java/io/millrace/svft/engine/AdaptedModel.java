@@ -9,9 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A base model with the products of its linear weights, as {@code encoder.py} computes with them.
- * The base model's arrays are shared; those that an adapter adds belong to whoever made the
- * products.
+ * A base model and the products of its linear weights, in the form of {@code encoder.py}'s
+ * arguments. The base model's arrays are shared. The arrays that an adapter adds belong to the
+ * manager with which the products were made.
  */
 public final class AdaptedModel implements AutoCloseable {
   private final BaseModel base;
@@ -22,7 +22,8 @@ public final class AdaptedModel implements AutoCloseable {
   private final IValue lowRanks;
 
   /**
-   * @param products per linear weight, in the order of {@link EncoderConfig#weights()}
+   * @param base shared; must outlive this model
+   * @param products one per linear weight, in the order of {@link EncoderConfig#weights()}
    */
   public AdaptedModel(BaseModel base, List<LinearProduct> products) {
     this.base = base;
@@ -38,10 +39,10 @@ public final class AdaptedModel implements AutoCloseable {
   }
 
   /**
-   * Sorts the gradients of a step into the order of the trained values.
+   * Sorts the gradients of a step into the order of the trained values in the adapter's flat array.
    *
-   * @param flat what {@code encoder.py} returned: weight after weight
-   * @return the same array where it already has that order
+   * @param flat the gradients that {@code encoder.py} returned, weight after weight
+   * @return the gradients [trained values]; the same array if it already has this order
    */
   public float[] gradients(float[] flat) {
     if (products.stream().allMatch(LinearProduct::isGradientInOrder)) {
@@ -58,7 +59,7 @@ public final class AdaptedModel implements AutoCloseable {
     return sorted;
   }
 
-  /** Arguments of {@code encoder.py}'s passes, after the batch. */
+  /** The arguments of a pass in {@code encoder.py}, from the batch on, followed by {@code more}. */
   IValue[] arguments(IValue batch, IValue heads, IValue epsilon, IValue... more) {
     List<IValue> arguments =
         new ArrayList<>(
@@ -68,14 +69,13 @@ public final class AdaptedModel implements AutoCloseable {
     return arguments.toArray(IValue[]::new);
   }
 
-  /** The products, per linear weight in the order of {@link EncoderConfig#weights()}. */
+  /** The products of the linear weights, in the order of {@link EncoderConfig#weights()}. */
   public List<LinearProduct> products() {
     return products;
   }
 
   /**
-   * The one matrix that a linear weight and its adapter amount to; it belongs to the caller's
-   * scope.
+   * A linear weight merged with its adapter into one matrix, which belongs to the caller's scope.
    *
    * @param index in {@link #products()}
    * @return W' [out, in]
@@ -85,7 +85,7 @@ public final class AdaptedModel implements AutoCloseable {
   }
 
   /**
-   * Rows of {@link #merged(int)}.
+   * Some rows of {@link #merged(int)}.
    *
    * @param from the first row
    * @param to the row after the last
@@ -103,7 +103,10 @@ public final class AdaptedModel implements AutoCloseable {
     }
   }
 
-  /** Index of the lowest linear weight that has gradients; their number where none has. */
+  /**
+   * The index of the first linear weight that has gradients; the number of linear weights if none
+   * has.
+   */
   int lowest() {
     return lowest;
   }

@@ -11,9 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Runs slices of a batch through an adapted model: see {@code encoder.py}.
+ * Runs slices of a batch through an adapted model. {@code encoder.py} holds the computation.
  *
- * <p>Everything created here belongs to the caller's {@link ai.djl.ndarray.NDScope}.
+ * <p>All arrays created here belong to the caller's {@link ai.djl.ndarray.NDScope}.
  */
 public final class Encoder {
   private final TorchScript script;
@@ -27,7 +27,7 @@ public final class Encoder {
   }
 
   /**
-   * One vector per sequence.
+   * Computes one vector per sequence.
    *
    * @return [sequences, hidden]
    */
@@ -40,13 +40,14 @@ public final class Encoder {
   }
 
   /**
-   * A slice's scores and gradients.
+   * Scores a slice and computes its gradients.
    *
    * @param headWeight [labels, hidden]
    * @param headBias [labels]
-   * @param target [sequences, labels]: each example's share of the batch's loss at its label
-   * @return logits [sequences, labels], loss [], gradients of the head's weight and bias, and,
-   *     where the model has any, of its adapted weights, flat
+   * @param target [sequences, labels]: each example's share of the batch's loss at its label, zero
+   *     elsewhere
+   * @return logits [sequences, labels]; loss []; the gradients of the head's weight [labels,
+   *     hidden] and bias [labels]; and, if the model has trained products, their gradients, flat
    */
   public List<NDArray> step(
       TokenBatch slice, AdaptedModel model, NDArray headWeight, NDArray headBias, NDArray target) {

@@ -16,15 +16,19 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Asks PyTorch's kernels what they are: by name, and by the bits they give for fixed inputs. Two
- * machines whose bits differ here cannot train alike.
+ * Identifies PyTorch's kernels on a device by the name of their instruction set and by the bits of
+ * their results for fixed inputs. Two machines whose bits differ here cannot train to the same
+ * bits.
  *
- * @param capability the instruction set that PyTorch chose for its own kernels: AVX512, AVX2, NO
- *     AVX
- * @param bits per group of kernels, the first digits of a hash of its results
+ * @param capability the instruction set that PyTorch chose for its own kernels: such as AVX512,
+ *     AVX2 or NO AVX
+ * @param bits by group of kernels, the first 8 hexadecimal digits of the SHA-256 of the group's
+ *     results
  */
 public record KernelProbe(String capability, Map<String, String> bits) {
-  /** How many of {@code kernels.py}'s results belong to each group, in their order. */
+  /**
+   * The groups in the order of {@code kernels.py}'s results, each with the number of its results.
+   */
   private static final List<Map.Entry<String, Integer>> GROUPS =
       List.of(
           Map.entry("product", 4),
@@ -43,6 +47,7 @@ public record KernelProbe(String capability, Map<String, String> bits) {
   private static final int HIDDEN = 384;
   private static final int DIGITS = 8;
 
+  /** Runs the kernels on a device. */
   public static KernelProbe on(Device device) {
     try (NDManager manager = Torch.newManager(device);
         NDScope scope = new NDScope();
@@ -71,7 +76,7 @@ public record KernelProbe(String capability, Map<String, String> bits) {
     return bits;
   }
 
-  /** Uniform in ± bound. */
+  /** An array of values drawn uniformly from [−bound, bound), as an argument. */
   private static IValue input(NDManager manager, SplitMix64 random, double bound, long... shape) {
     int size = 1;
     for (long dim : shape) {

@@ -9,13 +9,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * How the engine computes y = x W'ᵀ + b for one linear weight W' [out, in]: a kind, and the tensors
- * that this kind reads. {@code linear.py} holds the same table from its side.
+ * The product y = x W'ᵀ + b with one linear weight W' [out, in], as the engine computes it: a kind,
+ * and the tensors that this kind reads. {@code linear.py} has the same table of kinds.
  *
  * <p>A low-rank term may be added to every kind: y += c (x Aᵀ) Bᵀ.
  */
 public final class LinearProduct {
-  /** The kinds, each under the code that {@code linear.py} knows it by. */
+  /** The kinds, with their codes in {@code linear.py}. */
   enum Kind {
     /** [W, b]: y = x Wᵀ + b. */
     DENSE(0, false),
@@ -23,9 +23,12 @@ public final class LinearProduct {
     DENSE_TRAINED(1, true),
     /** [Vᵀ, U, b, s]: y = ((x V) · s) Uᵀ + b, with the gradient of s. */
     DIAGONAL(2, true),
-    /** [Vᵀ, U, b, bands]: S lies between two diagonals, with the gradient of every band. */
+    /** [Vᵀ, U, b, bands]: S is a band matrix, with the gradient of every value in the bands. */
     BANDS(3, true),
-    /** [Vᵀ, U, b, s, index, m]: S = diag(s) with m added at places, with the gradient of m. */
+    /**
+     * [Vᵀ, U, b, s, index, m]: S = diag(s) with m added at the positions {@code index}, with the
+     * gradient of m.
+     */
     PLACES(4, true),
     /** [Vᵀ, U, b, s]: S = diag(s), with the gradient of all of S. */
     SCORED(5, true),
@@ -71,7 +74,7 @@ public final class LinearProduct {
   }
 
   /**
-   * A frozen weight.
+   * A frozen weight, as one matrix.
    *
    * @param w [out, in]
    * @param b [out]
@@ -81,9 +84,9 @@ public final class LinearProduct {
   }
 
   /**
-   * A weight of the base model as it was loaded, dense or in its factors, frozen.
+   * A frozen weight of the base model in the form in which it was loaded, dense or as its factors.
    *
-   * @param manager owns the arrays made here, unless a scope of the caller does
+   * @param manager owns the arrays created here, unless a scope of the caller does
    */
   public static LinearProduct frozen(BaseModel.Linear linear, NDManager manager) {
     if (linear.dense() != null) {
@@ -97,7 +100,7 @@ public final class LinearProduct {
   }
 
   /**
-   * A weight of which every value is trained. Its gradient has the order of w.
+   * A weight whose values are all trained. Its gradient has the order of w.
    *
    * @param w [out, in]
    * @param b [out]
@@ -107,7 +110,7 @@ public final class LinearProduct {
   }
 
   /**
-   * A frozen weight in its factors.
+   * A frozen weight as its factors, W = U diag(s) Vᵀ.
    *
    * @param vt [n, in]
    * @param u [out, n]
@@ -131,13 +134,14 @@ public final class LinearProduct {
   }
 
   /**
-   * W' = U S Vᵀ with S in diagonals.
+   * W' = U S Vᵀ with S trained in a band around its diagonal.
    *
    * @param vt [n, in]
    * @param u [out, n]
    * @param b [out]
-   * @param bands [2d + 1, n]: place [k, i] holds S[i, i + k − d]
-   * @param gradientOrder per trained value its place in bands, row-major
+   * @param bands [2d + 1, n]: bands[k, i] = S[i, i + k − d]
+   * @param gradientOrder for each trained value its row-major index in bands; sorts the engine's
+   *     gradient
    */
   public static LinearProduct bands(
       NDArray vt, NDArray u, NDArray b, NDArray bands, int[] gradientOrder) {
@@ -146,14 +150,14 @@ public final class LinearProduct {
   }
 
   /**
-   * W' = U (diag(s) + M) Vᵀ with M trained at given places. Its gradient has the order of m.
+   * W' = U (diag(s) + M) Vᵀ with M trained at given positions. Its gradient has the order of m.
    *
    * @param vt [n, in]
    * @param u [out, n]
    * @param b [out]
    * @param s [n]
-   * @param index [size]: row-major places in M, int64
-   * @param m [size]: the values there
+   * @param index [size]: row-major positions in M, int64
+   * @param m [size]: the values at these positions
    */
   public static LinearProduct places(
       NDArray vt, NDArray u, NDArray b, NDArray s, NDArray index, NDArray m) {
@@ -161,7 +165,7 @@ public final class LinearProduct {
   }
 
   /**
-   * W' = U diag(s) Vᵀ, with the gradient of every place of the n × n matrix between U and Vᵀ.
+   * W' = U diag(s) Vᵀ, with the gradient [n, n] of every entry of the matrix between U and Vᵀ.
    *
    * @param vt [n, in]
    * @param u [out, n]
@@ -173,12 +177,14 @@ public final class LinearProduct {
   }
 
   /**
-   * This product plus a trained low-rank term, c B A. Their gradients, A's and then B's, follow
+   * This product with a trained low-rank term: W' + c B A. The gradients of A and then of B follow
    * those of the product itself.
    *
    * @param a [r, in]
    * @param b [out, r]
-   * @param c [1]
+   * @param c [1], the scale
+   * @throws IllegalStateException if the product already has a low-rank term, or its gradient needs
+   *     sorting
    */
   public LinearProduct plusLowRank(NDArray a, NDArray b, NDArray c) {
     if (!lowRank.isEmpty() || gradientOrder.length > 0) {
@@ -188,7 +194,7 @@ public final class LinearProduct {
         kind, tensors, List.of(a, b, c), gradientSize + a.size() + b.size(), IN_ORDER);
   }
 
-  /** Whether W' is one matrix already, so that there is nothing to merge. */
+  /** Whether W' is already one matrix and needs no merge. */
   public boolean isDense() {
     return kind.isDense() && lowRank.isEmpty();
   }
@@ -197,7 +203,7 @@ public final class LinearProduct {
    * W' itself.
    *
    * @return [out, in]
-   * @throws IllegalStateException where the product is not {@link #isDense}
+   * @throws IllegalStateException if the product is not {@link #isDense}
    */
   public NDArray dense() {
     if (!isDense()) {
@@ -206,13 +212,16 @@ public final class LinearProduct {
     return tensors.get(0);
   }
 
-  /** Rows of S, or of W where the weight is dense: what a row of W' costs to merge. */
+  /**
+   * The number of rows of Vᵀ, or of W if the weight is dense. With the width of W', it determines
+   * the cost of merging a row.
+   */
   public int directions() {
     return (int) tensors.get(0).getShape().get(0);
   }
 
   /**
-   * The same product for some rows of W'. The caller owns the views.
+   * The product of some rows of W'. Its tensors are views, which the caller owns.
    *
    * @param from the first row
    * @param to the row after the last
@@ -246,12 +255,12 @@ public final class LinearProduct {
     return kind.trained || !lowRank.isEmpty();
   }
 
-  /** How many values the engine's gradient of this weight has. */
+  /** The number of values in the engine's gradient of this weight. */
   int gradientSize() {
     return Math.toIntExact(gradientSize);
   }
 
-  /** How many values are trained here: what {@link #gradient} copies. */
+  /** The number of trained values, which {@link #gradient} copies. */
   int trainedSize() {
     return gradientOrder.length > 0 ? gradientOrder.length : gradientSize();
   }
@@ -260,9 +269,9 @@ public final class LinearProduct {
    * Copies this weight's gradient into the order of its trained values.
    *
    * @param flat the engine's gradients
-   * @param at where this weight's start in them
+   * @param at index of this weight's first gradient in them
    * @param sorted receives {@link #trainedSize} values
-   * @param offset where they start in it
+   * @param offset index of the first of them
    */
   void gradient(float[] flat, int at, float[] sorted, int offset) {
     if (gradientOrder.length == 0) {

@@ -7,18 +7,22 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * What Linux says of the first processor in {@code /proc/cpuinfo}.
+ * The first processor in {@code /proc/cpuinfo} of Linux.
  *
- * @param model vendor, family and model, as far as they are told
- * @param features those that numeric kernels choose their code by, sorted
+ * @param model vendor, family and model, as far as the file has them; else empty
+ * @param features the features by which numeric kernels choose their code, sorted
  */
 public record Processor(String model, String features) {
-  // What PyTorch, MKL and oneDNN dispatch on, on x86; on ARM the same of its "Features".
+  // The features by which PyTorch, MKL and oneDNN choose kernels: on x86 the "flags", on ARM the
+  // "Features".
   private static final Pattern NUMERIC =
       Pattern.compile(
           "sse4_[12]|ssse3|sse4a|avx.*|fma4?|f16c|bmi[12]|amx.*|xop"
               + "|asimd.*|fp|fphp|sve.*|sme([\\d_].*)?|i8mm|bf16");
 
+  /**
+   * @param cpuinfo the lines of {@code /proc/cpuinfo}; none on other systems
+   */
   public static Processor of(List<String> cpuinfo) {
     String model =
         List.of("vendor_id", "CPU implementer", "cpu family", "model", "CPU part", "model name")

@@ -11,14 +11,14 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** The threads that share a step's slices, the caller's own among them. */
+/** The threads that share the slices of a step. The calling thread is one of them. */
 public final class SliceThreads implements AutoCloseable {
   private final int threads;
   private final ExecutorService helpers;
 
   /**
-   * @param threads the caller's included
-   * @throws IllegalArgumentException where there are none
+   * @param threads the number of threads, including the calling one
+   * @throws IllegalArgumentException if it is below 1
    */
   public SliceThreads(int threads) {
     if (threads < 1) {
@@ -38,10 +38,11 @@ public final class SliceThreads implements AutoCloseable {
   }
 
   /**
-   * Runs all tasks to their end, whatever becomes of one of them: a slice still reads arrays that
-   * the caller is about to free.
+   * Runs all tasks and returns when all have ended, even if one fails or the calling thread is
+   * interrupted. A running slice reads arrays that the caller frees after this call.
    *
-   * @return their results, in the order of the tasks
+   * @return the results, in the order of the tasks
+   * @throws RuntimeException if a task fails; the last failed task's, in the order of the tasks
    */
   public <T> List<T> run(List<Callable<T>> tasks) {
     List<FutureTask<T>> futures = tasks.stream().map(FutureTask::new).toList();
@@ -91,6 +92,7 @@ public final class SliceThreads implements AutoCloseable {
     }
   }
 
+  /** Ends the threads and waits for running tasks, for at most a minute. */
   @Override
   public void close() {
     if (helpers != null) {

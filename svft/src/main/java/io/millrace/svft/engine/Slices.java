@@ -6,32 +6,39 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * How a batch is cut up for several threads: by sequence length, into slices of about as many
- * tokens each. The cut depends on the batch alone, never on the number of threads, and what the
- * slices give is summed in their order; so the sum's bits do not depend on threads either.
+ * Divides a batch for several threads: sorts it by sequence length and cuts it into slices of about
+ * the same number of tokens. The cut depends on the batch alone, not on the number of threads. The
+ * results of the slices are summed in the order of the slices, so the bits of the sum do not depend
+ * on the number of threads either.
  *
- * <p>Sequences of like length in one slice leave attention little padding.
+ * <p>Sequences of similar length in one slice keep the padding in attention small.
  */
 public final class Slices {
-  /** Smaller slices leave matrix products below the machine's rate. */
+  /**
+   * The tokens of a slice, above which a batch is cut further. Matrix products of smaller slices do
+   * not reach the machine's full speed.
+   */
   private static final int TOKENS = 192;
 
   private Slices() {}
 
   /**
-   * Two for a batch of any size: a machine with one core is rare.
+   * Divides a batch into at least two slices, since most machines have more than one core.
    *
-   * @param ids per sequence its token ids
-   * @return per slice the indices of its sequences; their number is a power of two
+   * @param ids the token ids of each sequence
+   * @return the indices of the sequences of each slice; the number of slices is a power of two
    */
   public static List<int[]> of(long[][] ids) {
     return of(ids, 2);
   }
 
   /**
-   * As {@link #of(long[][])}.
+   * Divides a batch into slices.
    *
-   * @param least slices, a power of two; fewer only where there are fewer sequences
+   * @param ids the token ids of each sequence
+   * @param least the smallest number of slices, a power of two; there are fewer only if there are
+   *     fewer sequences
+   * @return the indices of the sequences of each slice; the number of slices is a power of two
    */
   public static List<int[]> of(long[][] ids, int least) {
     Integer[] order = new Integer[ids.length];
@@ -49,7 +56,7 @@ public final class Slices {
       taken += ids[order[i]].length;
       int left = order.length - i - 1;
       int slicesLeft = slices - result.size() - 1;
-      // Cut where what is taken comes nearest to the slices' share.
+      // Cuts where the tokens taken are closest to the share of the slices so far.
       boolean full =
           left > 0
               && (2 * taken + ids[order[i + 1]].length) * slices

@@ -3,17 +3,20 @@ package io.millrace.svft.engine;
 import io.millrace.svft.model.Pooling;
 
 /**
- * Token sequences, packed: real tokens only, one sequence after the other.
+ * A batch of token sequences, packed: real tokens only, one sequence after the other.
  *
- * @param ids per sequence its token ids; none is empty
+ * @param ids the token ids of each sequence; none is empty
  */
 public record TokenBatch(long[][] ids) {
   /**
-   * Attention's kernels are several times slower on rows shorter than a vector register than on
-   * rows that fill one: shorter sequences are laid out in as many places as this.
+   * The least number of places per sequence in the padded layout. The kernels of attention are
+   * several times slower on rows that do not fill a vector register.
    */
   private static final int LEAST_PLACES = 16;
 
+  /**
+   * @throws IllegalArgumentException if a sequence is empty
+   */
   public TokenBatch {
     for (int i = 0; i < ids.length; i++) {
       if (ids[i].length == 0) {
@@ -22,6 +25,7 @@ public record TokenBatch(long[][] ids) {
     }
   }
 
+  /** The number of sequences. */
   public int sequences() {
     return ids.length;
   }
@@ -34,7 +38,7 @@ public record TokenBatch(long[][] ids) {
     return tokens;
   }
 
-  /** Places per sequence in attention's padded layout. */
+  /** The number of places per sequence in attention's padded layout. */
   int places() {
     int longest = LEAST_PLACES;
     for (long[] sequence : ids) {
@@ -43,7 +47,7 @@ public record TokenBatch(long[][] ids) {
     return longest;
   }
 
-  /** [tokens]: all ids, packed. */
+  /** All ids, packed, [tokens]. */
   long[] packedIds() {
     long[] packed = new long[tokens()];
     int at = 0;
@@ -54,7 +58,7 @@ public record TokenBatch(long[][] ids) {
     return packed;
   }
 
-  /** [tokens]: each token's place in its own sequence. */
+  /** The position of each token in its sequence, [tokens], counted from 0. */
   long[] packedPositions() {
     long[] positions = new long[tokens()];
     int at = 0;
@@ -67,8 +71,9 @@ public record TokenBatch(long[][] ids) {
   }
 
   /**
-   * [sequences · heads · places]: for each place of attention's layout the row that fills it, where
-   * the packed tokens [tokens, heads · width] are seen as rows [tokens · heads, width].
+   * For each place of attention's layout the packed row that fills it, [sequences · heads ·
+   * places]. The rows are those of the packed tokens [tokens, heads · width] viewed as [tokens ·
+   * heads, width].
    */
   long[] padFrom(int heads) {
     int places = places();
@@ -78,7 +83,7 @@ public record TokenBatch(long[][] ids) {
     for (long[] sequence : ids) {
       for (int head = 0; head < heads; head++) {
         for (int i = 0; i < places; i++) {
-          // Padding repeats the sequence's first row; the mask keeps it from every sum.
+          // Padding repeats the sequence's first row. The mask excludes it from every sum.
           long token = start + (i < sequence.length ? i : 0);
           rows[at++] = token * heads + head;
         }
@@ -88,7 +93,10 @@ public record TokenBatch(long[][] ids) {
     return rows;
   }
 
-  /** [tokens · heads]: the inverse of {@link #padFrom}: for each packed row its place. */
+  /**
+   * For each packed row its place in attention's layout, [tokens · heads]: the inverse of {@link
+   * #padFrom}.
+   */
   long[] packFrom(int heads) {
     int places = places();
     long[] rows = new long[tokens() * heads];
@@ -103,7 +111,10 @@ public record TokenBatch(long[][] ids) {
     return rows;
   }
 
-  /** [sequences · heads, 1, places]: 0 at real tokens, a number far below any score at padding. */
+  /**
+   * The mask of attention, [sequences · heads, 1, places]: 0 at real tokens, far below any score at
+   * padding.
+   */
   float[] maskBias(int heads) {
     int places = places();
     float[] bias = new float[sequences() * heads * places];
@@ -118,7 +129,10 @@ public record TokenBatch(long[][] ids) {
     return bias;
   }
 
-  /** [sequences, tokens]: row s weighs the rows of sequence s, so that the product pools them. */
+  /**
+   * The pooling weights, [sequences, tokens]: row s holds the weights of the tokens of sequence s.
+   * The product with the hidden states [tokens, hidden] is the pooled vectors.
+   */
   float[] pooling(Pooling how) {
     int tokens = tokens();
     float[] weights = new float[sequences() * tokens];

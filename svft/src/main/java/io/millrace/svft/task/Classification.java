@@ -6,8 +6,9 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * One label of several. Outputs are logits; the loss is the cross-entropy of their softmax, in
- * nats; the score is accuracy. A label not seen before grows the head by a row.
+ * Classification: each example has one of several labels. The outputs are logits. The loss is the
+ * cross-entropy of their softmax, in nats. The score is accuracy. A new label adds a row to the
+ * head.
  */
 public record Classification() implements Task {
   @Override
@@ -43,7 +44,7 @@ public record Classification() implements Task {
     return best;
   }
 
-  /** Softmax of the logits. */
+  /** The softmax of the logits. */
   @Override
   public double[] probabilities(float[] outputs) {
     double max = Double.NEGATIVE_INFINITY;

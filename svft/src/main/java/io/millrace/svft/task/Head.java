@@ -2,11 +2,14 @@ package io.millrace.svft.task;
 
 import java.util.Arrays;
 
-/** Layout of a classification head: [labels, hidden + 1], each row its weights, then its bias. */
+/**
+ * The layout of a head, [labels, hidden + 1], row-major: each row holds a label's weights, then its
+ * bias.
+ */
 public final class Head {
   private Head() {}
 
-  /** [labels, hidden]. */
+  /** Copies the weights of a head, [labels, hidden]. */
   public static float[] weights(float[] head, int hidden) {
     int labels = head.length / (hidden + 1);
     float[] weights = new float[labels * hidden];
@@ -16,7 +19,7 @@ public final class Head {
     return weights;
   }
 
-  /** [labels]. */
+  /** Copies the biases of a head, [labels]. */
   public static float[] biases(float[] head, int hidden) {
     float[] biases = new float[head.length / (hidden + 1)];
     for (int i = 0; i < biases.length; i++) {
@@ -25,7 +28,7 @@ public final class Head {
     return biases;
   }
 
-  /** A row-major [rows, width], row by row. */
+  /** Splits a row-major array [rows, width] into its rows. */
   public static float[][] rows(float[] flat, int width) {
     float[][] rows = new float[flat.length / width][];
     for (int i = 0; i < rows.length; i++) {
@@ -34,7 +37,10 @@ public final class Head {
     return rows;
   }
 
-  /** The inverse of {@link #weights} and {@link #biases}. */
+  /**
+   * Joins weights [labels, hidden] and biases [labels] into a head: the inverse of {@link #weights}
+   * and {@link #biases}.
+   */
   public static float[] join(float[] weights, float[] biases, int hidden) {
     float[] head = new float[biases.length * (hidden + 1)];
     for (int i = 0; i < biases.length; i++) {

@@ -5,53 +5,54 @@ import java.util.Collection;
 import java.util.List;
 
 /**
- * What a model is trained to answer: its labels, its loss, its score, and what a prediction is.
+ * A task: what a model is trained to answer. It defines the labels, the loss, the score and the
+ * prediction.
  *
- * <p>The head gives one output per label. The loss and its gradient are a piece of the engine's
- * program, {@link #program}; a task says what that piece compares the outputs with.
+ * <p>The head gives one output per label. A piece of the engine's program, {@link #program},
+ * computes the loss and its gradient. The task gives it the targets.
  */
 public sealed interface Task extends Serializable permits Classification {
 
-  /** Its name. */
+  /** The task's name. */
   String id();
 
   /** The piece of the engine's program that computes the head, the loss and their gradients. */
   String program();
 
   /**
-   * The labels after a batch.
+   * Adds the new labels of a batch.
    *
-   * @param known those before it, in the order of the head's rows
-   * @param answers the batch's
-   * @return {@code known}, then what is new in the order of first appearance
+   * @param known the labels before the batch, in the order of the head's rows
+   * @param answers the answers in the batch
+   * @return {@code known}, then the new labels in the order of first appearance
    */
   List<String> labels(List<String> known, Collection<String> answers);
 
   /**
-   * Writes what the loss compares one example's outputs with.
+   * Writes the target of one example, with which the loss compares its outputs.
    *
    * @param labels in the order of the head's rows
-   * @param answer the example's
-   * @param share the example's part of the batch's loss; the shares of a batch add up to 1
-   * @param target [examples, labels], row-major, zero
-   * @param row the example's
+   * @param answer the example's answer
+   * @param share the example's share of the batch's loss; the shares of a batch sum to 1
+   * @param target [examples, labels], row-major; this example's row is zero on entry
+   * @param row index of the example
    */
   void target(List<String> labels, String answer, float share, float[] target, int row);
 
   /**
-   * The answer that a model gives.
+   * The model's answer.
    *
    * @param outputs one per label
-   * @param known how many of the labels, from the first, may be the answer
-   * @return index of the label; of equally good ones the first; −1 where none is known
+   * @param known the number of labels, from the first, that may be the answer
+   * @return index of the best label, the first among equally good ones; −1 if {@code known} is 0
    */
   int answer(float[] outputs, int known);
 
   /**
-   * How likely each label is, by the model.
+   * The model's probability of each label.
    *
    * @param outputs one per label
-   * @return one per label
+   * @return one probability per label
    */
   double[] probabilities(float[] outputs);
 }
