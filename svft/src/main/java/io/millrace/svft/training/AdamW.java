@@ -1,8 +1,8 @@
 package io.millrace.svft.training;
 
 /**
- * AdamW (Loshchilov and Hutter, 2019, arXiv 1711.05101, algorithm 2), on the Java side: Java's
- * arithmetic is the same on every machine, and the numbers live in keyed state anyway.
+ * AdamW (Loshchilov and Hutter, 2019, arXiv 1711.05101, algorithm 2), implemented in Java: Java's
+ * arithmetic is the same on every machine, and keyed state holds the values as Java arrays.
  */
 final class AdamW {
   private final TrainingSettings settings;
@@ -12,13 +12,16 @@ final class AdamW {
   }
 
   /**
-   * One update, in place, of the parameters in [from, to).
+   * Updates the parameters in [from, to) in place.
    *
+   * @param parameters values and moments
    * @param gradient [parameters' size]
-   * @param step which update of these values it is, from 1
-   * @param rate learning rate
-   * @param shares the part of the rate that each value moves by; empty where all values move by the
-   *     whole
+   * @param from the first index
+   * @param to the index after the last
+   * @param step number of this update of these values, from 1
+   * @param rate the learning rate
+   * @param shares the share of the rate for each value [parameters' size]; empty if the rate
+   *     applies to all values
    */
   void update(
       Parameters parameters,

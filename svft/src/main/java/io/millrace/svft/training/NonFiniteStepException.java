@@ -1,6 +1,9 @@
 package io.millrace.svft.training;
 
-/** A batch whose loss or gradient is infinite or not a number; the state is as it was before. */
+/**
+ * Thrown for a batch whose loss, gradient or update is infinite or not a number. The state is
+ * unchanged.
+ */
 public final class NonFiniteStepException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

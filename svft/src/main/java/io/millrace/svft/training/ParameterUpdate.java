@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.concurrent.Callable;
 
 /**
- * What a step does with its gradients: clip them, move the adapter's and the head's parameters by
- * AdamW at the rates of the schedule, or, while a gradient pattern scores, add up scores and choose
- * positions.
+ * Applies the gradients of a step: clips them, and updates the parameters of adapter and head by
+ * AdamW at the scheduled learning rates. While a gradient pattern has not chosen its positions, it
+ * sums the pattern's scores and then chooses the positions, instead of updating the adapter.
  */
 final class ParameterUpdate {
   private static final float[] NO_SHARES = {};
@@ -25,7 +25,7 @@ final class ParameterUpdate {
   private final SliceThreads threads;
 
   /**
-   * @param hidden width of the encoder: a row of the head has one value more
+   * @param hidden width of the encoder; a row of the head has {@code hidden + 1} values
    */
   ParameterUpdate(
       TrainingSettings settings, AdapterLayout layout, int hidden, SliceThreads threads) {
@@ -37,9 +37,12 @@ final class ParameterUpdate {
   }
 
   /**
-   * The state after a step. Gradients are clipped in place.
+   * Computes the state after a step. Clips the gradients in place.
    *
-   * @throws NonFiniteStepException where a value of it is not finite
+   * @param state the state before the step, which stays unchanged
+   * @param gradients of the batch
+   * @param examples number of examples in the batch
+   * @throws NonFiniteStepException if a value of the new state is not finite
    */
   TrainingState of(TrainingState state, Trainer.Gradients gradients, int examples) {
     long step = state.steps() + 1;
@@ -60,7 +63,7 @@ final class ParameterUpdate {
       }
     } else {
       clip(gradients.values());
-      // A gradient pattern's values exist from the step after their positions were chosen.
+      // The values of a gradient pattern exist from the step after the choice of positions.
       boolean scored = state.method().sparsity().filter(Pattern::needsGradients).isPresent();
       long updates = scored ? step - settings.scoringSteps() : step;
       double rate = settings.learningRate() * warmup(step) * decay(step);
@@ -84,12 +87,12 @@ final class ParameterUpdate {
         state.examples() + examples);
   }
 
-  /** Whether a gradient pattern still adds up scores. */
+  /** Whether a gradient pattern has not yet chosen its positions. */
   private static boolean choosesPositions(TrainingState state) {
     return state.adapter().size() == 0 && state.scores().length > 0;
   }
 
-  /** Every value is updated by itself, so threads may share them. */
+  /** Updates the adapter on all threads. Each value is updated independently of the others. */
   private void updateAdapter(
       Parameters adapter, float[] gradient, long step, double rate, float[] shares) {
     List<Callable<Void>> tasks = new ArrayList<>();
@@ -105,7 +108,7 @@ final class ParameterUpdate {
     threads.run(tasks);
   }
 
-  /** A row's bias correction counts the row's own updates, not those before it existed. */
+  /** Updates the head. The bias correction of a row counts the updates since the row was added. */
   private void updateHead(Parameters head, float[] gradient, TrainingState state, long step) {
     int row = hidden + 1;
     double rate = settings.headLearningRate() * warmup(step);

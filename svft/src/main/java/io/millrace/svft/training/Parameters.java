@@ -4,16 +4,16 @@ import io.millrace.svft.tensor.Floats;
 import java.util.Arrays;
 
 /**
- * Trained values with AdamW's moments of them. The arrays are not copied.
+ * Trained values and AdamW's moments of their gradients. The arrays are not copied.
  *
  * @param values [size]
- * @param firstMoment [size]: the mean of the gradients
- * @param secondMoment [size]: the mean of their squares
+ * @param firstMoment [size]: exponential moving average of the gradients
+ * @param secondMoment [size]: exponential moving average of the squared gradients
  */
 public record Parameters(float[] values, float[] firstMoment, float[] secondMoment) {
 
   /**
-   * @throws IllegalArgumentException where the arrays differ in length
+   * @throws IllegalArgumentException if the arrays differ in length
    */
   public Parameters {
     if (firstMoment.length != values.length || secondMoment.length != values.length) {
@@ -23,12 +23,12 @@ public record Parameters(float[] values, float[] firstMoment, float[] secondMome
     }
   }
 
-  /** Values that no step has moved yet. */
+  /** Values before their first update: the moments are zero. */
   public static Parameters initial(float[] values) {
     return new Parameters(values, new float[values.length], new float[values.length]);
   }
 
-  /** These, followed by zeros up to a size. */
+  /** A copy, extended by zeros to a size. */
   Parameters grownTo(int size) {
     return new Parameters(
         Arrays.copyOf(values, size),
@@ -47,7 +47,7 @@ public record Parameters(float[] values, float[] firstMoment, float[] secondMome
         && Floats.allFinite(secondMoment);
   }
 
-  /** How many values there are. */
+  /** The number of values. */
   public int size() {
     return values.length;
   }

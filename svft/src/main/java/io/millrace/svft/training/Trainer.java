@@ -21,11 +21,12 @@ import java.util.List;
 import java.util.concurrent.Callable;
 
 /**
- * Takes training steps: predict, then train (prequential evaluation; Dawid, 1984).
+ * Takes training steps. Each step predicts the batch first and then trains on it (prequential
+ * evaluation; Dawid, 1984).
  *
- * <p>A step is a function of state, batch and settings alone. The forward pass that yields the loss
- * has already scored the batch, so the prequential accuracy costs nothing extra. Any number of
- * threads may take steps, each with its own states, on one {@link BaseModel}.
+ * <p>A step is a function of state, batch, settings and base model alone. The forward pass that
+ * computes the loss also scores the batch, so the prequential accuracy costs nothing extra. Any
+ * number of threads may take steps on one {@link BaseModel}, each with its own states.
  */
 public final class Trainer implements AutoCloseable {
   private final BaseModel base;
@@ -36,7 +37,8 @@ public final class Trainer implements AutoCloseable {
   private final ParameterUpdate update;
 
   /**
-   * @param threads how many threads share a step's work; the result does not depend on it
+   * @param threads the number of threads that share the work of a step; the result does not depend
+   *     on it
    */
   public Trainer(BaseModel base, TrainingSettings settings, int threads) {
     this.base = base;
@@ -47,7 +49,7 @@ public final class Trainer implements AutoCloseable {
     this.update = new ParameterUpdate(settings, layout, base.config().hidden(), this.threads);
   }
 
-  /** The state a new domain starts from. */
+  /** The state of a new domain. */
   public TrainingState initialState() {
     AdapterMethod method = settings.method();
     if (method.sparsity().filter(Pattern::needsGradients).isPresent()) {
@@ -59,9 +61,13 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
-   * Scores a batch, then trains on it. Labels not seen before grow the head by zero rows.
+   * Scores a batch, then trains on it. Each new label adds a zero row to the head.
    *
-   * @throws NonFiniteStepException where loss, gradient or update is not finite
+   * @param before the state before the step, which stays unchanged
+   * @param batch at least one example
+   * @throws IllegalArgumentException if the batch is empty, or the state has another adapter method
+   *     than the settings
+   * @throws NonFiniteStepException if the loss, the gradient or the update is not finite
    */
   public StepResult step(TrainingState before, List<TrainingExample> batch) {
     if (batch.isEmpty()) {
@@ -84,19 +90,23 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
+   * The loss of a batch and its gradients.
+   *
+   * @param loss weighted mean cross-entropy, in nats
    * @param logits [batch, labels]
-   * @param values gradient of the adapter's values, or, while positions are to be chosen, of all of
-   *     M; empty under head
-   * @param head [labels, hidden + 1]
+   * @param values gradient of the adapter's values; of all entries of M while a gradient pattern
+   *     has not yet chosen positions; empty for the method head
+   * @param head gradient of the head, [labels, hidden + 1]
    */
   public record Gradients(double loss, float[][] logits, float[] values, float[] head) {}
 
   /**
-   * Scores a batch and takes its gradients, before the update.
+   * Scores a batch and computes its gradients, without an update.
    *
-   * @param state whose labels include the batch's
-   * @param ids per example its token ids
-   * @throws NonFiniteStepException where loss or gradient is not finite
+   * @param state its labels must include those of the batch
+   * @param batch the examples
+   * @param ids the token ids of each example
+   * @throws NonFiniteStepException if the loss or a gradient is not finite
    */
   public Gradients gradients(TrainingState state, List<TrainingExample> batch, long[][] ids) {
     int hidden = base.config().hidden();
@@ -135,7 +145,7 @@ public final class Trainer implements AutoCloseable {
     return gradients;
   }
 
-  /** What one slice adds to the batch; its arrays may be changed. */
+  /** The contribution of one slice to the batch. Its arrays may be changed. */
   private record Part(
       float[][] logits, double loss, float[] headWeight, float[] headBias, float[] values) {}
 
@@ -154,7 +164,7 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  /** Adds the slices up in their order, so that the sum's bits depend on nothing else. */
+  /** Sums the slices in their order, so that the bits of the sum do not depend on the threads. */
   private Gradients sum(List<Part> parts, List<int[]> slices, int examples, AdaptedModel model) {
     Part sum = parts.get(0);
     double loss = sum.loss();
@@ -183,7 +193,12 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  /** The state after a step with these gradients, which are clipped in place. */
+  /**
+   * Computes the state after a step with the given gradients, which it clips in place.
+   *
+   * @param examples number of examples in the batch
+   * @throws NonFiniteStepException if a value of the new state is not finite
+   */
   public TrainingState update(TrainingState state, Gradients gradients, int examples) {
     return update.of(state, gradients, examples);
   }
@@ -197,7 +212,10 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  /** A row added for this batch is no prediction, so only labels known before compete. */
+  /**
+   * Compares predictions with labels. A row added for this batch has not been trained, so only the
+   * labels known before compete.
+   */
   private boolean[] score(
       float[][] logits, int known, TrainingState state, List<TrainingExample> batch) {
     boolean[] correct = new boolean[logits.length];
@@ -208,7 +226,7 @@ public final class Trainer implements AutoCloseable {
     return correct;
   }
 
-  /** Waits for a step that still runs, so that the base model may be closed afterwards. */
+  /** Waits for a running step, at most a minute. The base model may be closed afterwards. */
   @Override
   public void close() {
     threads.close();

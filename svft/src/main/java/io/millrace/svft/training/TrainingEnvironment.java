@@ -31,29 +31,30 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What the bits of a training step may depend on besides stream, settings and base model: programs,
- * processor, and what tells kernels which code to choose.
+ * Describes what the bits of a training step may depend on besides the stream, the settings and the
+ * base model: programs, the processor, and everything by which kernels choose their code.
  *
  * <table>
  * <caption>Keys</caption>
  * <tr><td>{@code millrace}, {@code djl}, {@code libtorch}, {@code tokenizers}
- *     <td>their versions; libtorch's with the build's
- *     date and flavor, or the size of the one in PYTORCH_LIBRARY_PATH
- * <tr><td>{@code program} <td>the start of the SHA-256 of the TorchScript program of a step
+ *     <td>versions; that of libtorch with the build's date and flavor, or with the size of the
+ *     library in PYTORCH_LIBRARY_PATH
+ * <tr><td>{@code program}
+ *     <td>the first 8 digits of the SHA-256 of the source text of a step's TorchScript program
  * <tr><td>{@code java} <td>vendor, virtual machine, version
- * <tr><td>{@code os}, {@code glibc} <td>name, architecture, version; glibc only where it is found
+ * <tr><td>{@code os}, {@code glibc} <td>name, architecture, version; glibc only if it is found
  * <tr><td>{@code processor}, {@code processorFeatures}, {@code processorCaches}
- *     <td>the first processor, which of its features kernels choose by, and its caches; empty where
- *     Linux tells nothing
- * <tr><td>{@code cpuCapability} <td>the instruction set that PyTorch's own kernels run with
+ *     <td>the first processor, its features by which kernels choose their code, and its caches;
+ *     empty if Linux does not state them
+ * <tr><td>{@code cpuCapability} <td>the instruction set that PyTorch chose for its own kernels
  * <tr><td>{@code kernel.*}
- *     <td>per group of kernels on the device, the start of a hash of what they give for fixed
- *     inputs: different digits, different bits
+ *     <td>for each group of kernels on the device, the first digits of a hash of their results for
+ *     fixed inputs; different digits mean different bits
  * <tr><td>{@code env.*}
- *     <td>environment variables that change kernels; of a value that is long or holds a path,
- * a hash
- * <tr><td>{@code device} <td>cpu, or gpu with its compute capability
- * <tr><td>{@code threads} <td>that share a step
+ *     <td>environment variables that affect kernels; a value that is long or contains a path is
+ *     replaced by a hash
+ * <tr><td>{@code device} <td>cpu, or gpu with its compute capability and CUDA version
+ * <tr><td>{@code threads} <td>the number of threads that share a step
  * </table>
  */
 public final class TrainingEnvironment {
@@ -63,7 +64,8 @@ public final class TrainingEnvironment {
               + "|NVIDIA_TF32_OVERRIDE|GLIBC_TUNABLES|LD_PRELOAD");
   private static final int LONGEST_VALUE = 64;
 
-  // TrainingEnvironmentTest and DeterminismTest hold it; Java's arithmetic is strict since 17.
+  // Entries that do not affect bits, as TrainingEnvironmentTest and DeterminismTest check. Java's
+  // arithmetic is strict since version 17.
   private static final Set<String> HARMLESS =
       Set.of(
           "java",
@@ -78,10 +80,12 @@ public final class TrainingEnvironment {
   private TrainingEnvironment() {}
 
   /**
-   * This process's, of steps on that device shared by so many threads. The first call for a device
-   * takes a moment, later ones nothing.
+   * Describes this process. The first call for a device runs the kernels once; later calls use the
+   * cached description.
    *
-   * @return by key, one line of text each; names no host, user or path
+   * @param device the device of the steps
+   * @param threads the number of threads that share a step
+   * @return the entries by key, one line of text each, without names of hosts, users or paths
    */
   public static SortedMap<String, String> describe(Device device, int threads) {
     SortedMap<String, String> entries =
@@ -91,7 +95,7 @@ public final class TrainingEnvironment {
   }
 
   private static SortedMap<String, String> describe(Device device) {
-    // First of all, since it loads the libraries that the rest asks about.
+    // Runs first, because it loads the libraries that the entries below describe.
     KernelProbe probe = KernelProbe.on(device);
     SortedMap<String, String> entries = new TreeMap<>();
     entries.put("millrace", property("/io/millrace/svft/training/build.properties", "version"));
@@ -116,7 +120,7 @@ public final class TrainingEnvironment {
     return entries;
   }
 
-  /** Those of a process's environment variables that change kernels. */
+  /** The environment variables of a process that affect kernels. */
   static SortedMap<String, String> variables(Map<String, String> environment) {
     SortedMap<String, String> found = new TreeMap<>();
     environment.forEach(
@@ -134,9 +138,9 @@ public final class TrainingEnvironment {
   }
 
   /**
-   * The entries that two environments do not share, in the order of their keys, as {@code
-   * "cpuCapability: recorded AVX512, here AVX2"}. Of those that {@linkplain #reachesBits cannot
-   * change bits} the line says so.
+   * The entries in which two environments differ, in the order of their keys, such as {@code
+   * "cpuCapability: recorded AVX512, here AVX2"}. The line of an entry that {@linkplain
+   * #reachesBits cannot change bits} says so.
    */
   public static List<String> differences(Map<String, String> recorded, Map<String, String> here) {
     Set<String> keys = new TreeSet<>(recorded.keySet());
@@ -162,12 +166,15 @@ public final class TrainingEnvironment {
     return value.isEmpty() ? "empty" : value;
   }
 
-  /** Whether a difference in that entry may change a step's bits. */
+  /** Whether a difference in an entry may change the bits of a step. */
   public static boolean reachesBits(String key) {
     return !HARMLESS.contains(key);
   }
 
-  /** DJL loads the libtorch of its own jars, unless it is told of another. */
+  /**
+   * The version of libtorch. DJL loads the libtorch in its own jars, unless PYTORCH_LIBRARY_PATH
+   * names another.
+   */
   private static String libtorch() {
     Platform bundled = Platform.detectPlatform("pytorch");
     if (Utils.getEnvOrSystemProperty("PYTORCH_LIBRARY_PATH") == null) {
@@ -207,7 +214,10 @@ public final class TrainingEnvironment {
     return properties.getProperty(name);
   }
 
-  /** The first processor's, as Linux tells them: MKL may cut products to their size. */
+  /**
+   * The data caches of the first processor, as Linux states them. MKL may choose the blocks of
+   * products by their size.
+   */
   static String caches(Path directory) {
     List<String> caches = new ArrayList<>();
     for (int i = 0; Files.isDirectory(directory.resolve("index" + i)); i++) {
@@ -222,14 +232,14 @@ public final class TrainingEnvironment {
     return String.join(" ", caches);
   }
 
-  /** What the C library that this process runs on says of itself; empty where it is another. */
+  /** The version of glibc that this process has loaded; empty if it has none. */
   private static String glibc() {
     return mapped("libc(\\.so\\.6|-[\\d.]+\\.so)")
         .map(TrainingEnvironment::glibcVersion)
         .orElse("");
   }
 
-  /** The first library in this process's memory whose file is called so. */
+  /** The first library mapped by this process whose file name matches a regular expression. */
   private static Optional<Path> mapped(String name) {
     return lines(Path.of("/proc/self/maps")).stream()
         .filter(line -> line.matches("[^/]*/(.*/)?" + name))

@@ -6,26 +6,25 @@ import io.millrace.svft.task.Task;
 import java.io.Serializable;
 
 /**
- * What one training step depends on besides state and batch.
+ * The settings of training: what a step depends on besides the base model, the state and the batch.
  *
  * @param task what the model is trained to answer
- * @param method what is trained beside the head
- * @param learningRate AdamW's, for the adapter's values
- * @param headLearningRate AdamW's, for the head
- * @param beta1 decay of the first moment
- * @param beta2 decay of the second moment
- * @param epsilon added to the root of the second moment
- * @param weightDecay decoupled, as in AdamW; it pulls M towards zero, that is towards the base
- *     model
- * @param warmupSteps steps over which both rates rise linearly from zero
- * @param decaySteps the adapter's rate falls with the inverse square root of the steps taken: by
- *     {@code 1 / √(1 + steps / decaySteps)}; 0 keeps it as it is
- * @param decayFloor the part of the rate that it never falls below, so that a model goes on
- *     learning however old the stream
- * @param maxGradientNorm gradients of the adapter and of the head are scaled down, each as a whole,
- *     to this Euclidean norm; 0 leaves them as they are
- * @param scoringSteps steps over which a gradient pattern sums |∂L/∂M| before it chooses M's
- *     positions; until then the head is trained alone
+ * @param method what is trained besides the head
+ * @param learningRate AdamW's learning rate for the adapter's values
+ * @param headLearningRate AdamW's learning rate for the head
+ * @param beta1 decay rate of the first moment
+ * @param beta2 decay rate of the second moment
+ * @param epsilon added to the square root of the second moment
+ * @param weightDecay decoupled weight decay, as in AdamW; it pulls M towards zero, that is, towards
+ *     the base model
+ * @param warmupSteps number of steps over which both rates rise linearly from zero; 0 for none
+ * @param decaySteps the adapter's rate is multiplied by {@code 1 / √(1 + steps / decaySteps)},
+ *     where steps counts the steps taken before; 0 for no decay
+ * @param decayFloor lower bound of that factor, so that a model keeps learning in a long stream
+ * @param maxGradientNorm the gradient of the adapter and the gradient of the head are each scaled
+ *     down to at most this Euclidean norm; 0 for no clipping
+ * @param scoringSteps number of steps over which a gradient pattern sums |∂L/∂M| before it chooses
+ *     M's positions; until then only the head is trained
  */
 public record TrainingSettings(
     Task task,
@@ -43,13 +42,19 @@ public record TrainingSettings(
     int scoringSteps)
     implements Serializable {
 
+  /**
+   * @throws IllegalArgumentException if {@code scoringSteps} is below 1
+   */
   public TrainingSettings {
     if (scoringSteps < 1) {
       throw new IllegalArgumentException("scoringSteps is " + scoringSteps + ", below 1");
     }
   }
 
-  /** The defaults. They were not tuned to one stream: docs/performance.md tells what was tried. */
+  /**
+   * The default settings for a method. They are not tuned to one stream: docs/performance.md
+   * describes the experiments.
+   */
   public static TrainingSettings defaults(AdapterMethod method) {
     return new TrainingSettings(
         new Classification(),

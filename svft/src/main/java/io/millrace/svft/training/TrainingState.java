@@ -14,21 +14,22 @@ import java.util.Collection;
 import java.util.List;
 
 /**
- * Everything a training step reads and writes for one domain. A value: steps return a new one.
+ * The training state of one domain: everything that a step reads and writes. A step returns a new
+ * state and leaves the old one unchanged.
  *
- * @param method what is trained beside the head
+ * @param method what is trained besides the head
  * @param labels in the order of the head's rows
- * @param labelBornAtStep per label, how many steps had been taken when its row was added
- * @param positions where M's values lie, as flat row-major places, for a pattern that cannot tell
- *     from its settings: random, top-k, gradient; else empty
- * @param scores of a gradient pattern: while positions are still to be chosen, per adapted weight
- *     [n, n], the magnitudes of ∂L/∂M summed so far; then, per value, the share of the rate that it
- *     moves by. Of other patterns empty
- * @param adapter the adapter's trainable values, weight after weight; empty while positions are to
- *     be chosen
- * @param head [labels, hidden + 1]: per label its weights, then its bias
- * @param steps steps taken
- * @param examples examples trained on
+ * @param labelBornAtStep for each label, the number of steps taken before its row was added
+ * @param positions flat row-major positions of M's values, weight after weight, for a pattern
+ *     without a closed form (random, top-k, gradient); otherwise empty
+ * @param scores for a gradient pattern that has not yet chosen positions, per adapted weight [n,
+ *     n], |∂L/∂M| summed over the steps so far; after the choice, the share of the learning rate
+ *     for each value; for other patterns empty
+ * @param adapter the adapter's trainable values, weight after weight, and their moments; empty
+ *     while a gradient pattern has not yet chosen positions
+ * @param head [labels, hidden + 1]: per label its weights, then its bias; and the moments
+ * @param steps number of steps taken
+ * @param examples number of examples trained on
  */
 public record TrainingState(
     AdapterMethod method,
@@ -41,7 +42,14 @@ public record TrainingState(
     long steps,
     long examples) {
 
-  /** The state before the first step: the model is the base model. */
+  /**
+   * The state before the first step, without labels.
+   *
+   * @param method what is trained besides the head
+   * @param positions see {@link #positions}
+   * @param scores see {@link #scores}
+   * @param values the initial values of the adapter
+   */
   public static TrainingState initial(
       AdapterMethod method, int[] positions, float[] scores, float[] values) {
     return new TrainingState(
@@ -57,9 +65,12 @@ public record TrainingState(
   }
 
   /**
-   * This state with a zero row in the head for every label that a task adds; nothing else changes.
+   * Adds a zero row to the head for every new label. Nothing else changes.
    *
-   * @param answers the batch's
+   * @param task determines the new labels and their order
+   * @param answers the answers in the batch
+   * @param hidden width of the encoder
+   * @return this state if no label is new
    */
   public TrainingState withLabels(Task task, Collection<String> answers, int hidden) {
     List<String> all = task.labels(labels, answers);
@@ -80,7 +91,14 @@ public record TrainingState(
         examples);
   }
 
-  /** The adapter that this state holds, as a version. */
+  /**
+   * The adapter of this state as a version. It shares the arrays of this state.
+   *
+   * @param base the base model that it was trained on
+   * @param domain the domain's name
+   * @param version from 1
+   * @param parentSha256 SHA-256 of the previous version; empty for version 1
+   */
   public Adapter toAdapter(BaseModel base, String domain, long version, String parentSha256) {
     return new Adapter(
         domain,
@@ -99,7 +117,9 @@ public record TrainingState(
         examples);
   }
 
-  /** SHA-256 over every field: equal for two states only where all their bits are. */
+  /**
+   * SHA-256 over all components. Two states have the same hash only if all their bits are equal.
+   */
   public String sha256() {
     MessageDigest digest = Sha256.digest();
     text(digest, method.spec());
