@@ -1,21 +1,21 @@
-# Softmax attention of every sequence over itself. Tokens lie packed, one row each; attention works
-# in a padded layout, of which
+# Scaled dot-product attention (Vaswani et al., 2017, arXiv 1706.03762, equation 1) of each sequence
+# over itself. Tokens are packed, one row each. Attention computes in a padded layout, described by
 #
-#   pad  [B*h*L]      the packed row that fills each place
-#   pack [T*h]        the place that holds each packed row
+#   pad  [B*h*L]      for each place the packed row that fills it
+#   pack [T*h]        for each packed row its place
 #   mask [B*h, 1, L]  0 at tokens, far below any score at padding
 #
 # T tokens, B sequences, h heads of width d, L places per sequence, H = h d.
 
-# [T, H] to [B*h, L, d].
+# From packed [T, H] to padded [B*h, L, d].
 def padded(x: Tensor, pad: Tensor, mask: Tensor, d: int) -> Tensor:
   return torch.view(torch.index_select(torch.view(x, [-1, d]), 0, pad), [torch.size(mask, 0), torch.size(mask, 2), d])
 
-# [B*h, L, d] to [T, H].
+# From padded [B*h, L, d] to packed [T, H].
 def packed(x: Tensor, pack: Tensor, d: int, T: int, H: int) -> Tensor:
   return torch.view(torch.index_select(torch.view(x, [-1, d]), 0, pack), [T, H])
 
-# The context [T, H], and q, k, v, p as the backward pass needs them.
+# Returns the context [T, H], and q, k, v and the probabilities p, padded, for the backward pass.
 def forward(q: Tensor, k: Tensor, v: Tensor, pad: Tensor, pack: Tensor, mask: Tensor, heads: int) -> Tuple[Tensor, List[Tensor]]:
   T = torch.size(q, 0)
   H = torch.size(q, 1)
@@ -28,7 +28,7 @@ def forward(q: Tensor, k: Tensor, v: Tensor, pad: Tensor, pack: Tensor, mask: Te
   context = __torch__.attention.packed(torch.bmm(p, v), pack, d, T, H)
   return (context, [q, k, v, p])
 
-# The gradients of q, k and v, each [T, H].
+# Returns the gradients of q, k and v, each [T, H].
 def backward(dcontext: Tensor, saved: List[Tensor], pad: Tensor, pack: Tensor, heads: int) -> Tuple[Tensor, Tensor, Tensor]:
   T = torch.size(dcontext, 0)
   H = torch.size(dcontext, 1)

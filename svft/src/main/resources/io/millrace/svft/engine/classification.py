@@ -3,8 +3,8 @@
 #   head   weight [labels, H], bias [labels]
 #   target [B, labels]: each example's share of the loss at its label, zero elsewhere
 
-# Logits [B, labels], the loss [], the gradients of the head's weight and bias, and the gradient
-# of the logits.
+# Returns [logits [B, labels], loss [], gradients of the head's weight and bias], and the gradient
+# of the logits [B, labels].
 def step(pooled: Tensor, head: List[Tensor], target: Tensor) -> Tuple[List[Tensor], Tensor]:
   logits = torch.addmm(head[1], pooled, torch.t(head[0]))
   logp = torch.log_softmax(logits, -1)
@@ -12,6 +12,6 @@ def step(pooled: Tensor, head: List[Tensor], target: Tensor) -> Tuple[List[Tenso
   dlogits = torch.sub(torch.mul(torch.exp(logp), torch.sum(target, [1], True)), target)
   return ([logits, loss, torch.mm(torch.t(dlogits), pooled), torch.sum(dlogits, [0])], dlogits)
 
-# The gradient of the pooled vectors [B, H].
+# Returns the gradient of the pooled vectors [B, H].
 def backward(dlogits: Tensor, head: List[Tensor]) -> Tensor:
   return torch.mm(dlogits, head[0])

@@ -1,25 +1,25 @@
-# The encoder of the BERT family, forward and backward, in the form in which a TorchScript archive
-# holds source text: typed, and without Python's imports. TorchScript.java packs it; Encoder.java
-# calls it. It is composed of the pieces linear, attention, feed_forward, norm, pooling and
-# classification, which lie beside it.
+# The encoder of the BERT family, forward and backward. This is the source text of a TorchScript
+# archive: typed, and without Python's imports. TorchScript.java packs it, Encoder.java calls it.
+# The encoder is composed of the pieces linear, attention, feed_forward, norm, pooling and
+# classification in this directory.
 #
-# A slice of a batch lies packed: its real tokens, one row each, one sequence after the other.
-# T tokens, B sequences, h heads, L places per sequence in attention's padded layout.
+# A slice of a batch is packed: it holds the real tokens only, one row each, one sequence after the
+# other. T tokens, B sequences, h heads, L places per sequence in attention's padded layout.
 #
 #   batch      ids [T], positions [T], pad [B*h*L], pack [T*h], mask [B*h, 1, L], pooling [B, T]
 #   embeddings words [vocabulary, H], positions [rows, H], norm weight [H], norm bias [H]
 #   norms      per layer: attention norm weight and bias, output norm weight and bias
-#   linears    per linear weight, six a layer (query, key, value, attention output, intermediate,
-#              output), the tensors that its kind names: see linear.py
-#   lows       per linear weight, its low-rank term: see linear.py
+#   linears    for each linear weight, six per layer (query, key, value, attention output,
+#              intermediate, output), the tensors of its kind: see linear.py
+#   lows       for each linear weight, its low-rank term: see linear.py
 class Encoder(Module):
   __parameters__ = []
   __buffers__ = []
   training : bool
 
-  # The last hidden states [T, H]. What the backward pass needs is kept where keep is set, ten
-  # lists a layer: query's, key's, value's, attention output's, attention's, the attention norm's,
-  # three of the feed-forward block, the output norm's.
+  # Returns the last hidden states [T, H]. If keep is set, appends to kept the tensors that the
+  # backward pass needs, ten lists per layer: of query, key, value, attention output, attention, the
+  # attention norm, three of the feed-forward block, and the output norm.
   def forward(self: __torch__.Encoder, batch: List[Tensor], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], keep: bool, kept: List[List[Tensor]]) -> Tensor:
     x = torch.embedding(embeddings[0], batch[0])
     x = torch.add_(x, torch.embedding(embeddings[1], batch[1]))
@@ -48,13 +48,13 @@ class Encoder(Module):
         _10 = torch.append(kept, sm)
     return x
 
-  # One vector per sequence [B, H].
+  # Returns one vector per sequence [B, H].
   def embed(self: __torch__.Encoder, batch: List[Tensor], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]]) -> Tensor:
     x = (self).forward(batch, heads, eps, embeddings, norms, kinds, linears, lows, False, annotate(List[List[Tensor]], []))
     return __torch__.pooling.forward(batch[5], x)
 
-  # The gradients of the linear weights in their order, each flat. Below the weight with index
-  # lowest nothing is computed.
+  # Returns the gradients of the linear weights in their order, flat. Computes nothing below the
+  # weight with index lowest.
   def backward(self: __torch__.Encoder, dx: Tensor, batch: List[Tensor], heads: int, norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], kept: List[List[Tensor]], lowest: int) -> Tensor:
     layers = torch.len(norms)
     backwards = annotate(List[List[Tensor]], [])
@@ -91,9 +91,9 @@ class Encoder(Module):
         _4 = torch.append(flat, grads[g])
     return torch.cat(flat)
 
-  # Scores a slice and takes its gradients, by the task classification.
+  # Scores a slice and computes its gradients for the task classification.
   #
-  #   lowest index of the lowest linear weight that has gradients; their number where none has
+  #   lowest index of the lowest linear weight that has gradients; the number of weights if none has
   #
   # Returns what the task's step returns, then the gradients of the linear weights, flat.
   def step(self: __torch__.Encoder, batch: List[Tensor], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], target: Tensor, lowest: int) -> List[Tensor]:
@@ -107,6 +107,6 @@ class Encoder(Module):
       _0 = torch.append(out, (self).backward(dx, batch, heads, norms, kinds, linears, lows, kept, lowest))
     return out
 
-  # The one matrix that a linear weight with its adapter amounts to.
+  # Returns the matrix W' [out, in] of a linear weight merged with its adapter.
   def merge(self: __torch__.Encoder, kind: int, w: List[Tensor], low: List[Tensor]) -> Tensor:
     return __torch__.linear.merge(kind, w, low)

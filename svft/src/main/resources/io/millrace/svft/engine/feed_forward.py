@@ -1,14 +1,14 @@
-# The feed-forward block: two linear weights, i and i + 1 of the encoder's, with GELU (exact, by
-# the error function) between them.
+# The feed-forward block: the encoder's linear weights i and i + 1, with GELU between them (exact,
+# with the error function; Hendrycks and Gimpel, 2016, arXiv 1606.08415).
 
-# y [T, H], and what the backward pass needs: of either weight, and the activation's input.
+# Returns y [T, H], and for the backward pass the tensors of each weight and the activation's input.
 def forward(x: Tensor, kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], i: int) -> Tuple[Tensor, List[List[Tensor]]]:
   pre, si = __torch__.linear.forward(x, kinds[i], linears[i], lows[i])
   y, so = __torch__.linear.forward(torch.gelu(pre), kinds[i + 1], linears[i + 1], lows[i + 1])
   return (y, [si, so, [pre]])
 
-# The gradient of x, plus dy, which reaches x along the residual connection. Adds the weights'
-# gradients to grads, the last weight's first.
+# Returns the gradient of x plus dy, which reaches x through the residual connection. Appends the
+# gradients of the weights to grads, those of weight i + 1 first.
 def backward(dy: Tensor, kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], i: int, saved: List[List[Tensor]], grads: List[List[Tensor]], lowest: int) -> Tensor:
   gi = annotate(List[Tensor], [])
   go = annotate(List[Tensor], [])

@@ -1,19 +1,19 @@
-# What PyTorch's kernels make of fixed inputs, as KernelProbe.java asks it: in the form that encoder.py is in.
+# Runs PyTorch's kernels on fixed inputs for KernelProbe.java. TorchScript source, like encoder.py.
 class Kernels(Module):
   __parameters__ = []
   __buffers__ = []
   training : bool
 
-  # The instruction set that PyTorch has chosen for its own kernels: NO AVX, AVX2, AVX512, ...
+  # Returns the instruction set that PyTorch chose for its own kernels: NO AVX, AVX2, AVX512, ...
   def capability(self: __torch__.Kernels) -> str:
     return torch._get_cpu_capability()
 
-  # x, dy [T, H]; w [H, H]; b [H]. Groups of results, in the order of KernelProbe's names.
+  # x, dy [T, H]; w [H, H]; b [H]. Returns the results in the order of KernelProbe's groups.
   def results(self: __torch__.Kernels, x: Tensor, dy: Tensor, w: Tensor, b: Tensor) -> List[Tensor]:
     T = torch.size(x, 0)
     H = torch.size(x, 1)
     out = annotate(List[Tensor], [])
-    # Products: with a transposed factor, with a plain one, over rows; wide and narrow ones.
+    # Products: with a transposed factor, with a plain factor, over rows, and a narrow one.
     _0 = torch.append(out, torch.addmm(b, x, torch.t(w)))
     _1 = torch.append(out, torch.mm(x, w))
     _2 = torch.append(out, torch.mm(torch.t(dy), x))

@@ -1,26 +1,28 @@
-# Products with one linear weight W' [out, in], forward, backward, and merged. LinearProduct.java
-# holds the same table from its side.
+# Products with one linear weight W' [out, in]: forward, backward, and merged. LinearProduct.java has
+# the same table of kinds.
 #
-#   kind 0     dense, frozen      [W, b]                            y = x W' + b
+#   kind 0     dense, frozen      [W, b]                            y = x t(W) + b
 #   kind 1     dense, trained     [W, b]                            gradient of W
-#   kind 2     factored, diagonal [Vt, U, b, s [n]]                 y = ((x V) * s) U' + b
+#   kind 2     factored, diagonal [Vt, U, b, s [n]]                 y = ((x V) * s) t(U) + b
 #   kind 3     factored, bands    [Vt, U, b, bands [2d+1, n]]       bands[k, i] = S[i, i + k - d]
 #   kind 4     factored, places   [Vt, U, b, s [n], index, m]       S = diag(s), S.flat[index] += m
-#   kind 5     factored, scored   [Vt, U, b, s [n]]                 gradient of all of S
+#   kind 5     factored, scored   [Vt, U, b, s [n]]                 gradient of every entry of S
 #   kind 6     factored, frozen   [Vt, U, b, s [n]]                 as kind 2, without a gradient
 #
-#   low        a low-rank term beside it: nothing, or [A [r, in], B [out, r], c [1]]:
-#              y += c (x A') B'
+#   low        the low-rank term of the weight: empty, or [A [r, in], B [out, r], c [1]]:
+#              y += c (x t(A)) t(B)
 #
-# x' is the transpose of x. S takes z = x V to z S', so M[i, j] leads from direction j to i.
+# t(x) is the transpose of x, and V = t(Vt). S maps z = x V to z t(S), so M[i, j] maps direction j
+# to direction i.
 
+# Returns S [n, n] = diag(s) with m added at the row-major positions index.
 def places(s: Tensor, index: Tensor, m: Tensor) -> Tensor:
   n = torch.size(s, 0)
   S = torch.diag(s)
   _0 = torch.index_add_(torch.view(S, [-1]), 0, index, m)
   return S
 
-# y [T, out], and what the backward pass needs of this weight.
+# Returns y [T, out], and the tensors that the backward pass needs of this weight.
 def forward(x: Tensor, kind: int, w: List[Tensor], low: List[Tensor]) -> Tuple[Tensor, List[Tensor]]:
   saved = annotate(List[Tensor], [])
   if torch.le(kind, 1):
@@ -52,7 +54,7 @@ def forward(x: Tensor, kind: int, w: List[Tensor], low: List[Tensor]) -> Tuple[T
     _3 = torch.append(saved, h)
   return (y, saved)
 
-# a b, plus a term where there is one.
+# Returns a b, plus the term in plus, if there is one.
 def product(a: Tensor, b: Tensor, plus: List[Tensor]) -> Tensor:
   if torch.gt(torch.len(plus), 0):
     y = torch.addmm(plus[0], a, b)
@@ -60,7 +62,8 @@ def product(a: Tensor, b: Tensor, plus: List[Tensor]) -> Tensor:
     y = torch.mm(a, b)
   return y
 
-# Adds this weight's gradients, flat, to grads. Where wanted, returns the gradient of x, plus acc.
+# Appends this weight's gradients, flat, to grads. If wanted is set, returns the gradient of x plus
+# acc.
 def backward(dy: Tensor, kind: int, w: List[Tensor], low: List[Tensor], saved: List[Tensor], grads: List[Tensor], wanted: bool, acc: List[Tensor]) -> Tensor:
   dx = dy
   if torch.le(kind, 1):
@@ -103,7 +106,7 @@ def backward(dy: Tensor, kind: int, w: List[Tensor], low: List[Tensor], saved: L
       dx = torch.addmm(dx, dh, low[0])
   return dx
 
-# The one matrix W' [out, in] that the weight amounts to.
+# Returns the matrix W' [out, in].
 def merge(kind: int, w: List[Tensor], low: List[Tensor]) -> Tensor:
   if torch.le(kind, 1):
     W = w[0]
