@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** Another Java process on the tests' class path. */
+/** A Java process on the class path of the tests. */
 public final class ChildJvm implements AutoCloseable {
   private final Process process;
 
@@ -23,7 +23,7 @@ public final class ChildJvm implements AutoCloseable {
   }
 
   /**
-   * @param variables of its environment, beside this process's
+   * @param variables environment variables, in addition to those of this process
    */
   public static ChildJvm start(
       List<String> options, Map<String, String> variables, Class<?> main, String... arguments)
@@ -41,7 +41,10 @@ public final class ChildJvm implements AutoCloseable {
     return new ChildJvm(builder.start());
   }
 
-  /** Waits for its end, which must be a good one; returns the lines it printed. */
+  /**
+   * Waits for the end of the process, checks that it succeeded, and returns the lines that it
+   * printed.
+   */
   public List<String> output() throws IOException, InterruptedException {
     List<String> lines = process.inputReader().lines().toList();
     assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();

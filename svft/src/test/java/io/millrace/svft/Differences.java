@@ -2,11 +2,11 @@ package io.millrace.svft;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-/** Compares arrays number by number. */
+/** Compares arrays element by element. */
 public final class Differences {
   private Differences() {}
 
-  /** The largest absolute difference; NaN where one of the numbers is. */
+  /** The largest absolute difference; NaN if one of the numbers is NaN. */
   public static double largest(float[] actual, float[] expected) {
     assertThat(actual).hasSameSizeAs(expected);
     double largest = 0;

@@ -21,8 +21,8 @@ import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 
 /**
- * Gives a test the base model it asks for, all of it in its factors. Each is loaded once per JVM
- * and freed after the last test.
+ * Gives a test the base model that it asks for, with all weights as their factors. Each model is
+ * loaded once per JVM and freed after the last test.
  */
 public final class Models implements ParameterResolver {
   /** all-MiniLM-L6-v2. */
@@ -45,7 +45,7 @@ public final class Models implements ParameterResolver {
 
   private static final Map<EncoderConfig, ModelFiles> TINY = new ConcurrentHashMap<>();
 
-  /** The store all tests of a build share, so that each model is factorised once. */
+  /** The store that all tests of a build share, so that each model is factorised once. */
   public static ModelStore store() {
     return new ModelStore(Path.of(System.getProperty("millrace.test.models")));
   }
@@ -58,7 +58,10 @@ public final class Models implements ParameterResolver {
     return store().prepare(name, (model, done, total) -> {});
   }
 
-  /** A tiny model of that shape, held as the method needs it; the caller closes it. */
+  /**
+   * A tiny model of a given shape, loaded with the factors that the method needs. The caller closes
+   * it.
+   */
   public static BaseModel tiny(EncoderConfig config, AdapterMethod method) {
     return BaseModel.load(tinyFiles(config), Torch.device("cpu"), method.factored());
   }

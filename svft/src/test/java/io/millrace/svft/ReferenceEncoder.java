@@ -21,8 +21,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The encoder from its definition, in float64, sequence by sequence, with every method's W' written
- * out: what the packed, factored float32 pass is checked against.
+ * The encoder computed from its definition, in float64, sequence by sequence, with the W' of every
+ * method as a dense matrix. Tests compare the packed, factored float32 pass with it.
  */
 public final class ReferenceEncoder {
   private final EncoderConfig config;
@@ -42,7 +42,7 @@ public final class ReferenceEncoder {
     }
   }
 
-  /** A model whose files lie where the store has put them. */
+  /** A model from the files in the store. */
   public static ReferenceEncoder of(BaseModel base) {
     return new ReferenceEncoder(
         new ModelFiles(base.name(), base.directory(), base.config(), "", "", ""));
@@ -54,10 +54,10 @@ public final class ReferenceEncoder {
   }
 
   /**
-   * W' [out, in] of every linear weight: W + U M Vᵀ; U (diag(Σ) + M) Vᵀ where the basis is
-   * truncated; W + alpha / rank · B A; the trained W itself.
+   * W' [out, in] of every linear weight: W + U M Vᵀ; U (diag(Σ) + M) Vᵀ if the basis is truncated;
+   * W + alpha / rank · B A; the trained W itself.
    *
-   * @param positions as {@link AdapterLayout#positions} gives them
+   * @param positions as {@link AdapterLayout#positions} returns them
    */
   public List<double[]> weights(
       AdapterMethod method, AdapterLayout layout, List<Positions> positions, float[] values) {
@@ -123,7 +123,7 @@ public final class ReferenceEncoder {
   /**
    * One vector for a sequence, [hidden].
    *
-   * @param weights W' per linear weight
+   * @param weights W' of each linear weight
    */
   public double[] embed(long[] ids, List<double[]> weights) {
     Architecture names = config.architecture();

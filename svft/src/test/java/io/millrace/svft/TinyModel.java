@@ -18,8 +18,8 @@ import java.util.Map;
 import java.util.Random;
 
 /**
- * A base model that plain arithmetic can check: random weights, MiniLM's tokenizer; two layers, 16
- * wide, unless told otherwise.
+ * A base model that is small enough to check by plain arithmetic: random weights and MiniLM's
+ * tokenizer, by default two layers of width 16.
  */
 public final class TinyModel {
   public static final EncoderConfig CONFIG =
@@ -35,7 +35,7 @@ public final class TinyModel {
     this.config = config;
   }
 
-  /** The shape of another family: its positions and token types, and what it pools. */
+  /** The shape of a model of another family, with its positions, token types and pooling. */
   public static EncoderConfig config(Architecture architecture, Pooling pooling) {
     int offset = architecture == Architecture.ROBERTA ? 2 : 0;
     int types = architecture == Architecture.DISTILBERT ? 0 : 2;
@@ -43,13 +43,14 @@ public final class TinyModel {
   }
 
   /**
-   * Writes {@link #CONFIG} into a directory, as the model store would. The same bytes each time.
+   * Writes {@link #CONFIG} into a directory, as the model store would. The bytes are the same each
+   * time.
    */
   public static ModelFiles create(Path directory) throws IOException {
     return create(directory, CONFIG);
   }
 
-  /** Writes a model of that shape. */
+  /** Writes a model of a given shape. */
   static ModelFiles create(Path directory, EncoderConfig config) throws IOException {
     TinyModel tiny = new TinyModel(config);
     tiny.embeddings();

@@ -47,7 +47,10 @@ class AdapterTest {
     assertThat(buffer.position()).isEqualTo(10);
   }
 
-  /** A version's identity must not change with a release; published chains hang on it. */
+  /**
+   * The identity of a version must not change with a release, because published versions refer to
+   * their parents by it.
+   */
   @Test
   void theHandmadeAdaptersHashIsPinned() {
     assertThat(HandmadeAdapter.create().sha256())

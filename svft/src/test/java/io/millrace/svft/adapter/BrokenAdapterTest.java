@@ -23,7 +23,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Whatever a payload holds: one clear line, no memory beyond its size, no mistaken identity. */
+/**
+ * A broken payload is refused with a message of one line, without memory beyond its size, and a
+ * payload is accepted only in its canonical bytes.
+ */
 @Tag("unit")
 class BrokenAdapterTest {
   private static final long ALLOWED_BYTES = 4 << 20;
@@ -251,7 +254,7 @@ class BrokenAdapterTest {
         .doesNotContain("\n");
   }
 
-  /** A tensor nobody reads would let one adapter have two identities. */
+  /** A tensor that no reader uses would give one adapter two identities. */
   @Test
   void aTensorTooManyIsRefused() {
     byte[] whole = HandmadeAdapter.of("svft:banded:1").toPayload();

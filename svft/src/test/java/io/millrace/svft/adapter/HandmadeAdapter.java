@@ -9,7 +9,7 @@ import io.millrace.svft.model.Pooling;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** An adapter small enough to read byte by byte. */
+/** An adapter that is small enough to check byte by byte. */
 final class HandmadeAdapter {
   private HandmadeAdapter() {}
 
@@ -17,7 +17,7 @@ final class HandmadeAdapter {
     return of(3, "b0".repeat(32), new float[] {1, -2, 0.5f, 0, 0.25f, 3, -1, 2, 4, 8, 16, -32});
   }
 
-  /** As {@link #create}, with another version, parent and values of M, of which there are 12. */
+  /** Like {@link #create}, with a given version, parent and values of M, of which there are 12. */
   static Adapter of(long version, String parentSha256, float[] values) {
     return new Adapter(
         "reviews \u2192 \"caf\u00e9\"",
@@ -37,8 +37,8 @@ final class HandmadeAdapter {
   }
 
   /**
-   * An adapter of any method, on an encoder of one layer, four wide. Recorded positions are
-   * scattered over M; a gradient pattern has chosen its own.
+   * An adapter of any method on an encoder of one layer of width four. Recorded positions are
+   * scattered over M. A gradient pattern has chosen its positions.
    */
   static Adapter of(String method) {
     AdapterMethod parsed = AdapterMethod.parse(method);

@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The packed and factored pass against {@link ReferenceEncoder}, on {@link TinyModel}. */
+/** Compares the packed and factored pass with {@link ReferenceEncoder} on {@link TinyModel}. */
 @Tag("unit")
 @ExtendWith(Models.class)
 class EncoderTest {

@@ -29,8 +29,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Arrays that DJL makes lie in Java buffers, which the collector frees once the array is closed,
- * whatever native code still looks into them. No argument of {@code encoder.py} may be one.
+ * DJL creates arrays in Java buffers, which the garbage collector frees after the array is closed,
+ * even if native code still reads them. No argument of {@code encoder.py} may be such an array.
  */
 @Tag("unit")
 @ExtendWith(Models.class)
@@ -81,7 +81,7 @@ class FreedMemoryTest {
     assertThat(hashes).hasSize(1);
   }
 
-  /** Frees what nobody in Java refers to, and writes over it. */
+  /** Frees buffers without references from Java, and overwrites their memory. */
   private static void collectAndReuse() {
     System.gc();
     for (int i = 0; i < 20_000; i++) {

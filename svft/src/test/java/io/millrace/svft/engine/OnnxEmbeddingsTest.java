@@ -29,8 +29,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
- * A hundred sentences of many lengths: embeddings from the factored weights, and from the weights
- * themselves, are those of ONNX Runtime on the file the model came from.
+ * Embeddings of a hundred sentences of many lengths, from the factored and from the dense weights,
+ * equal those of ONNX Runtime on the file that the model was imported from.
  */
 @Tag("integration")
 @ExtendWith(Models.class)
@@ -74,7 +74,7 @@ class OnnxEmbeddingsTest {
     System.out.printf("%s: largest difference from ONNX Runtime: %.1e%n", what, worst);
   }
 
-  /** With the model's own tokenizer, cut to as many tokens as Millrace reads. */
+  /** With the model's own tokenizer, truncated to the number of tokens that Millrace reads. */
   private static List<float[]> onnxRuntime(BaseModel base, String onnxFile, List<String> texts)
       throws Exception {
     OrtEnvironment environment = OrtEnvironment.getEnvironment();

@@ -55,7 +55,7 @@ class SliceThreadsTest {
     assertThat(names).containsExactlyInAnyOrder(Thread.currentThread().getName(), "training-slice");
   }
 
-  /** The caller frees what the tasks read as soon as it has the exception. */
+  /** The caller frees the arrays that the tasks read as soon as it catches the exception. */
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 3})
   void aTaskThatFailsIsReportedAfterAllOthersHaveEnded(int failing) {

@@ -45,7 +45,10 @@ class SlicesTest {
     }
   }
 
-  /** A slice ends with the sequence that fills its share: it exceeds it by one at most. */
+  /**
+   * A slice ends with the sequence that fills its share, so it exceeds the share by at most one
+   * sequence.
+   */
   @Test
   void noSliceIsLargerThanItsShareByMoreThanTheLongestSequences() {
     for (long[][] batch : batches()) {

@@ -16,14 +16,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The layers of a sequence-classification model against the linear head they stand for. */
+/**
+ * Compares the layers of a sequence-classification model with the linear head that they express.
+ */
 @Tag("unit")
 class ClassificationHeadTest {
   private static final int HIDDEN = 384;
 
   private final Random random = new Random(7);
 
-  /** Each layer rounded to float32, and up to the largest x there can be. */
+  /** Rounds each layer to float32 and uses x up to its largest possible value. */
   @ParameterizedTest
   @CsvSource({
     "BERT, 3, 1",
@@ -41,7 +43,7 @@ class ClassificationHeadTest {
     assertThat(largestError(architecture, labels, scale)).isLessThan(1e-6);
   }
 
-  /** Lifting every coordinate above zero costs digits, but few. */
+  /** Raising every coordinate above zero costs few digits. */
   @ParameterizedTest
   @CsvSource({"193, 1", "400, 0.01", "400, 100"})
   void distilBertWithMoreLabelsThanHalfItsWidthIsAlmostAsClose(int labels, float scale) {
@@ -64,9 +66,9 @@ class ClassificationHeadTest {
   }
 
   /**
-   * The largest error of a logit, relative to the sum of the magnitudes that it is a sum of, over
-   * vectors that a layer normalisation of that scale can give: some with all of their length in one
-   * coordinate.
+   * The largest error of a logit, relative to the sum of the magnitudes of its terms. The vectors
+   * are possible outputs of a layer normalisation of the given scale, some with all of their length
+   * in one coordinate.
    */
   private double largestError(Architecture architecture, int labels, float scale) {
     float[] normWeight = gaussian(HIDDEN, scale);

@@ -13,9 +13,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * What Hugging Face transformers computes from an exported directory, in float64 and one text at a
- * time. It knows the directory's files and transformers' names, and nothing of Millrace's classes
- * but the reader of safetensors.
+ * Computes what Hugging Face transformers computes from an exported directory, in float64, one text
+ * at a time. It uses the directory's files and the names of transformers, and of Millrace only the
+ * reader of safetensors.
  */
 final class ExportedModel implements AutoCloseable {
   private final Path directory;
@@ -39,12 +39,12 @@ final class ExportedModel implements AutoCloseable {
     this.tokenizer = HuggingFaceTokenizer.newInstance(directory.resolve("tokenizer.json"));
   }
 
-  /** Token ids, as the directory's tokenizer.json says. */
+  /** Token ids from the directory's tokenizer.json. */
   long[] tokenize(String text) {
     return tokenizer.encode(text).getIds();
   }
 
-  /** The label of the largest logit, by id2label. */
+  /** The label of the largest logit, from id2label. */
   String label(double[] logits) {
     int best = 0;
     for (int i = 1; i < logits.length; i++) {
@@ -197,7 +197,7 @@ final class ExportedModel implements AutoCloseable {
     return Arrays.stream(x).map(value -> Math.max(0, value)).toArray();
   }
 
-  /** The error function, by its series in all-positive terms (Abramowitz and Stegun, 7.1.6). */
+  /** The error function by its series with positive terms (Abramowitz and Stegun, 7.1.6). */
   private static double erf(double x) {
     double term = 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * x;
     double sum = 0;

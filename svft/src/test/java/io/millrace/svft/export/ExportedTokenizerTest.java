@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ExportedTokenizerTest {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** As RoBERTa's, with a padding token of another name, and a unigram's scores. */
+  /** A unigram tokenizer in the form of RoBERTa's, with a padding token of another name. */
   private static final String UNIGRAM =
       """
       {"version": "1.0", "truncation": null, "padding": {"strategy": {"Fixed": 128}, "pad_token": "<s>"},
@@ -52,7 +52,7 @@ class ExportedTokenizerTest {
     assertThat(after.remove(settings)).isEqualTo(before.remove(settings));
   }
 
-  /** RoBERTa counts positions by the padding token's id. */
+  /** RoBERTa derives positions from the id of the padding token. */
   @Test
   void robertasPaddingTokenIsTheOneItsPositionsStartBehind() throws IOException {
     ExportedTokenizer tokenizer = read(UNIGRAM, Architecture.ROBERTA);
@@ -84,7 +84,7 @@ class ExportedTokenizerTest {
 
     ExportedTokenizer tokenizer = read(template, Architecture.DISTILBERT);
 
-    // "a" is a part of texts: named as a special token, it would be read as one.
+    // "a" occurs in texts. If it were named as a special token, it would be tokenized as one.
     assertThat(tokenizer.specialTokens())
         .isEqualTo(json("{'sep_token':'[END]','cls_token':'[BEGIN]','pad_token':'[END]'}"));
     assertThat(tokenizer.padding()).isEqualTo(8);

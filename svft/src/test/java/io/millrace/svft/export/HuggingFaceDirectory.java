@@ -16,8 +16,8 @@ import java.util.Map;
 import java.util.Random;
 
 /**
- * Writes a Hugging Face directory of a random encoder: two layers, 8 wide, two heads, 12 tokens. A
- * test changes config, tokenizer and tensors before it is written.
+ * Writes a Hugging Face directory of a random encoder: two layers of width 8, two heads, 12 tokens.
+ * A test can change config, tokenizer and tensors before it writes the directory.
  */
 public final class HuggingFaceDirectory {
   static final String[] TOKENS = {
@@ -63,7 +63,7 @@ public final class HuggingFaceDirectory {
         .put("layer_norm_eps", 1e-12);
   }
 
-  /** The encoder's shape as it must be read. */
+  /** The shape that the import must read. */
   public static EncoderConfig shape(Architecture architecture) {
     return switch (architecture) {
       case BERT -> new EncoderConfig(architecture, Pooling.MEAN, 2, 8, 2, 12, 12, 16, 0, 2, 1e-12f);
@@ -97,13 +97,13 @@ public final class HuggingFaceDirectory {
     return this;
   }
 
-  /** As a task model or an old checkpoint calls it. */
+  /** The name in the checkpoint of a task model or in an old checkpoint. */
   public HuggingFaceDirectory rename(String name, String other) {
     Safetensors.Tensor tensor = (Safetensors.Tensor) tensors.remove(name);
     return put(new Safetensors.Tensor(other, tensor.shape(), tensor.values()));
   }
 
-  /** Adds a file, perhaps in a folder. */
+  /** Adds a file, optionally in a folder. */
   public HuggingFaceDirectory file(String path, String content) {
     others.put(path, content.replace('\'', '"'));
     return this;

@@ -48,7 +48,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Exported directories, read back with transformers' names and none of Millrace's arithmetic. */
+/** Reads exported directories with the names of transformers and without Millrace's arithmetic. */
 @Tag("integration")
 @ExtendWith(Models.class)
 class HuggingFaceExportTest {
@@ -108,7 +108,7 @@ class HuggingFaceExportTest {
     }
   }
 
-  /** Until then M is zero, and the head alone has been trained. */
+  /** Before that, M is zero and only the head has been trained. */
   @Test
   void aGradientPatternThatHasNotChosenYetIsMerged() throws Exception {
     try (BaseModel base = tiny(Architecture.BERT, "cls")) {
@@ -166,7 +166,7 @@ class HuggingFaceExportTest {
     }
   }
 
-  /** What a model class of two layers has, as transformers' state_dict names it. */
+  /** The tensors of a model class with two layers, as named in transformers' state_dict. */
   private static Set<String> expectedNames(Architecture family, String pooling) {
     boolean distil = family == Architecture.DISTILBERT;
     boolean classifies = pooling.equals("cls");
@@ -360,7 +360,7 @@ class HuggingFaceExportTest {
         1);
   }
 
-  /** After six steps, of which a gradient pattern scores in two. */
+  /** The state after six steps. A gradient pattern scores in two of them. */
   private static Adapter trained(BaseModel base, String method, int labels, List<String> texts) {
     return trained(base, method, labels, texts, 6);
   }

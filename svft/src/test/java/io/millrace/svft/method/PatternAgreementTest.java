@@ -21,7 +21,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** However a pattern's product is computed, the same places of M give the same numbers. */
+/**
+ * The same positions of M give the same numbers, in whichever form the engine computes the product.
+ */
 @Tag("unit")
 @ExtendWith(Models.class)
 class PatternAgreementTest {
@@ -65,7 +67,7 @@ class PatternAgreementTest {
     }
   }
 
-  /** The state with its positions written out, for a pattern that records them. */
+  /** The state with its positions recorded, for a pattern that records them. */
   private static TrainingState as(AdapterMethod method, TrainingState state, AdapterLayout layout) {
     int[] recorded = new int[0];
     if (!((Svft) method).pattern().closedForm()) {

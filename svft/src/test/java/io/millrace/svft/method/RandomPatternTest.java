@@ -35,7 +35,7 @@ class RandomPatternTest {
         .isNotEqualTo(draw(1, 42, "encoder.layer.1.attention.self.query", 64));
   }
 
-  /** Against a transcription of the algorithm's description into another language. */
+  /** Compares with an implementation of the specified algorithm in another language. */
   @Test
   void theDrawIsTheDocumentedOne() {
     assertThat(draw(1, 42, QUERY, 8))

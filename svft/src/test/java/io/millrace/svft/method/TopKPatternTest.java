@@ -26,7 +26,7 @@ class TopKPatternTest {
     return new Site("square", width, width, n, u, vt);
   }
 
-  /** Every product by itself, then all places sorted by it. */
+  /** Computes every product separately and sorts all positions by it. */
   private static int[] largestProducts(Site site, int count) {
     int n = site.n();
     double[] products = new double[n * n];

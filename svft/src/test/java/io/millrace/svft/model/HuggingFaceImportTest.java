@@ -21,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Directories that are supported, and what the store then holds. */
+/** The import of supported directories, and the content of the store afterwards. */
 @Tag("unit")
 class HuggingFaceImportTest {
   @TempDir private Path root;

@@ -20,7 +20,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is not supported is refused by name, before anything is computed or kept. */
+/**
+ * An unsupported model is refused with a message that names the cause, before anything is computed
+ * or stored.
+ */
 @Tag("unit")
 class HuggingFaceRefusalTest {
   private static final String QUERY = "encoder.layer.1.attention.self.query.weight";
@@ -309,7 +312,7 @@ class HuggingFaceRefusalTest {
     return assertRefused();
   }
 
-  /** One line, and nothing is left in the store but the lock. */
+  /** The message is one line, and the store holds nothing but the lock file. */
   private AbstractThrowableAssert<?, ?> assertRefused() throws IOException {
     Path store = root.resolve("store");
     var refused =

@@ -18,7 +18,7 @@ class MiniLmImportTest {
     this.base = base;
   }
 
-  /** A basis is computed the same on every machine; these are what adapters name. */
+  /** A basis is the same on every machine. Adapters record these hashes. */
   @Test
   void hashesOfTheBaseAndItsBasisAreThoseOfEveryOtherMachine() {
     assertThat(base.baseSha256())

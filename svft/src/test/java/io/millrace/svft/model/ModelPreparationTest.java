@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Several who need a model at once, and what a crash leaves behind. */
+/** Several threads and processes prepare one model at once, and a preparation follows a crash. */
 @Tag("integration")
 class ModelPreparationTest {
   @TempDir private Path directory;
@@ -107,7 +107,7 @@ class ModelPreparationTest {
     return new ModelStore(root).prepare(source.toString(), count).basisSha256();
   }
 
-  /** The other process: prints the basis's hash and how often it was computed there. */
+  /** The other process. Prints the hash of the basis and how often this process computed it. */
   public static void main(String[] args) {
     AtomicInteger preparations = new AtomicInteger();
     System.out.println(prepare(Path.of(args[0]), Path.of(args[1]), preparations));

@@ -147,7 +147,7 @@ class ModelStoreTest {
         .hasMessage("base model \"" + path + "\" is no directory");
   }
 
-  /** Before there were other architectures, descriptions named none. */
+  /** Descriptions of the first format name no architecture. */
   @Test
   void aModelOfAnOlderReleaseIsImportedAgain() throws Exception {
     Path source = HuggingFaceDirectory.of(Architecture.BERT).write(root.resolve("source"));

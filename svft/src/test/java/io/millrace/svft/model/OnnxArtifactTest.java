@@ -8,7 +8,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What is said of an artifact is checked against its file. */
+/** The declared shape of an artifact is checked against its file. */
 @Tag("integration")
 class OnnxArtifactTest {
   @Test
@@ -34,7 +34,7 @@ class OnnxArtifactTest {
             "/all-minilm-l6-v2.onnx: tensor embeddings.word_embeddings.weight has shape [30522, 384], expected [30000, 384]");
   }
 
-  /** The basis is computed the same on every machine; these are what adapters name. */
+  /** The basis is the same on every machine. Adapters record these hashes. */
   @Test
   void hashesOfBgeSmallAndItsBasisAreThoseOfEveryOtherMachine() {
     ModelFiles files = Models.store().prepare(ModelStore.BGE_SMALL, (model, done, total) -> {});

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 @Tag("unit")
 class SingularBasisTest {
-  /** A weight [out, in]; {@code rank} of its singular values are not zero. */
+  /** A weight [out, in] of rank {@code rank}. */
   record Weight(String name, int out, int in, int rank, float[] values) {
     int n() {
       return Math.min(out, in);
@@ -112,7 +112,10 @@ class SingularBasisTest {
     assertThat(hash(w.basis())).isEqualTo(hash(w.basis()));
   }
 
-  /** Another machine, or another release of the library below, would show here first. */
+  /**
+   * A difference between machines, or between releases of the library below, would appear here
+   * first.
+   */
   @Test
   void theBasisOfAFixedMatrixHasAFixedHash() {
     float[] square = gaussian(32 * 32);
@@ -167,7 +170,7 @@ class SingularBasisTest {
     for (int o = 0; o < out; o++) {
       for (int i = 0; i < in; i++) {
         for (int k = 0; k < rank; k++) {
-          // Eighths, so that the products are exact and the rank is what it says.
+          // Multiples of 1/8, so that the products and the rank are exact.
           product[o * in + i] +=
               Math.round(8 * left[o * rank + k]) / 8f * Math.round(8 * right[k * in + i]) / 8f;
         }

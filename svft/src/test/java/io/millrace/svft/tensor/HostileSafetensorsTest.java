@@ -19,7 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Headers that lie. Each file has 16 bytes of data. */
+/** Files with false headers. Each file has 16 bytes of data. */
 @Tag("unit")
 class HostileSafetensorsTest {
 
@@ -168,7 +168,7 @@ class HostileSafetensorsTest {
         .hasMessage(path + ": only 7 bytes: no header");
   }
 
-  /** Whatever the bytes, a file is read within its bounds or refused. */
+  /** A file of arbitrary bytes is read within its bounds or refused. */
   @Test
   void brokenBytesAreReadOrRefusedAndNothingElse() {
     byte[] whole =

@@ -74,7 +74,7 @@ class SafetensorsTest {
 
   @Test
   void aTensorIsCopiedFromAFileUnderAnotherName() {
-    // More than one chunk, and no whole number of them.
+    // More than one chunk, and not a whole number of chunks.
     float[] values = new float[700_001];
     for (int i = 0; i < values.length; i++) {
       values[i] = i * 0.5f;
@@ -106,7 +106,7 @@ class SafetensorsTest {
     assertThat(file.floatBuffer("b.weight").get()).isEqualTo(1.5f);
   }
 
-  /** Sparse: the file takes no space to speak of on the disk. */
+  /** The file is sparse, so it takes little space on the disk. */
   @Test
   void aFileOfMoreThan2GiBIsMappedTensorByTensor(@TempDir Path directory) throws Exception {
     long big = 1L << 31;

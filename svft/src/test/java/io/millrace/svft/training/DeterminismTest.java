@@ -16,7 +16,10 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The same state and batch give the same bits, whatever else goes on. */
+/**
+ * The same state and batch give the same bits, regardless of threads and of other work in the
+ * process.
+ */
 @Tag("integration")
 @ExtendWith(Models.class)
 class DeterminismTest {

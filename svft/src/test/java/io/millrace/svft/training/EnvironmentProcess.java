@@ -8,17 +8,20 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 
-/** Prints a process's environment, an entry per line, then what steps come to in it. */
+/**
+ * Prints the environment of a process, one entry per line, then the hashes of the states after
+ * training steps.
+ */
 final class EnvironmentProcess {
-  /** Stands before the hash of the state after each step. */
+  /** Precedes the hash of the state after each step. */
   static final String STATE = "state ";
 
-  /** How many steps each method takes. */
+  /** The number of steps for each method. */
   static final int STEPS = 4;
 
   private EnvironmentProcess() {}
 
-  /** Takes {@code minilm} or an existing directory to write a tiny model to, then methods. */
+  /** Arguments: {@code minilm}, or an existing directory for a tiny model; then methods. */
   public static void main(String[] args) throws Exception {
     TrainingEnvironment.describe(Torch.device("cpu"), 2)
         .forEach((key, value) -> System.out.println(key + "=" + value));

@@ -34,8 +34,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The step's gradients, in float32, against central differences of the loss that {@link
- * ReferenceEncoder} gives in float64, at a state that is not zero: for every method, every pattern,
+ * Compares the gradients of a step, in float32, with central differences of the loss that {@link
+ * ReferenceEncoder} computes in float64, at a state without zeros: for every method, every pattern,
  * every lowest adapted weight, and every family of encoders.
  */
 @Tag("integration")
@@ -107,7 +107,9 @@ class GradientTest {
     }
   }
 
-  /** Until its positions are chosen, a gradient pattern wants the gradient of all of M, at zero. */
+  /**
+   * Until its positions are chosen, a gradient pattern needs the gradient of all of M, at M = 0.
+   */
   @ParameterizedTest
   @MethodSource("scoring")
   void whilePositionsAreToBeChosenTheGradientIsThatOfAllOfM(String text) {
@@ -133,7 +135,10 @@ class GradientTest {
         "svft:gradient:1", "svft:gradient:1;rank=5", "svft:gradient:2;weights=value+output");
   }
 
-  /** A server holds all of the base in its factors; what is not adapted has no gradient there. */
+  /**
+   * A server holds all weights of the base model as their factors. Weights that are not adapted
+   * have no gradient.
+   */
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -183,7 +188,7 @@ class GradientTest {
     }
   }
 
-  /** Long sequences and several slices, against each example on its own. */
+  /** Compares a batch of long sequences in several slices with each example on its own. */
   @ParameterizedTest
   @MethodSource("oneOfEachKind")
   void theGradientOfABatchIsTheSumOfItsExamples(String text) {
@@ -229,7 +234,7 @@ class GradientTest {
     }
   }
 
-  /** Where a gradient pattern has to choose first, the state after its choice. */
+  /** For a gradient pattern, the state after its choice of positions. */
   private static TrainingState someState(BaseModel base, Trainer trainer) {
     TrainingState state = RandomState.of(trainer, base.config().hidden(), 0.2);
     if (state.scores().length == 0) {
@@ -284,8 +289,9 @@ class GradientTest {
     }
 
     /**
-     * Within 1e-4 of the largest: float32 has seven digits, and the differences err by STEP². Of
-     * more than 400 values some hundreds, spread over all weights.
+     * Checks gradients to within 1e-4 of the largest one: float32 has seven digits, and the central
+     * differences have an error of order STEP². Of more than 400 values, it checks some hundreds,
+     * spread over all weights.
      */
     private static void assertSlopes(float[] gradient, float[] values, Loss loss) {
       double largest =

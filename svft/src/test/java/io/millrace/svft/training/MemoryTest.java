@@ -29,13 +29,14 @@ class MemoryTest {
       List.of("svft:plain", "svft:banded:1", "svft:gradient:1", "lora:2", "full", "head");
   private static final List<String> TEXTS = Sentences.ALL.subList(70, 73);
 
-  /** As small as an encoder can be: what a step leaves behind does not depend on its size. */
+  /** The smallest possible encoder: a leak of a step does not depend on its size. */
   private static final EncoderConfig SMALLEST =
       new EncoderConfig(Architecture.BERT, Pooling.MEAN, 1, 4, 2, 5, 30522, 64, 0, 2, 1e-12f);
 
   /**
-   * In a process of its own, whose heap is there from the start: what grows is native memory. It
-   * also shows what no Java object counts: lists of arrays that the script's calls make.
+   * Runs in a process of its own whose heap is allocated from the start, so that only native memory
+   * can grow. This also covers memory that no Java object counts: lists of arrays that the calls of
+   * the script create.
    */
   @Test
   void tenThousandStepsLeaveAsManyArraysAsAHundredAndTheProcessDoesNotGrow() throws Exception {
@@ -56,7 +57,10 @@ class MemoryTest {
     }
   }
 
-  /** Prints per method: arrays after 100 steps, after 10,000, KiB grown over the second half. */
+  /**
+   * Prints for each method the number of arrays after 100 and after 10,000 steps, and the growth in
+   * KiB over the second half.
+   */
   public static void main(String[] args) throws IOException {
     for (String text : METHODS) {
       run(text);

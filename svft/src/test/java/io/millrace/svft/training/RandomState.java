@@ -10,22 +10,22 @@ import io.millrace.svft.task.Classification;
 import java.util.List;
 import java.util.Random;
 
-/** States that are not zero anywhere, for tests of the mathematics. */
+/** States without zeros, for tests of the mathematics. */
 public final class RandomState {
   static final List<String> LABELS = List.of("a", "b", "c");
 
   private RandomState() {}
 
   /**
-   * The trainer's first state for {@link #LABELS}, with normally distributed numbers of that
-   * deviation added to all its values and to its head. The same each time.
+   * The trainer's initial state with {@link #LABELS}, plus normally distributed numbers of a given
+   * standard deviation in all values and in the head. The same each time.
    */
   public static TrainingState of(Trainer trainer, int hidden, double deviation) {
     return moved(
         trainer.initialState().withLabels(new Classification(), LABELS, hidden), deviation);
   }
 
-  /** The same state, a random step away. */
+  /** The state moved by a random step. */
   static TrainingState moved(TrainingState state, double deviation) {
     return new TrainingState(
         state.method(),
@@ -55,7 +55,7 @@ public final class RandomState {
     return moved;
   }
 
-  /** [texts, hidden], flat: what the encoder makes of token ids with a state's adapter in it. */
+  /** The encoder's vectors of token ids with the adapter of a state, [texts, hidden], row-major. */
   public static float[] embed(BaseModel base, TrainingState state, long[][] ids) {
     Adapter adapter = state.toAdapter(base, "domain", 1, "");
     try (NDScope scope = new NDScope();

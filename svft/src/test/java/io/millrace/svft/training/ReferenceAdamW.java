@@ -1,6 +1,9 @@
 package io.millrace.svft.training;
 
-/** AdamW as its paper's algorithm 2 has it, one value, all in float64. */
+/**
+ * AdamW for one value, in float64, written from algorithm 2 of its paper (Loshchilov and Hutter,
+ * 2019).
+ */
 final class ReferenceAdamW {
   private final TrainingSettings settings;
   private double value;

@@ -37,7 +37,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * One run of a reference directory: its model, basis and batches, and what is expected of them.
+ * One run of a reference directory: its model, basis and batches, and the expected results.
  *
  * <p>{@code expected.json} has pooling, optimizer, the number of classes, and per run losses [step]
  * and logits [step][example][class]; {@code expected.safetensors} has the first {@code head.weight}
@@ -55,11 +55,12 @@ final class ReferenceRun {
   private final EncoderConfig config;
 
   /**
-   * What Millrace makes of it.
+   * Millrace's results for a run.
    *
    * @param losses [step]
    * @param logits [step][example][class]
-   * @param differences per tensor, the norm of the difference over the norm of what is expected
+   * @param differences for each tensor, the norm of the difference divided by the norm of the
+   *     expected values
    * @param sha256 of the last state
    */
   record Result(
@@ -73,7 +74,7 @@ final class ReferenceRun {
     this.config = new ConfigFile(directory.resolve("config.json")).encoder(pooling());
   }
 
-  /** The runs of that directory, or of those it holds. */
+  /** The runs of a directory, or of the directories in it. */
   static List<ReferenceRun> in(Path root) throws IOException {
     List<Path> directories;
     try (Stream<Path> found =
@@ -171,7 +172,7 @@ final class ReferenceRun {
     }
   }
 
-  /** The largest differences, to be read by people. */
+  /** The largest differences, as text. */
   String worst(Result result) {
     double loss = 0;
     double logit = 0;
@@ -227,7 +228,10 @@ final class ReferenceRun {
     return node.path(field).doubleValue();
   }
 
-  /** Zero everywhere but in the head, which has all classes from the start. */
+  /**
+   * A state whose values are all zero except those of the head, which has all classes from the
+   * start.
+   */
   private TrainingState initial(AdapterMethod method, AdapterLayout layout) {
     int classes = expected.path("classes").intValue();
     int[] recorded = new int[0];
@@ -255,8 +259,8 @@ final class ReferenceRun {
   }
 
   /**
-   * The method whose positions those of the run are: plain or banded where they have that form;
-   * else a pattern that records its positions, of as many places.
+   * The method with the run's positions: plain or banded if they have that form, otherwise a
+   * pattern that records its positions and has the same number of them.
    */
   private AdapterMethod method() {
     Set<WeightRole> roles = EnumSet.noneOf(WeightRole.class);
@@ -282,7 +286,7 @@ final class ReferenceRun {
     if (any == null) {
       throw new AssertionError(this + ": no positions");
     }
-    // A closed form reaches the last direction: where it does not, the basis is truncated.
+    // A closed form includes the last direction. If the positions do not, the basis is truncated.
     for (int directions : new int[] {any.rank(), rank}) {
       Pattern closed = reach == 0 ? new PlainPattern() : new BandedPattern(reach);
       int truncated = directions == any.rank() ? 0 : directions;
@@ -331,7 +335,7 @@ final class ReferenceRun {
         .toArray();
   }
 
-  /** Place k of the positions in row-major order is place [k] of the run's tensors. */
+  /** Position k in row-major order is the position with index [k] in the run's tensors. */
   private int[] sortedIndex(AdapterLayout.Part part) {
     int[] flat = flatIndex(part.weight().name(), part.n());
     return IntStream.range(0, flat.length)
@@ -370,7 +374,7 @@ final class ReferenceRun {
       difference += Math.pow((double) actual[i] - wanted[i], 2);
       norm += Math.pow(wanted[i], 2);
     }
-    // Where nothing is expected, nothing may be there.
+    // If all expected values are zero, all actual values must be zero.
     differences.put(tensor, norm == 0 ? difference : Math.sqrt(difference / norm));
   }
 }

@@ -13,9 +13,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Whole training runs against what an independent implementation in float64 gives. {@code
- * -Dreference.dir} names one directory of such runs, or one that holds several; without it the runs
- * in the test's resources are taken.
+ * Compares whole training runs with those of an independent implementation in float64. {@code
+ * -Dreference.dir} names one directory of such runs, or a directory with several. The default are
+ * the runs in the test's resources.
  */
 @Tag("unit")
 class ReferenceTest {
@@ -33,7 +33,10 @@ class ReferenceTest {
     return runs.stream();
   }
 
-  /** A relative path counts from where the build was started: the project's root, or here. */
+  /**
+   * A relative path is resolved against the directory where the build was started: the project's
+   * root, or this module.
+   */
   private static Path asGiven(String path) {
     Path fromRoot = Path.of("..").resolve(path);
     return Files.isDirectory(fromRoot) ? fromRoot : Path.of(path);

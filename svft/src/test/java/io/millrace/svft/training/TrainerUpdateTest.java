@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** What a step does with its gradients, against {@link ReferenceAdamW}. */
+/** Compares the update of a step with {@link ReferenceAdamW}. */
 @Tag("unit")
 @ExtendWith(Models.class)
 class TrainerUpdateTest {
@@ -134,7 +134,7 @@ class TrainerUpdateTest {
       state = trainer.initialState();
     }
 
-    /** Takes a step; returns the gradients it must have seen. */
+    /** Takes a step and returns the gradients that it used. */
     Trainer.Gradients step(List<TrainingExample> batch) {
       TrainingState grown =
           state.withLabels(

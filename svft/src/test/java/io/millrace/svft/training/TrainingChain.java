@@ -11,7 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** Steps on MiniLM or part of it, each on the state the one before it gave. */
+/** Training steps on MiniLM or on its first layers, each from the state of the previous one. */
 public final class TrainingChain {
   private TrainingChain() {}
 
@@ -20,7 +20,9 @@ public final class TrainingChain {
     return run(base, "svft:plain", 1, firstSentence, batchSize, steps);
   }
 
-  /** The hash of the state after each step. A gradient pattern chooses at the tenth. */
+  /**
+   * The hash of the state after each step. A gradient pattern chooses its positions at the tenth.
+   */
   static List<String> run(
       BaseModel base, String method, int threads, int firstSentence, int batchSize, int steps) {
     TrainingSettings settings = TrainingSettings.defaults(AdapterMethod.parse(method));
@@ -36,7 +38,7 @@ public final class TrainingChain {
     return hashes;
   }
 
-  /** MiniLM's first two layers: the same products in a third of the time. */
+  /** The first two layers of MiniLM: products of the same shapes in a third of the time. */
   static BaseModel twoLayers() {
     ModelFiles all = Models.miniLm();
     EncoderConfig full = all.config();

@@ -26,7 +26,7 @@ class TrainingEnvironmentTest {
 
   private static Outcome here;
 
-  /** What a process said of itself, and the hashes of its states. */
+  /** The environment that a process printed, and the hashes of its states. */
   private record Outcome(SortedMap<String, String> environment, List<String> states) {
     static Outcome of(List<String> options, Map<String, String> variables) throws Exception {
       return of("minilm", options, variables);
@@ -187,7 +187,7 @@ class TrainingEnvironmentTest {
     assertThat(interpreted.states()).isEqualTo(compiled.states());
   }
 
-  /** The lines say why the states are others. */
+  /** The lines explain why the states differ. */
   @Test
   void anotherInstructionSetGivesOtherBitsAndIsNamed() throws Exception {
     String capability = here.environment().get("cpuCapability");
@@ -204,8 +204,8 @@ class TrainingEnvironmentTest {
   }
 
   /**
-   * What docs/training.md gives those who want the bits of an AVX2 processor from a newer one. The
-   * first process is as near to an AVX2 processor as this one gets.
+   * The settings in docs/training.md that give the bits of an AVX2 processor on a newer one. The
+   * first process is the closest to an AVX2 processor that this machine can run.
    */
   @Test
   void threeVariablesGiveTheBitsOfAnAvx2Processor() throws Exception {
