@@ -39,7 +39,10 @@ public final class AdaptationJob {
     UNBOUNDED
   }
 
-  /** The last time at which a checkpoint may begin; it may take ten minutes more. */
+  /**
+   * Time since the last completed checkpoint after which no other one begins. One takes at most ten
+   * minutes, so its commit comes before Kafka aborts the transaction.
+   */
   private static final Duration COMMIT_WITHIN = Duration.ofMinutes(4);
 
   private AdaptationJob() {}
