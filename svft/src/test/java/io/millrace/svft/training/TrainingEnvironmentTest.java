@@ -204,7 +204,7 @@ class TrainingEnvironmentTest {
   }
 
   /**
-   * The settings in docs/training.md that give the bits of an AVX2 processor on a newer one. The
+   * The variables in docs/determinism.md that give the bits of an AVX2 processor on a newer one. The
    * first process is the closest to an AVX2 processor that this machine can run.
    */
   @Test
