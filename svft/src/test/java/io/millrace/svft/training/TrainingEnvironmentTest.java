@@ -204,8 +204,8 @@ class TrainingEnvironmentTest {
   }
 
   /**
-   * The variables in docs/determinism.md that give the bits of an AVX2 processor on a newer one. The
-   * first process is the closest to an AVX2 processor that this machine can run.
+   * The variables in docs/determinism.md that give the bits of an AVX2 processor on a newer one.
+   * The first process is the closest to an AVX2 processor that this machine can run.
    */
   @Test
   void threeVariablesGiveTheBitsOfAnAvx2Processor() throws Exception {
