@@ -15,6 +15,8 @@ import io.millrace.pipeline.input.ExampleFile;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.input.ExampleReader;
 import io.millrace.pipeline.settings.JobSettings;
+import io.millrace.svft.method.AdapterMethods;
+import io.millrace.svft.method.MethodForm;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -42,33 +44,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** Trains several methods on one stream, one after the other, and shows them side by side. */
-@Command(
-    name = "compare",
-    description = {
-      "Compare methods of adaptation on your stream: each is trained on the file from its beginning"
-          + " to its end, by the code of the job but without Kafka and Flink, in a process of its"
-          + " own, one after the other.",
-      "Every example is predicted before it is trained on. At the end stand, per method, what was"
-          + " trained, how large an adapter is, accuracy, speed and memory.",
-      "",
-      "A method is one of",
-      "  svft:PATTERN  values of M among the singular vectors; PATTERN is plain,",
-      "                banded:D, random:D, random:D:SEED, top-k:D or gradient:D",
-      "  lora:RANK     two low-rank factors per weight; alpha is twice the rank",
-      "  full          the adapted weights themselves",
-      "  head          the classification head alone, which all others train too",
-      "with options after semicolons, which a shell wants quoted:",
-      "  ;rank=N              svft: of the N leading singular directions alone",
-      "  ;alpha=N             lora: another alpha",
-      "  ;weights=ROLE+ROLE   all but head: query, key, value, attention-output,",
-      "                       intermediate, output; all six unless told",
-      "",
-      "  millrace compare --input reviews.jsonl --methods 'svft:top-k:1,lora:8;alpha=8'",
-      "",
-      "Learning rates are the defaults of each method, unless training.learningRate",
-      "is set for all of them.",
-      ""
-    })
+@Command(name = "compare")
 final class CompareCommand implements Callable<Integer> {
   private static final int STOPPED = 130;
   private static final long STOP_SIGNAL_SECONDS = 1;
@@ -93,7 +69,42 @@ final class CompareCommand implements Callable<Integer> {
 
   @Mixin private final SettingsOptions options = new SettingsOptions(TrainMethod.SETTINGS);
 
-  @Spec private CommandSpec spec;
+  private CommandSpec spec;
+
+  /** Help lists the methods by their forms. */
+  @Spec
+  void spec(CommandSpec spec) {
+    this.spec = spec;
+    List<String> lines =
+        new ArrayList<>(
+            List.of(
+                "Compare methods of adaptation on your stream: each is trained on the file from"
+                    + " its beginning to its end, by the code of the job but without Kafka and"
+                    + " Flink, in a process of its own, one after the other.",
+                "Every example is predicted before it is trained on. At the end stand, per"
+                    + " method, what was trained, how large an adapter is, accuracy, speed and"
+                    + " memory.",
+                "",
+                "A method is one of"));
+    for (MethodForm form : AdapterMethods.forms()) {
+      form.help().forEach(line -> lines.add("  " + line));
+    }
+    lines.add("with options after semicolons, which a shell wants quoted:");
+    for (MethodForm form : AdapterMethods.forms()) {
+      form.optionHelp().forEach(line -> lines.add("  " + line));
+    }
+    lines.addAll(
+        List.of(
+            "  ;weights=ROLE+ROLE   all but head: query, key, value, attention-output,",
+            "                       intermediate, output; all six unless told",
+            "",
+            "  millrace compare --input reviews.jsonl --methods 'svft:top-k:1,lora:8;alpha=8'",
+            "",
+            "Learning rates are the defaults of each method, unless training.learningRate",
+            "is set for all of them.",
+            ""));
+    spec.usageMessage().description(lines.toArray(String[]::new));
+  }
 
   /** The content of the file, checked before training. */
   private record Content(ExampleFile file, long examples, SortedMap<String, Long> skipped) {

@@ -25,6 +25,8 @@ public record FullFineTuning(Set<WeightRole> weights) implements AdapterMethod {
           ID,
           "the weights themselves",
           List.of("full"),
+          List.of("full          the adapted weights themselves"),
+          List.of(),
           List.of(),
           true,
           text -> new FullFineTuning(text.weights(WeightRole.all())));

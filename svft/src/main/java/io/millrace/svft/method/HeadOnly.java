@@ -13,7 +13,15 @@ import java.util.Set;
 /** Trains the head alone, on a frozen encoder. */
 public record HeadOnly() implements AdapterMethod {
   static final MethodForm FORM =
-      new MethodForm("head", "nothing", List.of("head"), List.of(), false, text -> new HeadOnly());
+      new MethodForm(
+          "head",
+          "nothing",
+          List.of("head"),
+          List.of("head          the classification head alone, which all others train too"),
+          List.of(),
+          List.of(),
+          false,
+          text -> new HeadOnly());
 
   @Override
   public MethodForm form() {

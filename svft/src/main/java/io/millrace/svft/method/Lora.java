@@ -34,6 +34,8 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
           ID,
           "two low-rank factors",
           List.of("lora", "lora:RANK"),
+          List.of("lora:RANK     two low-rank factors per weight; alpha is twice the rank"),
+          List.of(";alpha=N             lora: another alpha"),
           List.of(
               MethodOption.wholeNumber(
                   "rank", 8, 1, 1 << 20, MethodOption.Role.ARGUMENT, "LoRA's rank."),

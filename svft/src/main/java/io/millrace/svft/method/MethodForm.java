@@ -13,6 +13,8 @@ import java.util.stream.Stream;
  * @param id the id, such as {@code svft}
  * @param summary a few words on what is trained
  * @param usage the possible beginnings of its text, such as {@code svft} and {@code svft:PATTERN}
+ * @param help lines of help: the beginning of its text, then what is trained
+ * @param optionHelp lines of help on its options
  * @param options the method's own options, without {@code weights}
  * @param takesWeights whether it adapts linear weights and so takes the option {@code weights}
  * @param parser makes a method from a text whose options have been checked against these
@@ -21,6 +23,8 @@ public record MethodForm(
     String id,
     String summary,
     List<String> usage,
+    List<String> help,
+    List<String> optionHelp,
     List<MethodOption> options,
     boolean takesWeights,
     Function<MethodText, AdapterMethod> parser) {

@@ -38,6 +38,10 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
           "a sparse M among the singular vectors",
           List.of("svft", "svft:PATTERN"),
           List.of(
+              "svft:PATTERN  values of M among the singular vectors; PATTERN is plain,",
+              "              banded:D, random:D, random:D:SEED, top-k:D or gradient:D"),
+          List.of(";rank=N              svft: of the N leading singular directions alone"),
+          List.of(
               MethodOption.text(
                   "pattern",
                   "plain",
