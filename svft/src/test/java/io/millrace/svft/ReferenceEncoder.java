@@ -4,7 +4,6 @@ import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Lora;
 import io.millrace.svft.method.Positions;
-import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
@@ -66,7 +65,7 @@ public final class ReferenceEncoder {
       AdapterLayout.Part part = layout.parts().get(p);
       float[] own = Arrays.copyOfRange(values, part.offset(), part.offset() + part.size());
       double[] w = weights.get(part.index());
-      if (method instanceof Svft) {
+      if (method.sparsity().isPresent()) {
         addM(w, part, positions.get(p), own);
       } else if (method instanceof Lora lora) {
         addProduct(w, part.weight(), lora, own);

@@ -145,6 +145,7 @@ class AdapterTest {
         "lora:1;weights=value",
         "full",
         "full;weights=intermediate",
+        "svf",
         "head"
       })
   void everyMethodsAdapterReadsBackAsItWas(String method) {
@@ -169,6 +170,7 @@ class AdapterTest {
         "svft:banded:2;rank=5",
         "lora:2",
         "full",
+        "svf",
         "head"
       })
   void whatATrainerMadeReadsBackAndScoresTheSame(String text) {

@@ -42,6 +42,7 @@ class MergeTest {
         "lora:2;weights=query",
         "full",
         "full;weights=intermediate",
+        "svf",
         "head"
       })
   void mergedWeightsGiveTheLogitsOfUnmergedOnes(String text) {

@@ -11,7 +11,6 @@ import io.millrace.svft.TinyModel;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Positions;
-import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
@@ -48,6 +47,7 @@ class EncoderTest {
         "svft:gradient:1",
         "lora:4",
         "full",
+        "svf",
         "head"
       })
   void beforeItsFirstStepItIsTheBaseModel(String text) {
@@ -58,7 +58,7 @@ class EncoderTest {
       ReferenceEncoder reference = ReferenceEncoder.of(base);
 
       assertSameEmbeddings(base, state, reference, reference.weights());
-      if (method instanceof Svft) {
+      if (method.sparsity().isPresent()) {
         assertThat(state.adapter().values()).isEqualTo(new float[state.adapter().values().length]);
       }
     }

@@ -39,6 +39,8 @@ class AdapterMethodTest {
     "lora:4, lora:4;alpha=8",
     "lora;alpha=0.50, lora:8;alpha=0.5",
     "lora:8;alpha=16, lora:8;alpha=16",
+    "svf, svf",
+    "svf;weights=key+query, svf;weights=query+key",
     "full, full",
     "head, head"
   })
@@ -156,7 +158,7 @@ class AdapterMethodTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> AdapterMethod.parse(text))
         .withMessage(
-            "unknown adapter method \"%s\": use svft, svft:PATTERN, lora, lora:RANK, full or head",
+            "unknown adapter method \"%s\": use svft, svft:PATTERN, svf, lora, lora:RANK, full or head",
             text);
   }
 

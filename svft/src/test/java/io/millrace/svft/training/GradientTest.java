@@ -77,6 +77,7 @@ class GradientTest {
             "lora:3",
             "lora:1;alpha=0.5",
             "full",
+            "svf",
             "head")
         .forEach(method -> cases.add(new Case(method, BERT)));
     for (WeightRole role : WeightRole.values()) {
