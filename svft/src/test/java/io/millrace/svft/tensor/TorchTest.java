@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Device;
-import io.millrace.svft.model.ModelException;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,7 +19,7 @@ class TorchTest {
   @Test
   void aGpuThatIsNotThereIsRefusedWithTheNumberThereIs() {
     assertThatThrownBy(() -> Torch.device("gpu:1000"))
-        .isInstanceOf(ModelException.class)
+        .isInstanceOf(DeviceException.class)
         .hasMessageMatching("device gpu:1000 is asked for, but PyTorch sees \\d+ GPUs here");
   }
 
@@ -28,7 +27,7 @@ class TorchTest {
   @ValueSource(strings = {"", "CPU", "cuda", "gpu:", "gpu:one", "gpu:-1", "tpu:0"})
   void aNameThatIsNoDeviceIsRefusedWithThoseThatAre(String setting) {
     assertThatThrownBy(() -> Torch.device(setting))
-        .isInstanceOf(ModelException.class)
+        .isInstanceOf(DeviceException.class)
         .hasMessageContaining("auto, cpu, gpu or gpu:N");
   }
 }
