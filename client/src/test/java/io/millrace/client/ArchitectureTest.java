@@ -6,12 +6,10 @@ import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyP
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
-import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
-import com.tngtech.archunit.library.dependencies.SliceAssignment;
-import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import io.millrace.testing.Packages;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -27,7 +25,7 @@ class ArchitectureTest {
 
   @Test
   void packagesFormNoCycle() {
-    slices().assignedFrom(new Packages()).should().beFreeOfCycles().check(CLASSES);
+    slices().assignedFrom(Packages.of(ROOT)).should().beFreeOfCycles().check(CLASSES);
   }
 
   @Test
@@ -49,19 +47,5 @@ class ArchitectureTest {
         .dependOnClassesThat()
         .resideInAnyPackage("org.apache.kafka..", "org.apache.avro..", "io.millrace.schemas..")
         .check(CLASSES);
-  }
-
-  /** Each package is a slice of its own, the root package too. */
-  private static final class Packages implements SliceAssignment {
-    @Override
-    public SliceIdentifier getIdentifierOf(JavaClass javaClass) {
-      String name = javaClass.getPackageName();
-      return name.startsWith(ROOT) ? SliceIdentifier.of(name) : SliceIdentifier.ignore();
-    }
-
-    @Override
-    public String getDescription() {
-      return "the packages of " + ROOT;
-    }
   }
 }

@@ -14,6 +14,7 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import io.millrace.testing.Packages;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -76,7 +77,7 @@ class ArchitectureTest {
 
   @Test
   void thePackagesFormNoCircleTheRootIncluded() {
-    slices().assignedFrom(new ByPackage()).should().beFreeOfCycles().check(CLASSES);
+    slices().assignedFrom(Packages.of(ROOT)).should().beFreeOfCycles().check(CLASSES);
   }
 
   /** A domain's inventory, plans, pointer and merges: each type knows only those before it. */
@@ -164,21 +165,6 @@ class ArchitectureTest {
 
   private static String packageOf(String name) {
     return ROOT + "." + name;
-  }
-
-  /** Each package is a slice; so is the root, which the usual matcher leaves out. */
-  private static final class ByPackage implements SliceAssignment {
-    @Override
-    public SliceIdentifier getIdentifierOf(JavaClass type) {
-      return type.getPackageName().startsWith(ROOT)
-          ? SliceIdentifier.of(type.getPackageName())
-          : SliceIdentifier.ignore();
-    }
-
-    @Override
-    public String getDescription() {
-      return "packages of " + ROOT;
-    }
   }
 
   /** Each top-level type of the package that serves is a slice. */

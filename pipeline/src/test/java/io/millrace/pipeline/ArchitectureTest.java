@@ -6,12 +6,10 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
-import com.tngtech.archunit.library.dependencies.SliceAssignment;
-import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import io.millrace.testing.Packages;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
@@ -75,7 +73,11 @@ class ArchitectureTest {
   /** The root package included. */
   @Test
   void thePipelinesPackagesFormNoCycle() {
-    slices().assignedFrom(packagesOf("pipeline")).should().beFreeOfCycles().check(CLASSES);
+    slices()
+        .assignedFrom(Packages.of(packageOf("pipeline")))
+        .should()
+        .beFreeOfCycles()
+        .check(CLASSES);
   }
 
   @Test
@@ -114,24 +116,6 @@ class ArchitectureTest {
         .dependOnClassesThat()
         .resideInAPackage("io.millrace.svft.engine..")
         .check(CLASSES);
-  }
-
-  /** Each package of a module is a slice of its own, the root package too. */
-  private static SliceAssignment packagesOf(String module) {
-    return new SliceAssignment() {
-      @Override
-      public SliceIdentifier getIdentifierOf(JavaClass javaClass) {
-        String name = javaClass.getPackageName();
-        return name.equals(packageOf(module)) || name.startsWith(packageOf(module) + ".")
-            ? SliceIdentifier.of(name)
-            : SliceIdentifier.ignore();
-      }
-
-      @Override
-      public String getDescription() {
-        return "the packages of " + module;
-      }
-    };
   }
 
   private static void noneOf(String module, String... packages) {

@@ -3,12 +3,10 @@ package io.millrace.schemas;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
-import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
-import com.tngtech.archunit.library.dependencies.SliceAssignment;
-import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import io.millrace.testing.Packages;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -21,25 +19,9 @@ class ArchitectureTest {
           .withImportOption(new ImportOption.DoNotIncludeTests())
           .importPackages(MODULE);
 
-  /** Every package is a slice of its own, the root included. */
-  private static final SliceAssignment PACKAGES =
-      new SliceAssignment() {
-        @Override
-        public SliceIdentifier getIdentifierOf(JavaClass type) {
-          return type.getPackageName().startsWith(MODULE)
-              ? SliceIdentifier.of(type.getPackageName())
-              : SliceIdentifier.ignore();
-        }
-
-        @Override
-        public String getDescription() {
-          return "packages of " + MODULE;
-        }
-      };
-
   @Test
   void packagesFormNoCircle() {
-    slices().assignedFrom(PACKAGES).should().beFreeOfCycles().check(classes);
+    slices().assignedFrom(Packages.of(MODULE)).should().beFreeOfCycles().check(classes);
   }
 
   /** Jackson comes with Avro, which describes its schemas with it. */

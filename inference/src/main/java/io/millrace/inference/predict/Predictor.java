@@ -182,7 +182,9 @@ public final class Predictor {
       return;
     }
     for (int i = 0; i < batch.size(); i++) {
-      complete(batch.get(i).prediction(), new Prediction(adapter.version(), logits[i]));
+      complete(
+          batch.get(i).prediction(),
+          new Prediction(adapter.version(), adapter.classifier().adapter().task(), logits[i]));
     }
   }
 

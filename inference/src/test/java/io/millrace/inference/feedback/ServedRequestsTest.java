@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.store.StoredVersion;
+import io.millrace.svft.task.Classification;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -165,7 +166,7 @@ class ServedRequestsTest {
     StoredVersion version =
         new StoredVersion(
             "films", 7, "abc", null, List.of("bad", "good"), 1, 1, Instant.EPOCH, null);
-    requests.remember(id, text, new Prediction(version, new float[] {0, 1}));
+    requests.remember(id, text, new Prediction(version, new Classification(), new float[] {0, 1}));
   }
 
   private ServedRequest find(String id) {
