@@ -18,6 +18,7 @@ import org.apache.avro.Schema;
 import org.apache.avro.SchemaCompatibility;
 import org.apache.avro.SchemaCompatibility.SchemaCompatibilityType;
 import org.apache.avro.SchemaCompatibility.SchemaPairCompatibility;
+import org.apache.avro.SchemaFormatter;
 import org.apache.avro.specific.SpecificData;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -72,13 +73,13 @@ class SchemaEvolutionTest {
     assertThat(history)
         .as(
             "No history of %s: save its schema as %s\n%s",
-            today.getName(), next, today.toString(true))
+            today.getName(), next, SchemaFormatter.format("json/pretty", today))
         .isNotEmpty();
     assertThat(undocumented(history.get(history.size() - 1)))
         .as(
             "The schema of %s has changed. Save it as %s, or over the newest file there if no release"
                 + " has carried that one yet.\n%s",
-            today.getName(), next, today.toString(true))
+            today.getName(), next, SchemaFormatter.format("json/pretty", today))
         .isEqualTo(undocumented(today));
   }
 
