@@ -98,7 +98,7 @@ public final class Models implements ParameterResolver {
     return context
         .getRoot()
         .getStore(ExtensionContext.Namespace.create(Models.class))
-        .getOrComputeIfAbsent(
+        .computeIfAbsent(
             asked,
             key -> BaseModel.load(KNOWN.get(key).get(), Torch.device("cpu")),
             BaseModel.class);

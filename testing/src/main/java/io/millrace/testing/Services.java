@@ -45,7 +45,7 @@ public final class Services implements BeforeAllCallback, ParameterResolver {
   }
 
   private static <T> T service(ExtensionContext context, Class<T> type, Callable<T> start) {
-    return store(context).getOrComputeIfAbsent(type, key -> start(type, start), type);
+    return store(context).computeIfAbsent(type, key -> start(type, start), type);
   }
 
   private static <T> T start(Class<T> type, Callable<T> start) {
