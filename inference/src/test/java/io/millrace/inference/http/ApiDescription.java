@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.networknt.schema.Error;
+import com.networknt.schema.InputFormat;
 import com.networknt.schema.Schema;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SpecificationVersion;
@@ -170,9 +171,9 @@ public final class ApiDescription {
               whole.put("$schema", SpecificationVersion.DRAFT_2020_12.getDialectId());
               whole.set("components", root.get("components"));
               whole.putArray("allOf").add(part);
-              return registry.getSchema(whole);
+              return registry.getSchema(whole.toString(), InputFormat.JSON);
             })
-        .validate(value);
+        .validate(value.toString(), InputFormat.JSON);
   }
 
   private JsonNode resolved(JsonNode node) {
