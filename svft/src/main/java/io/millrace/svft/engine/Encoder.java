@@ -42,6 +42,7 @@ public final class Encoder {
   /**
    * Scores a slice and computes its gradients.
    *
+   * @param task the method of the program that scores a slice
    * @param headWeight [labels, hidden]
    * @param headBias [labels]
    * @param target [sequences, labels]: each example's share of the batch's loss at its label, zero
@@ -50,14 +51,19 @@ public final class Encoder {
    *     hidden] and bias [labels]; and, if the model has trained products, their gradients, flat
    */
   public List<NDArray> step(
-      TokenBatch slice, AdaptedModel model, NDArray headWeight, NDArray headBias, NDArray target) {
+      String task,
+      TokenBatch slice,
+      AdaptedModel model,
+      NDArray headWeight,
+      NDArray headBias,
+      NDArray target) {
     try (IValue batch = batch(slice);
         IValue heads = IValue.from((long) config.heads());
         IValue epsilon = IValue.from((double) config.layerNormEps());
         IValue head = TorchScript.tensors(List.of(headWeight, headBias));
         IValue targets = TorchScript.tensor(target);
         IValue lowest = IValue.from((long) model.lowest())) {
-      return script.call("step", model.arguments(batch, heads, epsilon, head, targets, lowest));
+      return script.call(task, model.arguments(batch, heads, epsilon, head, targets, lowest));
     }
   }
 

@@ -17,11 +17,6 @@ public record Classification() implements Task {
   }
 
   @Override
-  public String program() {
-    return "classification";
-  }
-
-  @Override
   public List<String> labels(List<String> known, Collection<String> answers) {
     Set<String> all = new LinkedHashSet<>(known);
     all.addAll(answers);

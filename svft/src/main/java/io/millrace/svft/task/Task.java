@@ -8,16 +8,16 @@ import java.util.List;
  * A task: what a model is trained to answer. It defines the labels, the loss, the score and the
  * prediction.
  *
- * <p>The head gives one output per label. A piece of the engine's program, {@link #program},
- * computes the loss and its gradient. The task gives it the targets.
+ * <p>The head gives one output per label. A piece of the engine's program, {@link #id}, computes
+ * the loss and its gradient. The task gives it the targets.
  */
 public sealed interface Task extends Serializable permits Classification {
 
-  /** The task's name. */
+  /**
+   * The name of the task. The engine's program has a method of this name, which scores a slice and
+   * computes its gradients.
+   */
   String id();
-
-  /** The piece of the engine's program that computes the head, the loss and their gradients. */
-  String program();
 
   /**
    * Adds the new labels of a batch.

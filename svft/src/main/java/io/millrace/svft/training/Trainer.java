@@ -154,7 +154,7 @@ public final class Trainer implements AutoCloseable {
     int labels = target.length / slice.sequences();
     try (NDScope scope = new NDScope()) {
       NDArray targets = Torch.array(base.manager(), target, slice.sequences(), labels);
-      List<NDArray> out = encoder.step(slice, model, weight, bias, targets);
+      List<NDArray> out = encoder.step(settings.task().id(), slice, model, weight, bias, targets);
       return new Part(
           Head.rows(out.get(0).toFloatArray(), labels),
           out.get(1).toFloatArray()[0],

@@ -91,12 +91,13 @@ class Encoder(Module):
         _4 = torch.append(flat, grads[g])
     return torch.cat(flat)
 
-  # Scores a slice and computes its gradients for the task classification.
+  # Scores a slice and computes its gradients for the task classification: Encoder.java calls the
+  # method that has the name of the task.
   #
   #   lowest index of the lowest linear weight that has gradients; the number of weights if none has
   #
-  # Returns what the task's step returns, then the gradients of the linear weights, flat.
-  def step(self: __torch__.Encoder, batch: List[Tensor], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], target: Tensor, lowest: int) -> List[Tensor]:
+  # Returns what the piece's step returns, then the gradients of the linear weights, flat.
+  def classification(self: __torch__.Encoder, batch: List[Tensor], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], target: Tensor, lowest: int) -> List[Tensor]:
     kept = annotate(List[List[Tensor]], [])
     trains = torch.lt(lowest, torch.mul(torch.len(norms), 6))
     x = (self).forward(batch, heads, eps, embeddings, norms, kinds, linears, lows, trains, kept)
