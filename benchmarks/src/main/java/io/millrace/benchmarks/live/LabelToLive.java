@@ -61,7 +61,7 @@ final class LabelToLive {
     parts.put("until a version is made of it", each -> each.created() - each.stepFinished());
     parts.put("checkpoint and commit", each -> each.committed() - each.created());
     parts.put("load, merge and swap", each -> each.live() - each.committed());
-    parts.put("until somebody asks, and the answer", each -> each.answered() - each.live());
+    parts.put("until a request comes, and its answer", each -> each.answered() - each.live());
     parts.put("label to live", Example::total);
     return parts;
   }

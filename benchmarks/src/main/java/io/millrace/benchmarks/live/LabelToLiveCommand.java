@@ -34,7 +34,7 @@ import picocli.CommandLine.Spec;
       "Measure the time from an example's append in Kafka to the first answer by a version that was"
           + " trained on it, and where it goes.",
       "Kafka, the schema registry, Flink and the job run in this process, and bin/millrace serve"
-          + " beside it. Examples come in at a steady rate; somebody asks for a prediction every 10"
+          + " beside it. Examples come in at a steady rate; a client asks for a prediction every 10"
           + " ms and looks which version answers.",
       "Unless set otherwise, every step publishes a version: publish.everySteps=1."
     })
@@ -149,7 +149,7 @@ public final class LabelToLiveCommand implements Callable<Integer> {
     if (latencies.outran(1000 * settings.get(JobSettings.BATCH_SIZE) / rate)) {
       out.println(
           "The stream OUTRAN training: what was measured is a queue. Take a lower --rate, or a machine"
-              + " that nobody else uses.");
+              + " that has no other users.");
     }
     out.printf(
         Locale.ROOT,

@@ -19,7 +19,7 @@ public final class RolloutToken {
       Setting.text(
           "serving.rolloutToken",
           "",
-          "Who shows it may decide about rollouts over HTTP; nobody may unless it is set.");
+          "Requests that carry it may decide about rollouts over HTTP; unless it is set, none may.");
 
   public static final Setting<String> TOKEN_FILE =
       Setting.text(

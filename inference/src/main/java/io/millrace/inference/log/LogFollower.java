@@ -65,7 +65,7 @@ public final class LogFollower {
         this::putLags);
     metrics.counter(
         "millrace_unreadable_records_total",
-        "Records of the log that nobody could read, since the start.",
+        "Records of the log that could not be read, since the start.",
         () -> progress().unreadable());
   }
 

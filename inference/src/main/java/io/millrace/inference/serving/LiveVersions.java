@@ -38,7 +38,7 @@ import org.slf4j.LoggerFactory;
  * <pre>{@code
  * state    current  waiting  who answers  next state
  * -------  -------  -------  -----------  ---------------------------------------------------------
- * empty    NOTHING  -        nobody       move(P): serving P
+ * empty    NOTHING  -        nothing      move(P): serving P
  * serving  P        -        P            move(Q): serving Q
  *                                         postpone(Q): waiting for Q
  * waiting  P        Q        P            merged or giveUpMerging of Q's last version: the callback;

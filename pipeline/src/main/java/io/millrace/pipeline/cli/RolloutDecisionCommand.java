@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
 @Command(
     footer = {
       "",
-      "Exit code 1 where somebody else decided first: then nothing has changed. Exit code 2 where it"
+      "Exit code 1 where another decision came first: then nothing has changed. Exit code 2 where it"
           + " cannot be done, or was not understood."
     })
 abstract class RolloutDecisionCommand implements Callable<Integer> {

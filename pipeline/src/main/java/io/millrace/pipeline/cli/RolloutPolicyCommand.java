@@ -16,7 +16,7 @@ import picocli.CommandLine.Parameters;
       "Decide what becomes of the versions to come.",
       "  latest  each serves as soon as it is published",
       "  canary  each is tried on a share of the requests first",
-      "  manual  each waits for somebody to promote it or to try it"
+      "  manual  each waits until you promote it or try it"
     })
 final class RolloutPolicyCommand extends RolloutDecisionCommand {
   @Parameters(paramLabel = "POLICY", description = "latest, canary or manual.")
