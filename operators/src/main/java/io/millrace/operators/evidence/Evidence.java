@@ -1,6 +1,5 @@
 package io.millrace.operators.evidence;
 
-import io.millrace.operators.adapt.Adaptation;
 import io.millrace.schemas.EvidenceExample;
 import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.LabeledExample;
@@ -32,7 +31,7 @@ public final class Evidence {
   /**
    * Adds the operators.
    *
-   * @param seen what {@link Adaptation#evidence} gives
+   * @param seen what {@code Adaptation.evidence} gives
    * @param log the topic rollouts: decisions as they stand, publications once they are committed
    * @param slots where the operator runs, if training must not share slots with the rest
    */
