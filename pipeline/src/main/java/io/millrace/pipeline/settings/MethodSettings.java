@@ -7,6 +7,8 @@ import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.AdapterMethods;
 import io.millrace.svft.method.MethodForm;
 import io.millrace.svft.method.MethodOption;
+import io.millrace.svft.method.PlainPattern;
+import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.WeightRole;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -24,7 +26,7 @@ final class MethodSettings {
   static final Setting<String> METHOD =
       Setting.choice(
           "adapter.method",
-          AdapterMethods.forms().get(0).id(),
+          new Svft(new PlainPattern()).id(),
           AdapterMethods.forms().stream().map(MethodForm::id).toList(),
           "What is trained beside the head: "
               + AdapterMethods.forms().stream()
@@ -115,13 +117,12 @@ final class MethodSettings {
     }
   }
 
-  /** The values in force for a method, by key: those of its own options, and its weights. */
-  static Map<String, String> inForce(Settings settings, AdapterMethod method) {
+  /** A method's own settings by key, each with the value in force, and its weights. */
+  static Map<String, String> inForce(AdapterMethod method) {
     Map<String, String> texts = new HashMap<>();
-    texts.put(METHOD.key(), settings.get(METHOD));
+    texts.put(METHOD.key(), method.id());
     for (OptionSetting each : options(method.form())) {
-      String value = method.options().get(each.option().name());
-      texts.put(each.setting().key(), value);
+      texts.put(each.setting().key(), method.options().get(each.option().name()));
     }
     if (!method.weights().isEmpty()) {
       texts.put(

@@ -44,15 +44,21 @@ public final class RecordedSettings {
 
   private RecordedSettings() {}
 
-  /** The settings that the manifests of such a job hold. */
+  /**
+   * The settings that the manifests of such a job hold.
+   *
+   * @throws UsageException where a value in force is not allowed, so that a replay would refuse it
+   */
   static TreeMap<String, String> of(Settings settings) {
     AdapterMethod method = JobSettings.method(settings);
     TrainingSettings training = JobSettings.training(settings, method);
     Settings inForce = settings.with(JobSettings.LEARNING_RATE, training.learningRate());
-    TreeMap<String, String> texts = new TreeMap<>(MethodSettings.inForce(settings, method));
+    TreeMap<String, String> texts = new TreeMap<>(MethodSettings.inForce(method));
     for (List<Setting<?>> recorded : List.of(JobSettings.STEP, BATCHES)) {
       recorded.forEach(setting -> texts.put(setting.key(), inForce.text(setting)));
     }
+    // Checks every value, also those that the method derived.
+    settings(texts);
     return texts;
   }
 

@@ -86,6 +86,15 @@ class RecordedSettingsTest {
         .hasMessageContaining("batch.size: a replay takes batches");
   }
 
+  @Test
+  void aDerivedValueThatAReplayWouldRefuseIsNotRecorded() {
+    Settings settings = settings("adapter.method=lora", "lora.rank=600000");
+
+    assertThatThrownBy(() -> RecordedSettings.of(settings))
+        .isInstanceOf(UsageException.class)
+        .hasMessage("lora.alpha: '1200000.0' is not a number from 0.0 to 1000000.0");
+  }
+
   private static Settings settings(String... sets) {
     return Settings.of(JobSettings.ALL, null, List.of(sets));
   }
