@@ -5,7 +5,6 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.method.AdapterException;
-import io.millrace.svft.method.AdapterMethod;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -165,10 +164,6 @@ public final class AdapterAudit {
     fields.put("examples", adapter.examples());
     fields.put("positionsSha256", adapter.positionsSha256());
     return fields;
-  }
-
-  private static String pattern(AdapterMethod method) {
-    return method.patternId();
   }
 
   private static String shown(Object value) {
