@@ -35,7 +35,7 @@ public final class AdapterMethods {
         return form.parse(parts);
       }
     }
-    List<String> usages = FORMS.stream().flatMap(form -> form.usage().stream()).toList();
+    List<String> usages = FORMS.stream().flatMap(MethodForm::usages).toList();
     throw new IllegalArgumentException(
         "unknown adapter method \""
             + text

@@ -24,7 +24,6 @@ public record FullFineTuning(Set<WeightRole> weights) implements AdapterMethod {
       new MethodForm(
           ID,
           "the weights themselves",
-          List.of("full"),
           List.of("full          the adapted weights themselves"),
           List.of(),
           List.of(),

@@ -16,7 +16,6 @@ public record HeadOnly() implements AdapterMethod {
       new MethodForm(
           "head",
           "nothing",
-          List.of("head"),
           List.of("head          the classification head alone, which all others train too"),
           List.of(),
           List.of(),

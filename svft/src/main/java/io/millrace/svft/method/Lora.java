@@ -29,23 +29,25 @@ import java.util.Set;
 public record Lora(int rank, double alpha, Set<WeightRole> weights) implements AdapterMethod {
   private static final String ID = "lora";
 
+  private static final MethodOption RANK =
+      MethodOption.wholeNumber("rank", 8, 1, 1 << 20, MethodOption.Role.ARGUMENT, "LoRA's rank.");
+
+  private static final MethodOption ALPHA =
+      MethodOption.decimal(
+          "alpha",
+          0,
+          0,
+          1e6,
+          MethodOption.Role.DERIVED,
+          "LoRA's alpha: its product is scaled by alpha over rank. 0 is twice the rank.");
+
   static final MethodForm FORM =
       new MethodForm(
           ID,
           "two low-rank factors",
-          List.of("lora", "lora:RANK"),
           List.of("lora:RANK     two low-rank factors per weight; alpha is twice the rank"),
           List.of(";alpha=N             lora: another alpha"),
-          List.of(
-              MethodOption.wholeNumber(
-                  "rank", 8, 1, 1 << 20, MethodOption.Role.ARGUMENT, "LoRA's rank."),
-              MethodOption.decimal(
-                  "alpha",
-                  0,
-                  0,
-                  1e6,
-                  MethodOption.Role.DERIVED,
-                  "LoRA's alpha: its product is scaled by alpha over rank. 0 is twice the rank.")),
+          List.of(RANK, ALPHA),
           true,
           Lora::parse);
 
@@ -70,8 +72,8 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
   }
 
   private static AdapterMethod parse(MethodText text) {
-    int rank = text.wholeNumber("rank", text.argument().orElse("8"));
-    double alpha = text.decimal("alpha").orElse(2.0 * rank);
+    int rank = text.wholeNumber(RANK);
+    double alpha = text.decimal(ALPHA).orElse(2.0 * rank);
     return new Lora(rank, alpha, text.weights(WeightRole.all()));
   }
 
@@ -98,7 +100,7 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
 
   @Override
   public Map<String, String> options() {
-    return Map.of("rank", Integer.toString(rank), "alpha", Double.toString(alpha));
+    return Map.of(RANK.name(), Integer.toString(rank), ALPHA.name(), Double.toString(alpha));
   }
 
   @Override

@@ -1,7 +1,9 @@
 package io.millrace.svft.method;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -12,7 +14,6 @@ import java.util.stream.Stream;
  *
  * @param id the id, such as {@code svft}
  * @param summary a few words on what is trained
- * @param usage the possible beginnings of its text, such as {@code svft} and {@code svft:PATTERN}
  * @param help lines of help: the beginning of its text, then what is trained
  * @param optionHelp lines of help on its options
  * @param options the method's own options, without {@code weights}
@@ -22,7 +23,6 @@ import java.util.stream.Stream;
 public record MethodForm(
     String id,
     String summary,
-    List<String> usage,
     List<String> help,
     List<String> optionHelp,
     List<MethodOption> options,
@@ -30,11 +30,20 @@ public record MethodForm(
     Function<MethodText, AdapterMethod> parser) {
 
   boolean takes(MethodText text) {
-    return text.id().equals(id) && (text.argument().isEmpty() || takesArgument());
+    return text.id().equals(id) && (text.argument().isEmpty() || argument().isPresent());
   }
 
-  private boolean takesArgument() {
-    return options.stream().anyMatch(option -> option.role() == MethodOption.Role.ARGUMENT);
+  /** The possible beginnings of its text, such as {@code svft} and {@code svft:PATTERN}. */
+  Stream<String> usages() {
+    Stream<String> withArgument =
+        argument().map(option -> id + ":" + option.name().toUpperCase(Locale.ROOT)).stream();
+    return Stream.concat(Stream.of(id), withArgument);
+  }
+
+  private Optional<MethodOption> argument() {
+    return options.stream()
+        .filter(option -> option.role() == MethodOption.Role.ARGUMENT)
+        .findFirst();
   }
 
   AdapterMethod parse(MethodText text) {

@@ -65,13 +65,22 @@ record MethodText(String text, String id, Optional<String> argument, Map<String,
     }
   }
 
+  /** The value of an option: the default if the text omits it. */
+  String value(MethodOption option) {
+    Optional<String> written =
+        option.role() == MethodOption.Role.ARGUMENT
+            ? argument
+            : Optional.ofNullable(options.get(option.name()));
+    return written.orElse(option.defaultValue());
+  }
+
   /**
-   * Parses a whole number from 0.
+   * The value of an option as a whole number from 0.
    *
-   * @param name of the option, for the message
    * @throws IllegalArgumentException if the value is not such a number or exceeds an int
    */
-  int wholeNumber(String name, String value) {
+  int wholeNumber(MethodOption option) {
+    String value = value(option);
     try {
       if (value.matches("[0-9]+")) {
         return Integer.parseInt(value);
@@ -79,21 +88,21 @@ record MethodText(String text, String id, Optional<String> argument, Map<String,
     } catch (NumberFormatException e) {
       // Larger than an int: refused below, like a value that is not a number.
     }
-    throw refused(text, name + " \"" + value + "\" is not a whole number");
+    throw refused(text, option.name() + " \"" + value + "\" is not a whole number");
   }
 
   /**
-   * Parses the value of an option as a decimal number; empty if the text omits the option.
+   * The value of a derived option as a decimal number; empty if the text omits the option.
    *
    * @throws IllegalArgumentException if the value is not a decimal number
    */
-  Optional<Double> decimal(String name) {
-    String value = options.get(name);
+  Optional<Double> decimal(MethodOption option) {
+    String value = options.get(option.name());
     if (value == null) {
       return Optional.empty();
     }
     if (!value.matches("[0-9]+([.][0-9]+)?")) {
-      throw refused(text, name + " \"" + value + "\" is not a decimal number");
+      throw refused(text, option.name() + " \"" + value + "\" is not a decimal number");
     }
     return Optional.of(Double.parseDouble(value));
   }

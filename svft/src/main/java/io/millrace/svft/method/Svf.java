@@ -24,7 +24,6 @@ public record Svf(Set<WeightRole> weights) implements AdapterMethod {
       new MethodForm(
           ID,
           "the singular values alone",
-          List.of(ID),
           List.of("svf           the singular values alone; the same as svft:plain"),
           List.of(),
           List.of(),

@@ -32,31 +32,33 @@ import java.util.Set;
 public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implements AdapterMethod {
   private static final String ID = "svft";
 
+  private static final MethodOption PATTERN =
+      MethodOption.text(
+          "pattern",
+          "plain",
+          MethodOption.Role.ARGUMENT,
+          "Which values of M are trained: plain, banded:D, random:D or random:D:SEED, top-k:D,"
+              + " gradient:D; all but plain have as many as a band of D diagonals on either side.");
+
+  private static final MethodOption RANK =
+      MethodOption.wholeNumber(
+          "rank",
+          0,
+          0,
+          1 << 20,
+          MethodOption.Role.OPTION,
+          "Leading singular directions kept of every adapted weight; the others are cut off, which"
+              + " changes the base model. 0 keeps all.");
+
   static final MethodForm FORM =
       new MethodForm(
           ID,
           "a sparse M among the singular vectors",
-          List.of("svft", "svft:PATTERN"),
           List.of(
               "svft:PATTERN  values of M among the singular vectors; PATTERN is plain,",
               "              banded:D, random:D, random:D:SEED, top-k:D or gradient:D"),
           List.of(";rank=N              svft: of the N leading singular directions alone"),
-          List.of(
-              MethodOption.text(
-                  "pattern",
-                  "plain",
-                  MethodOption.Role.ARGUMENT,
-                  "Which values of M are trained: plain, banded:D, random:D or random:D:SEED,"
-                      + " top-k:D, gradient:D; all but plain have as many as a band of D diagonals"
-                      + " on either side."),
-              MethodOption.wholeNumber(
-                  "rank",
-                  0,
-                  0,
-                  1 << 20,
-                  MethodOption.Role.OPTION,
-                  "Leading singular directions kept of every adapted weight; the others are cut"
-                      + " off, which changes the base model. 0 keeps all.")),
+          List.of(PATTERN, RANK),
           true,
           Svft::parse);
 
@@ -85,9 +87,8 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
   }
 
   private static AdapterMethod parse(MethodText text) {
-    Pattern pattern = text.argument().map(Pattern::parse).orElseGet(PlainPattern::new);
-    int rank = text.wholeNumber("rank", text.options().getOrDefault("rank", "0"));
-    return new Svft(pattern, rank, text.weights(defaultWeights(pattern)));
+    Pattern pattern = Pattern.parse(text.value(PATTERN));
+    return new Svft(pattern, text.wholeNumber(RANK), text.weights(defaultWeights(pattern)));
   }
 
   /**
@@ -118,7 +119,7 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
 
   @Override
   public Map<String, String> options() {
-    return Map.of("pattern", pattern.id(), "rank", Integer.toString(rank));
+    return Map.of(PATTERN.name(), pattern.id(), RANK.name(), Integer.toString(rank));
   }
 
   /**
