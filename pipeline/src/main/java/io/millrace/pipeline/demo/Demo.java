@@ -23,10 +23,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
@@ -205,17 +208,18 @@ public final class Demo {
   }
 
   private void awaitServed(PredictionLoad load, long version) throws InterruptedException {
-    long deadline = System.nanoTime() + LAST_VERSION_SERVED_WITHIN.toNanos();
-    while (load.newestVersion() < version) {
-      if (System.nanoTime() > deadline) {
-        throw new IllegalStateException(
-            "the serving process answers with version %d, %d is published"
-                .formatted(load.newestVersion(), version));
-      }
-      if (stop.requested().isDone()) {
-        throw new InterruptedException();
-      }
-      Thread.sleep(20);
+    try {
+      CompletableFuture.anyOf(load.answered(version), stop.requested())
+          .get(LAST_VERSION_SERVED_WITHIN.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (TimeoutException e) {
+      throw new IllegalStateException(
+          "the serving process answers with version %d, %d is published"
+              .formatted(load.newestVersion(), version));
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e);
+    }
+    if (stop.requested().isDone()) {
+      throw new InterruptedException();
     }
   }
 

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -28,6 +29,7 @@ final class PredictionLoad implements Runnable {
   private final String domain;
   private final List<String> texts;
   private final NavigableMap<Long, Long> firstAnswerAt = new ConcurrentSkipListMap<>();
+  private final NavigableMap<Long, CompletableFuture<Void>> awaited = new ConcurrentSkipListMap<>();
   private final AtomicLong answers = new AtomicLong();
   private final AtomicLong failures = new AtomicLong();
 
@@ -71,6 +73,7 @@ final class PredictionLoad implements Runnable {
       if (response.statusCode() == 200) {
         JsonNode answer = JSON.readTree(response.body());
         firstAnswerAt.putIfAbsent(answer.path("version").asLong(), System.currentTimeMillis());
+        completeAwaited();
         answers.incrementAndGet();
       } else if (!firstAnswerAt.isEmpty()) {
         // Before the first version there is nothing to answer with.
@@ -84,6 +87,18 @@ final class PredictionLoad implements Runnable {
   /** Per version, when its first answer came, in milliseconds since the epoch. */
   NavigableMap<Long, Long> firstAnswerAt() {
     return firstAnswerAt;
+  }
+
+  /** Completes once this version, or a newer one, has answered. */
+  CompletableFuture<Void> answered(long version) {
+    CompletableFuture<Void> answered =
+        awaited.computeIfAbsent(version, awaitedVersion -> new CompletableFuture<>());
+    completeAwaited();
+    return answered;
+  }
+
+  private void completeAwaited() {
+    awaited.headMap(newestVersion(), true).values().forEach(future -> future.complete(null));
   }
 
   /** The newest version that has answered; 0 before the first. */
