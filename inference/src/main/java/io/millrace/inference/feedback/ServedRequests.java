@@ -10,6 +10,7 @@ import io.millrace.client.process.UsageException;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.store.KeyValueStore;
 import io.millrace.inference.store.KeyValueStore.Table;
+import io.millrace.inference.store.StoreException;
 import io.millrace.inference.store.StoredVersion;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -69,7 +70,7 @@ public final class ServedRequests implements AutoCloseable {
    *
    * @param window how long a request is remembered
    * @param max how many requests are remembered
-   * @throws UsageException where another process has it open
+   * @throws UsageException where it cannot be opened or read: another process has it open, say
    */
   public static ServedRequests open(
       Path directory, Duration window, long max, InstantSource clock) {
@@ -78,16 +79,25 @@ public final class ServedRequests implements AutoCloseable {
       KeyValueStore db =
           KeyValueStore.open(
               "the store of served requests " + directory, directory, List.of(REQUESTS, ORDER));
-      return new ServedRequests(window, max, clock, db);
+      try {
+        return new ServedRequests(window, max, clock, db);
+      } catch (StoreException e) {
+        db.close();
+        throw cannotOpen(directory, e);
+      }
     } catch (IOException | KeyValueStore.CannotOpenException e) {
-      throw new UsageException(
-          "the store of served requests "
-              + directory
-              + " cannot be opened ("
-              + e.getMessage()
-              + "); delete it, and only feedback on requests of before is lost",
-          e);
+      throw cannotOpen(directory, e);
     }
+  }
+
+  private static UsageException cannotOpen(Path directory, Exception cause) {
+    return new UsageException(
+        "the store of served requests "
+            + directory
+            + " cannot be opened ("
+            + cause.getMessage()
+            + "); delete it, and only feedback on requests of before is lost",
+        cause);
   }
 
   private ServedRequests(Duration window, long max, InstantSource clock, KeyValueStore db) {

@@ -1,7 +1,9 @@
 package io.millrace.inference.feedback;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.millrace.client.process.UsageException;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.svft.task.Classification;
@@ -9,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -159,6 +162,36 @@ class ServedRequestsTest {
       for (int i = 0; i < 1000; i++) {
         assertThat(after.find("r" + i)).isPresent();
       }
+    }
+  }
+
+  @Test
+  void aDamagedStoreSaysThatItMayBeDeleted() throws Exception {
+    for (int i = 0; i < 100; i++) {
+      remember("r" + i, "a text");
+    }
+    requests.close();
+    // A start writes what the log holds into table files.
+    open();
+    requests.close();
+    Path damaged = directory.resolve("damaged");
+    Files.createDirectory(damaged);
+    try (Stream<Path> files = Files.list(directory.resolve("open"))) {
+      for (Path file : files.toList()) {
+        byte[] bytes = Files.readAllBytes(file);
+        if (file.toString().endsWith(".sst")) {
+          Arrays.fill(bytes, 0, 20, (byte) 0x5a);
+        }
+        Files.write(damaged.resolve(file.getFileName()), bytes);
+      }
+    }
+    open();
+
+    for (int attempt = 0; attempt < 2; attempt++) {
+      assertThatThrownBy(() -> ServedRequests.open(damaged, WINDOW, MAX, () -> now))
+          .isInstanceOf(UsageException.class)
+          .hasMessageContaining("cannot be opened (")
+          .hasMessageContaining("delete it, and only feedback on requests of before is lost");
     }
   }
 
