@@ -52,20 +52,19 @@ public final class Await {
       String what, Duration deadline, Callable<T> source, Predicate<? super T> wanted)
       throws Exception {
     long end = System.nanoTime() + deadline.toNanos();
-    T last = source.call();
-    while (!wanted.test(last)) {
-      if (System.nanoTime() > end) {
-        throw new AssertionError(
-            "not within %d ms: %s; last seen: %s".formatted(deadline.toMillis(), what, last));
-      }
-      try {
+    T last = null;
+    try {
+      for (last = source.call(); !wanted.test(last); last = source.call()) {
+        if (System.nanoTime() > end) {
+          throw new AssertionError(
+              "not within %d ms: %s; last seen: %s".formatted(deadline.toMillis(), what, last));
+        }
         Thread.sleep(PAUSE.toMillis());
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new AssertionError(
-            "interrupted while waiting: %s; last seen: %s".formatted(what, last), e);
       }
-      last = source.call();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(
+          "interrupted while waiting: %s; last seen: %s".formatted(what, last), e);
     }
     return last;
   }

@@ -7,6 +7,7 @@ import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaMethodCall;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ConditionEvents;
@@ -14,6 +15,7 @@ import com.tngtech.archunit.lang.SimpleConditionEvent;
 import java.net.URL;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
@@ -58,8 +60,9 @@ public abstract class TestRules {
       DescribedPredicate.describe(
           "have tests",
           type ->
-              type.getMethods().stream()
-                  .anyMatch(each -> each.isMetaAnnotatedWith(Testable.class)));
+              !type.getModifiers().contains(JavaModifier.ABSTRACT)
+                  && type.getAllMethods().stream()
+                      .anyMatch(each -> each.isMetaAnnotatedWith(Testable.class)));
 
   private static final ArchCondition<JavaClass> BE_OF_ONE_KIND =
       new ArchCondition<>("carry one of the tags " + KINDS) {
@@ -77,6 +80,8 @@ public abstract class TestRules {
           "a thread sleeps, parks or spins",
           call ->
               call.getTargetOwner().isEquivalentTo(LockSupport.class)
+                  || call.getTargetOwner().isEquivalentTo(TimeUnit.class)
+                      && call.getName().equals("sleep")
                   || call.getTargetOwner().isEquivalentTo(Thread.class)
                       && Set.of("sleep", "onSpinWait").contains(call.getName()));
 

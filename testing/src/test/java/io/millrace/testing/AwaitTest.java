@@ -38,6 +38,20 @@ class AwaitTest {
   }
 
   @Test
+  void aTimeoutWhileTheConditionIsAskedNamesItToo() {
+    assertThatThrownBy(
+            () ->
+                Await.until(
+                    "it ends",
+                    () -> {
+                      throw new InterruptedException();
+                    }))
+        .isInstanceOf(AssertionError.class)
+        .hasMessage("interrupted while waiting: it ends; last seen: null");
+    assertThat(Thread.interrupted()).isTrue();
+  }
+
+  @Test
   void aTestsOwnTimeoutNamesItToo() {
     Thread.currentThread().interrupt();
 
