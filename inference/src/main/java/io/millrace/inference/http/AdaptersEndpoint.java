@@ -2,6 +2,7 @@ package io.millrace.inference.http;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.Assignment;
 import io.millrace.inference.serving.LiveAdapter;
@@ -70,7 +71,7 @@ public final class AdaptersEndpoint implements Endpoint {
     body.put("version", version.version());
     body.put("sha256", version.sha256());
     version.labels().forEach(body.putArray("labels")::add);
-    body.put("liveAt", Answer.time(since));
+    body.put("liveAt", RolloutJson.time(since));
     body.put("merged", adapter.classifier().isMerged());
     return body;
   }
@@ -82,8 +83,8 @@ public final class AdaptersEndpoint implements Endpoint {
     body.put("parentSha256", version.parentSha256());
     body.put("steps", version.steps());
     body.put("examples", version.examples());
-    body.put("createdAt", Answer.time(version.createdAt()));
-    body.put("liveAt", domain.firstLiveAt(version.version()).map(Answer::time).orElse(null));
+    body.put("createdAt", RolloutJson.time(version.createdAt()));
+    body.put("liveAt", domain.firstLiveAt(version.version()).map(RolloutJson::time).orElse(null));
     return body;
   }
 
@@ -92,7 +93,7 @@ public final class AdaptersEndpoint implements Endpoint {
     body.put("version", refusal.version());
     body.put("sha256", refusal.sha256());
     body.put("reason", refusal.reason());
-    body.put("refusedAt", Answer.time(refusal.at()));
+    body.put("refusedAt", RolloutJson.time(refusal.at()));
     return body;
   }
 }

@@ -6,9 +6,6 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.time.Instant;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
 import org.eclipse.jetty.http.HttpField;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.PreEncodedHttpField;
@@ -18,8 +15,6 @@ import org.eclipse.jetty.util.Callback;
 /** Sends answers: a status and a JSON object; a few endpoints send other content. */
 final class Answer {
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final DateTimeFormatter MILLIS =
-      new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
   private static final HttpField CONTENT_TYPE =
       new PreEncodedHttpField(HttpHeader.CONTENT_TYPE, "application/json");
   private static final HttpField NO_STORE =
@@ -29,11 +24,6 @@ final class Answer {
 
   static ObjectNode object() {
     return JsonNodeFactory.instance.objectNode();
-  }
-
-  /** An instant as ISO-8601 in UTC, always with milliseconds. */
-  static String time(Instant instant) {
-    return MILLIS.format(instant);
   }
 
   static void send(Response response, Callback callback, int status, ObjectNode body) {

@@ -70,7 +70,7 @@ final class RolloutHistoryEndpoint implements Endpoint {
     Rollout state = until.isEmpty() ? Rollout.initial(domain) : until.get(until.size() - 1).after();
     ObjectNode body = Answer.object();
     body.put("domain", domain);
-    body.put("at", at == null ? null : Answer.time(at));
+    body.put("at", at == null ? null : RolloutJson.time(at));
     body.set("rollout", RolloutJson.rollout(state));
     ArrayNode events = body.putArray("events");
     until

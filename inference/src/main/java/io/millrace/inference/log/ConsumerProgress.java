@@ -1,6 +1,5 @@
 package io.millrace.inference.log;
 
-import io.millrace.schemas.Topics;
 import java.util.List;
 
 /**
@@ -25,9 +24,6 @@ public record ConsumerProgress(
    * @param lag number of offsets from there to the end; null where it is unknown
    */
   public record Partition(String topic, int partition, long position, Long lag) {}
-
-  static final ConsumerProgress NOT_STARTED =
-      new ConsumerProgress(List.of(Topics.ADAPTERS, Topics.ROLLOUTS), null, List.of(), 0, null);
 
   /** Whether every topic was read to the end it had at the start. */
   public boolean caughtUp() {

@@ -93,7 +93,7 @@ public final class Predictor {
     if (adapter == null) {
       return failed(Reason.NOT_LOADED, "no version of domain " + quoted(domain) + " is loaded");
     }
-    served.traffic().count();
+    served.countRequest();
     Waiting request = new Waiting(adapter, text, new CompletableFuture<>());
     if (!enqueue(request)) {
       adapter.release();

@@ -243,7 +243,7 @@ final class LiveVersions {
             version -> {
               String sha256 = version.version().sha256();
               if (!next.serves(sha256)) {
-                version.detachMerged().run();
+                version.detachMerged().ifPresent(LiveAdapter::release);
               }
               boolean unused = !next.loads(sha256);
               if (unused) {
@@ -380,16 +380,16 @@ final class LiveVersions {
   /** Answers with M apart from the weights again, until it is chosen once more. */
   synchronized void unmerge() {
     chosen = false;
-    List<Runnable> releases =
+    List<LiveAdapter> detached =
         loaded.values().stream()
-            .filter(LoadedVersion::isMerged)
             .map(LoadedVersion::detachMerged)
+            .flatMap(Optional::stream)
             .toList();
-    if (releases.isEmpty()) {
+    if (detached.isEmpty()) {
       return;
     }
     point();
-    releases.forEach(Runnable::run);
+    detached.forEach(LiveAdapter::release);
   }
 
   /** Bytes of the merged weights here. */

@@ -3,6 +3,7 @@ package io.millrace.inference.serving;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.svft.adapter.Classifier;
 import java.time.Instant;
+import java.util.Optional;
 
 /**
  * A version in memory, in one or both of its forms: with M apart from the weights, which it always
@@ -61,10 +62,6 @@ final class LoadedVersion {
     merged = new LiveAdapter(version(), classifier);
   }
 
-  boolean isMerged() {
-    return merged != null;
-  }
-
   /** Bytes of its merged weights; 0 where there are none. */
   long mergedBytes() {
     return merged == null ? 0 : merged.classifier().bytes();
@@ -73,17 +70,17 @@ final class LoadedVersion {
   /**
    * Gives up the merged form, if there is one.
    *
-   * @return what releases it; to be called once no pointer leads to it
+   * @return the merged form; to be released once no pointer leads to it
    */
-  Runnable detachMerged() {
+  Optional<LiveAdapter> detachMerged() {
     LiveAdapter detached = merged;
     merged = null;
-    return detached == null ? () -> {} : detached::release;
+    return Optional.ofNullable(detached);
   }
 
   /** Releases all it has. */
   void close() {
-    detachMerged().run();
+    detachMerged().ifPresent(LiveAdapter::release);
     apart.release();
   }
 }

@@ -246,8 +246,13 @@ public final class ServedDomain {
   }
 
   /** The request rate of the domain. */
-  public Traffic traffic() {
+  Traffic traffic() {
     return live.traffic();
+  }
+
+  /** Counts a request for this domain. */
+  public void countRequest() {
+    live.traffic().count();
   }
 
   /** What is in memory and answers, for the merging. */

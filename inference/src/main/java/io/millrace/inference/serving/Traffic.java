@@ -7,7 +7,7 @@ import java.util.concurrent.atomic.LongAdder;
  *
  * <p>Any thread counts; one thread calls {@link #pass} from time to time.
  */
-public final class Traffic {
+final class Traffic {
   private static final double HALF_LIFE_SECONDS = 20;
 
   /** Recent requests from which on a merge is worth it: it costs as much time as ten of them. */
@@ -18,13 +18,8 @@ public final class Traffic {
   private volatile double recent;
 
   /** Counts a request. */
-  public void count() {
+  void count() {
     requests.increment();
-  }
-
-  /** Number of requests since the start. */
-  long total() {
-    return requests.sum();
   }
 
   /**

@@ -164,7 +164,7 @@ public final class AdapterStore implements AutoCloseable {
     db.write(
         batch -> {
           for (Table table : emptied) {
-            batch.deleteRange(table, RecordCodec.BEFORE_ALL_KEYS, RecordCodec.AFTER_ALL_KEYS);
+            batch.deleteRange(table, KeyValueStore.BEFORE_ALL_KEYS, RecordCodec.AFTER_ALL_KEYS);
           }
           batch.put(meta, key, RecordCodec.encode(topic));
         });

@@ -37,7 +37,7 @@ public final class KeyValueStore implements AutoCloseable {
   private static final long MAX_LOG_BYTES = 64L << 20;
 
   private static final int LOG_FILES = 2;
-  private static final byte[] BEFORE_ALL_KEYS = {};
+  static final byte[] BEFORE_ALL_KEYS = {};
 
   /** One column family. */
   public final class Table {

@@ -33,6 +33,7 @@ import org.apache.avro.message.BinaryMessageEncoder;
  *  rollout-KIND-offsets
  * schemas         Avro's 64-bit fingerprint, 8 bytes     the schema's JSON
  * default         topic, topic of KIND                   JSON: clusterId, topicId
+ *                 layout                                 number of this layout, in digits
  * </pre>
  *
  * <p>So the versions of a domain lie together, in ascending order. A single object names the schema
@@ -40,8 +41,6 @@ import org.apache.avro.message.BinaryMessageEncoder;
  * later release with a later schema reads it.
  */
 final class RecordCodec {
-  static final byte[] BEFORE_ALL_KEYS = {};
-
   /** Keys begin with a length or a partition, neither negative, so this stands after all. */
   static final byte[] AFTER_ALL_KEYS = {-1};
 
