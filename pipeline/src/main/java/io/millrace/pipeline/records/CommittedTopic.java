@@ -4,6 +4,8 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.DomainPartition;
 import io.millrace.client.process.UsageException;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -37,8 +39,7 @@ public final class CommittedTopic implements AutoCloseable {
 
   private static final Duration WAIT = Duration.ofMillis(200);
 
-  /** How long a read may give no record before the end of the topic. */
-  private static final Duration STALLED_AFTER = Duration.ofSeconds(15);
+  private static final Duration NO_LIMIT = ChronoUnit.FOREVER.getDuration();
 
   private final String name;
   private final String bootstrapServers;
@@ -141,7 +142,7 @@ public final class CommittedTopic implements AutoCloseable {
     try {
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
-      return readToEnd(consumer, partitions, wanted);
+      return readToEnd(consumer, partitions, NO_LIMIT, wanted);
     } catch (KafkaException e) {
       throw failed(e);
     }
@@ -150,13 +151,15 @@ public final class CommittedTopic implements AutoCloseable {
   /**
    * Reads on to the end offsets of this moment, in offset order within a partition.
    *
+   * @param patience how long a read may get no further before the end
    * @param wanted called for each record; true ends the reading
    * @return whether a record ended it
-   * @throws TimeoutException if no record comes before the end for too long
+   * @throws TimeoutException if the reading gets no further for too long
    */
   static boolean readToEnd(
       KafkaConsumer<byte[], byte[]> consumer,
       List<TopicPartition> partitions,
+      Duration patience,
       Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
     Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
     Set<TopicPartition> open = new HashSet<>(partitions);
@@ -172,8 +175,8 @@ public final class CommittedTopic implements AutoCloseable {
       if (now > reached) {
         reached = now;
         reachedAt = System.nanoTime();
-      } else if (System.nanoTime() - reachedAt > STALLED_AFTER.toNanos()) {
-        throw new TimeoutException("nothing came for " + STALLED_AFTER.toSeconds() + " s");
+      } else if (Duration.ofNanos(System.nanoTime() - reachedAt).compareTo(patience) > 0) {
+        throw new TimeoutException("nothing came for " + patience.toSeconds() + " s");
       }
       for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
         if (wanted.test(record)) {
@@ -218,13 +221,19 @@ public final class CommittedTopic implements AutoCloseable {
       long end = consumer.endOffsets(List.of(only)).get(only);
       long beginning = consumer.beginningOffsets(List.of(only)).get(only);
       consumer.seek(only, Math.min(end, Math.max(beginning, from)));
-      ConsumerRecord<byte[], byte[]> newest = null;
-      while (consumer.position(only) < end) {
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
-          newest = Arrays.equals(record.key(), key) ? record : newest;
-        }
-      }
-      return Optional.ofNullable(newest).filter(record -> record.value() != null);
+      List<ConsumerRecord<byte[], byte[]>> newest = new ArrayList<>();
+      readToEnd(
+          consumer,
+          List.of(only),
+          NO_LIMIT,
+          record -> {
+            if (Arrays.equals(record.key(), key)) {
+              newest.clear();
+              newest.add(record);
+            }
+            return false;
+          });
+      return newest.stream().filter(record -> record.value() != null).findFirst();
     } catch (KafkaException e) {
       throw failed(e);
     }

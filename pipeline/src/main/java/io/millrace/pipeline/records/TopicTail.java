@@ -20,6 +20,9 @@ import org.apache.kafka.common.TopicPartition;
 final class TopicTail implements AutoCloseable {
   private static final Duration WAIT = Duration.ofMillis(200);
 
+  /** How long a read may get no further before the end of the topic. */
+  private static final Duration STALLED_AFTER = Duration.ofSeconds(15);
+
   private final String name;
   private final String bootstrapServers;
   private final KafkaConsumer<byte[], byte[]> consumer;
@@ -79,6 +82,7 @@ final class TopicTail implements AutoCloseable {
       CommittedTopic.readToEnd(
           consumer,
           partitions,
+          STALLED_AFTER,
           record -> {
             reader.accept(record);
             return false;
