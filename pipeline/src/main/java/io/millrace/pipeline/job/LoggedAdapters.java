@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.kafka.common.serialization.Deserializer;
 
 /**
  * Looks up published versions for the evidence operator, in the topic {@code adapters}. Each lookup
@@ -22,6 +23,7 @@ final class LoggedAdapters implements PublishedAdapters {
   private record Place(long version, long offset) {}
 
   private final Connection connection;
+  private transient Deserializer<AdapterVersion> reader;
   private transient Map<String, Place> found;
 
   LoggedAdapters(Connection connection) {
@@ -30,13 +32,14 @@ final class LoggedAdapters implements PublishedAdapters {
 
   @Override
   public Optional<AdapterVersion> find(String domain, long version) throws IOException {
-    if (found == null) {
+    if (reader == null) {
+      reader = connection.deserializer(AdapterVersion.class);
       found = new HashMap<>();
     }
     Place last = found.get(domain);
     long from = last != null && last.version() < version ? last.offset() : 0;
     // One connection per lookup: there is one lookup per candidate, minutes apart.
-    try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection)) {
+    try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection, reader)) {
       Optional<LoggedVersion<AdapterVersion>> record = log.newest(domain, version, from);
       if (record.isEmpty() && from > 0) {
         record = log.newest(domain, version, 0);

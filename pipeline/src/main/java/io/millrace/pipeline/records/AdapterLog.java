@@ -38,7 +38,15 @@ public final class AdapterLog<T> implements AutoCloseable {
    * @throws IllegalStateException where Kafka does not answer
    */
   public static AdapterLog<AdapterVersion> open(Connection connection) {
-    Deserializer<AdapterVersion> reader = connection.deserializer(AdapterVersion.class);
+    return open(connection, connection.deserializer(AdapterVersion.class));
+  }
+
+  /**
+   * As {@link #open(Connection)}, with a deserializer of the caller, which keeps the schemas that
+   * it has asked the registry for.
+   */
+  public static AdapterLog<AdapterVersion> open(
+      Connection connection, Deserializer<AdapterVersion> reader) {
     return new AdapterLog<>(new CommittedTopic(connection, Topics.ADAPTERS), reader);
   }
 
