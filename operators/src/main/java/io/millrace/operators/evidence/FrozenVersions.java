@@ -60,8 +60,7 @@ final class FrozenVersions implements AutoCloseable {
     PayloadHash hash = PayloadHash.of(version);
     if (!hash.matches()) {
       throw new AdapterException(
-          "version %d is damaged: its payload's SHA-256 is %s, its id %s"
-              .formatted(version.getVersion(), hash.actual(), hash.id()));
+          "version %d is damaged: %s".formatted(version.getVersion(), hash.fault().orElseThrow()));
     }
     if (model == null) {
       model =

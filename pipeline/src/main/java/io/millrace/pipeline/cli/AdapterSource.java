@@ -124,9 +124,7 @@ final class AdapterSource {
     String name = shown(record.getDomain()) + "@" + record.getVersion();
     PayloadHash hash = PayloadHash.of(record);
     if (!hash.matches()) {
-      throw new IllegalStateException(
-          "%s is damaged: its payload's SHA-256 is %s, its id %s"
-              .formatted(name, hash.actual(), hash.id()));
+      throw new IllegalStateException(name + " is damaged: " + hash.fault().orElseThrow());
     }
     try {
       return new Version(Adapter.fromPayload(payload), payload, hash.id(), Optional.of(record));

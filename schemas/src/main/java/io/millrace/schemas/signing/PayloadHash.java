@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Optional;
 
 /**
  * The check that a version is its content: the SHA-256 of its payload must be its id. Everything
@@ -37,5 +38,12 @@ public record PayloadHash(String id, String actual) {
   /** Whether the payload is the one that the id names. */
   public boolean matches() {
     return actual.equals(id);
+  }
+
+  /** What is wrong, if the payload is not the one that the id names. */
+  public Optional<String> fault() {
+    return matches()
+        ? Optional.empty()
+        : Optional.of("its payload's SHA-256 is %s, its id %s".formatted(actual, id));
   }
 }

@@ -15,6 +15,7 @@ class PayloadHashTest {
   @Test
   void aPayloadMatchesTheIdThatIsItsHash() {
     assertThat(PayloadHash.of("abc".getBytes(UTF_8), ABC).matches()).isTrue();
+    assertThat(PayloadHash.of("abc".getBytes(UTF_8), ABC).fault()).isEmpty();
   }
 
   @Test
@@ -22,6 +23,8 @@ class PayloadHashTest {
     PayloadHash hash = PayloadHash.of("abd".getBytes(UTF_8), ABC);
 
     assertThat(hash.matches()).isFalse();
+    assertThat(hash.fault())
+        .contains("its payload's SHA-256 is " + hash.actual() + ", its id " + ABC);
     assertThat(hash.id()).isEqualTo(ABC);
     assertThat(hash.actual()).hasSize(64).isNotEqualTo(ABC);
   }
