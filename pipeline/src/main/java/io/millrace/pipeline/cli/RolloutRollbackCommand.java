@@ -1,5 +1,6 @@
 package io.millrace.pipeline.cli;
 
+import io.millrace.client.process.UsageException;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutRefusedException;
@@ -28,6 +29,9 @@ final class RolloutRollbackCommand extends RolloutDecisionCommand {
 
   @Override
   RolloutEvent decision(RolloutDecisions decisions) throws RolloutRefusedException {
+    if (version != null && to != null) {
+      throw new UsageException("--to is the former name of --version: give one of them");
+    }
     return decisions.rollback(version == null ? to : version);
   }
 }

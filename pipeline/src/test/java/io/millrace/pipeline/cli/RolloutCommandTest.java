@@ -317,6 +317,13 @@ class RolloutCommandTest {
     assertMistake("'9223372036854775808' is not a long", "pin", "--version", "9223372036854775808");
     assertMistake("domain fuzz: version 4 is the stable one already", "canary", "--version", "4");
     assertMistake("domain fuzz: version 4 is the stable one already", "rollback", "--to", "4");
+    assertMistake(
+        "--to is the former name of --version: give one of them",
+        "rollback",
+        "--version",
+        "3",
+        "--to",
+        "2");
     for (String share :
         List.of(
             "200%",
