@@ -22,7 +22,8 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  *
  * <pre>
  * labeled-examples -> gate -> adapt -> commit in time -> publish (adapters, training-steps,
- *                               |                                 training-snapshots, dead-letters)
+ *                               |                                 training-snapshots, dead-letters,
+ *                               |                                 publications in rollouts)
  *                               v
  *         rollouts  -------> evidence -> append to rollouts
  * </pre>

@@ -13,13 +13,13 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 /**
  * The Kafka sinks of the job.
  *
- * <p>Exactly-once publishing rests on three parts. {@link #transactional} writes the adapters, the
- * steps that made them and their dead letters in one Kafka transaction per checkpoint, and commits
- * it when the checkpoint completes; so what readers of committed records see is exactly what the
- * state of that checkpoint holds. {@link TransactionNamingStrategy#POOLING} aborts the transactions
- * that a killed job left open, at any parallelism. {@link CommitDeadline} fails the job before
- * Kafka aborts a transaction that waits for its checkpoint, because the state would then be ahead
- * of the topics.
+ * <p>Exactly-once publishing rests on three parts. Each subtask of {@link #transactional} writes
+ * its records in one Kafka transaction per checkpoint, and commits it when the checkpoint
+ * completes; so what readers of committed records see is exactly what the state of that checkpoint
+ * holds. {@link io.millrace.operators.output.OutgoingRecords} says which records share a subtask.
+ * {@link TransactionNamingStrategy#POOLING} aborts the transactions that a killed job left open, at
+ * any parallelism. {@link CommitDeadline} fails the job before Kafka aborts a transaction that
+ * waits for its checkpoint, because the state would then be ahead of the topics.
  */
 record JobSinks(Settings settings, Connection connection) {
   /** Kafka's brokers refuse a longer timeout unless they are configured otherwise. */
@@ -27,7 +27,7 @@ record JobSinks(Settings settings, Connection connection) {
 
   private static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
 
-  /** Adapters, steps, snapshots and dead letters: exactly once. */
+  /** Adapters and their publications, steps, snapshots and dead letters: exactly once. */
   KafkaSink<OutgoingRecord> transactional() {
     Properties properties = connection.properties();
     properties.put(
