@@ -218,7 +218,8 @@ public final class Demo {
     } catch (ExecutionException e) {
       throw new IllegalStateException(e);
     }
-    if (stop.requested().isDone()) {
+    if (load.newestVersion() < version) {
+      // A stop was requested.
       throw new InterruptedException();
     }
   }
