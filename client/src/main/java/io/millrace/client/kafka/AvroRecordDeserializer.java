@@ -77,7 +77,11 @@ public final class AvroRecordDeserializer implements Deserializer<Object> {
       Class<? extends SpecificRecord> type = types.get(writer.getFullName());
       if (type == null) {
         throw new UnreadableRecordException(
-            "schema " + id + " describes a " + writer.getFullName() + ", no record of Millrace");
+            "schema "
+                + id
+                + " describes a "
+                + writer.getFullName()
+                + ", not a record that is read here");
       }
       return WireFormat.decode(bytes, writer, type);
     } catch (IOException e) {

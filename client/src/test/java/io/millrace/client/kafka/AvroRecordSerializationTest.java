@@ -39,7 +39,7 @@ class AvroRecordSerializationTest {
   }
 
   @Test
-  void aVersionsNumberAndHashComeWithoutItsPayload(ApicurioRegistry registry) {
+  void aVersionsNumberAndHashAreReadFromItsRecord(ApicurioRegistry registry) {
     Connection connection = TestConnection.to(registry);
     byte[] bytes = connection.serializer().serialize("refs", Records.VERSION);
 

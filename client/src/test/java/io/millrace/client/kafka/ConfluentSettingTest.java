@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.millrace.client.settings.Settings;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionRef;
 import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.Services;
 import java.io.IOException;
@@ -60,6 +61,19 @@ class ConfluentSettingTest {
     assertThat(bytes).isEqualTo(TestConnection.to(registry).serializer().serialize(topic, record));
     assertThat(theirs.deserializer(record.getClass()).deserialize(topic, bytes)).isEqualTo(record);
     assertThat(theirs.deserializer(record.getClass()).deserialize(topic, null)).isNull();
+  }
+
+  @Test
+  void aVersionsNumberAndHashAreReadFromItsRecord(ApicurioRegistry registry) {
+    Connection theirs = TestConnection.to(registry, CONFLUENT);
+    byte[] version = theirs.serializer().serialize("refs", Records.VERSION);
+    byte[] step = theirs.serializer().serialize("mixed", Records.STEP);
+
+    assertThat(theirs.versionRefDeserializer().deserialize("refs", version))
+        .isEqualTo(new VersionRef(Records.VERSION.getVersion(), Records.VERSION.getSha256()));
+    assertThat(theirs.versionRefDeserializer().deserialize("refs", null)).isNull();
+    assertThatThrownBy(() -> theirs.versionRefDeserializer().deserialize("mixed", step))
+        .isInstanceOf(UnreadableRecordException.class);
   }
 
   @Test
