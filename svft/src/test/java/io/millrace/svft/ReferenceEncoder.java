@@ -131,8 +131,12 @@ public final class ReferenceEncoder {
     float[] words = tensor(names.wordEmbeddings());
     float[] positions = tensor(names.positionEmbeddings());
     float[] types = names.typeEmbeddings().map(this::tensor).orElse(new float[hidden]);
+    int counted = 0;
     for (int t = 0; t < ids.length; t++) {
-      int position = (t + config.positionOffset()) * hidden;
+      // RoBERTa: a padding token's position is its id, and it is not counted.
+      boolean padding =
+          config.architecture() == Architecture.ROBERTA && ids[t] == config.positionOffset() - 1;
+      int position = (int) (padding ? ids[t] : config.positionOffset() + counted++) * hidden;
       for (int i = 0; i < hidden; i++) {
         x[t][i] = (double) words[(int) ids[t] * hidden + i] + positions[position + i] + types[i];
       }

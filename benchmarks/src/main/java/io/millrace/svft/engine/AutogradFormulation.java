@@ -270,7 +270,7 @@ final class AutogradFormulation implements StepFormulation {
     NDArray mask = Torch.array(manager, batch.maskBias(1), sequences, 1, 1, places);
     NDArray x =
         rows(words, Torch.array(manager, laidOut.packedIds()))
-            .add(rows(positions, Torch.array(manager, laidOut.packedPositions())));
+            .add(rows(positions, Torch.array(manager, laidOut.packedPositions(config))));
     x = norm(x, embeddingNorm);
     for (int layer = 0; layer < config.layers(); layer++) {
       int at = 6 * layer;

@@ -71,7 +71,7 @@ public final class Encoder {
     int heads = config.heads();
     List<NDArray> arrays = new ArrayList<>();
     arrays.add(Torch.array(manager, slice.packedIds()));
-    arrays.add(Torch.array(manager, slice.packedPositions()));
+    arrays.add(Torch.array(manager, slice.packedPositions(config)));
     arrays.add(Torch.array(manager, slice.padFrom(heads)));
     arrays.add(Torch.array(manager, slice.packFrom(heads)));
     arrays.add(

@@ -1,5 +1,6 @@
 package io.millrace.svft.engine;
 
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
 
 /**
@@ -58,13 +59,20 @@ public record TokenBatch(long[][] ids) {
     return packed;
   }
 
-  /** The position of each token in its sequence, [tokens], counted from 0. */
-  long[] packedPositions() {
+  /**
+   * The row of the position embedding for each token, [tokens]. Rows count the tokens of a sequence
+   * from {@link EncoderConfig#positionOffset}. A family with a padding row counts the tokens that
+   * are not padding, and every padding token has that row, wherever it stands.
+   */
+  long[] packedPositions(EncoderConfig config) {
+    // Token ids are never negative.
+    long padding = config.paddingRow().orElse(-1);
     long[] positions = new long[tokens()];
     int at = 0;
     for (long[] sequence : ids) {
-      for (int i = 0; i < sequence.length; i++) {
-        positions[at++] = i;
+      long next = config.positionOffset();
+      for (long id : sequence) {
+        positions[at++] = id == padding ? padding : next++;
       }
     }
     return positions;

@@ -154,7 +154,7 @@ final class ExportedTokenizer {
     if (config.architecture() == Architecture.ROBERTA) {
       ids.forEach(
           (token, id) -> {
-            if (id == config.positionOffset() - 1) {
+            if (id == config.paddingRow().orElse(-1)) {
               candidates.add(token);
             }
           });

@@ -129,27 +129,25 @@ public final class BaseModel implements AutoCloseable {
   }
 
   /**
-   * The position embedding from its row {@code positionOffset} on, [maxPositions, hidden]. Every
-   * token has type 0, so the embedding of type 0 is added to each row once.
+   * The position embedding, [{@link EncoderConfig#positionRows}, hidden]. Every token has type 0,
+   * so the embedding of type 0 is added to each row once.
    */
   private NDArray positions(Safetensors model) {
     EncoderConfig config = files.config();
     int hidden = config.hidden();
-    float[] table =
-        model.floats(config.architecture().positionEmbeddings(), config.positionRows(), hidden);
-    float[] used = new float[config.maxPositions() * hidden];
-    System.arraycopy(table, config.positionOffset() * hidden, used, 0, used.length);
+    int rows = config.positionRows();
+    float[] table = model.floats(config.architecture().positionEmbeddings(), rows, hidden).clone();
     config
         .architecture()
         .typeEmbeddings()
         .ifPresent(
             name -> {
               float[] types = model.floats(name, config.typeVocabulary(), hidden);
-              for (int i = 0; i < used.length; i++) {
-                used[i] += types[i % hidden];
+              for (int i = 0; i < table.length; i++) {
+                table[i] += types[i % hidden];
               }
             });
-    return Torch.array(manager, used, config.maxPositions(), hidden);
+    return Torch.array(manager, table, rows, hidden);
   }
 
   private Linear linear(

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /**
  * The shape of an encoder, and how its output is pooled to one vector per text.
@@ -14,8 +15,8 @@ import java.util.Map;
  * @param intermediate width inside a feed-forward block
  * @param vocabulary rows of the word embedding
  * @param maxPositions longest sequence in tokens
- * @param positionOffset row of the position embedding for the first token: 0, or, in RoBERTa, the
- *     padding token's id + 1
+ * @param positionOffset row of the position embedding for the first token that is not padding: 0,
+ *     or, in RoBERTa, the padding token's id + 1
  * @param typeVocabulary rows of the token type embedding; 0 if the family has no token types
  * @param layerNormEps epsilon of every layer normalisation
  */
@@ -70,6 +71,16 @@ public record EncoderConfig(
   /** Width of one attention head. */
   public int headWidth() {
     return hidden / heads;
+  }
+
+  /**
+   * The row of the position embedding for padding tokens; it is also their token id. Only RoBERTa
+   * has one. Its positions count from the row above.
+   */
+  public OptionalInt paddingRow() {
+    return architecture == Architecture.ROBERTA && positionOffset > 0
+        ? OptionalInt.of(positionOffset - 1)
+        : OptionalInt.empty();
   }
 
   /** Number of rows of the position embedding. */

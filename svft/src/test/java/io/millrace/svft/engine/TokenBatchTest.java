@@ -3,11 +3,16 @@ package io.millrace.svft.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.millrace.svft.TinyModel;
+import io.millrace.svft.model.Architecture;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
 import java.util.Arrays;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("unit")
@@ -17,7 +22,33 @@ class TokenBatchTest {
   @Test
   void packingKeepsRealTokensOnly() {
     assertThat(batch.packedIds()).containsExactly(11, 12, 21, 22, 23, 31);
-    assertThat(batch.packedPositions()).containsExactly(0, 1, 0, 1, 2, 0);
+    assertThat(batch.packedPositions(TinyModel.CONFIG)).containsExactly(0, 1, 0, 1, 2, 0);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 2 1 1 3 4 5",
+    // The token that ends every text pads as well.
+    "2, 3 4 5 6 7 2",
+    // So does the one that begins it.
+    "0, 0 1 2 3 4 5"
+  })
+  void robertaCountsTheTokensThatAreNotPadding(int padding, String rows) {
+    EncoderConfig config =
+        new EncoderConfig(
+            Architecture.ROBERTA, Pooling.MEAN, 2, 16, 2, 24, 100, 64, padding + 1, 1, 1e-5f);
+
+    assertThat(new TokenBatch(new long[][] {{0, 1, 1, 40, 50, 2}}).packedPositions(config))
+        .containsExactly(Stream.of(rows.split(" ")).mapToLong(Long::parseLong).toArray());
+  }
+
+  @Test
+  void otherFamiliesCountEveryToken() {
+    EncoderConfig bert =
+        new EncoderConfig(Architecture.BERT, Pooling.MEAN, 2, 16, 2, 24, 100, 64, 0, 2, 1e-12f);
+
+    assertThat(new TokenBatch(new long[][] {{2, 0, 0, 7}}).packedPositions(bert))
+        .containsExactly(0, 1, 2, 3);
   }
 
   @Test

@@ -119,6 +119,34 @@ class HuggingFaceExportTest {
     }
   }
 
+  /** The texts spell the token from whose id RoBERTa's positions are counted. */
+  @ParameterizedTest
+  @ValueSource(strings = {"cls", "mean"})
+  void aTextThatSpellsThePaddingTokenHasTheLogitsOfTheExport(String pooling) throws Exception {
+    Path source = copy("/models/roberta", root.resolve("roberta-" + pooling));
+    Files.createDirectory(source.resolve("1_Pooling"));
+    Files.writeString(
+        source.resolve("1_Pooling/config.json"), "{\"pooling_mode\": \"" + pooling + "\"}");
+    List<String> texts =
+        List.of(
+            "<pad><pad> awful smell", "<pad>", "it works <pad> very well", "a <mask> b", "soft");
+    try (BaseModel base = load(source, WeightRole.all())) {
+      Adapter adapter = trained(base, "svft:banded:1", 2, texts);
+
+      assertSamePredictions(base, adapter, export(base, adapter), texts);
+    }
+  }
+
+  private static Path copy(String resource, Path directory) throws Exception {
+    Path source = Path.of(HuggingFaceExportTest.class.getResource(resource).toURI());
+    try (Stream<Path> files = Files.walk(source)) {
+      for (Path file : files.toList()) {
+        Files.copy(file, directory.resolve(source.relativize(file).toString()));
+      }
+    }
+    return directory;
+  }
+
   @Test
   void miniLmIsTheEncoderWithItsHeadBeside(@Models.MiniLm BaseModel base) throws Exception {
     Adapter adapter = trained(base, "svft:plain", 3, TEXTS);
@@ -390,6 +418,10 @@ class HuggingFaceExportTest {
     HuggingFaceDirectory.of(family)
         .file("1_Pooling/config.json", "{'pooling_mode': '" + pooling + "'}")
         .write(directory);
+    return load(directory, factored);
+  }
+
+  private BaseModel load(Path directory, Set<WeightRole> factored) {
     ModelFiles files =
         new ModelStore(root.resolve("store")).prepare(directory.toString(), (m, done, total) -> {});
     return BaseModel.load(files, Torch.device("cpu"), factored);
