@@ -1,5 +1,7 @@
 package io.millrace.pipeline.embedded;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.millrace.client.process.LoopbackPort;
 import io.millrace.client.process.ParentWatch;
 import io.millrace.client.process.UsageException;
@@ -12,6 +14,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +25,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,17 +44,28 @@ public final class RegistryProcess implements AutoCloseable {
   private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration POLL = Duration.ofMillis(50);
   private static final String DATABASE = "registry";
+  private static final int STARTS = 3;
   private static final long LARGEST_LOG = 10 * 1024 * 1024;
+  private static final int LOG_TAIL = 64 * 1024;
+  private static final String CAUSE = "Caused by: ";
+
+  /** A line of the log about an error: time, level, logger, thread, message. */
+  private static final Pattern ERROR = Pattern.compile("\\S+ \\S+ ERROR \\[.*?] \\(.*?\\) (.*)");
 
   private final HttpClient http = HttpClient.newHttpClient();
-  private final Process process;
-  private final int port;
+  private final Path distribution;
+  private final Path directory;
   private final Path log;
+  private final int requestedPort;
+  private Process process;
+  private int port;
+  private long logStart;
 
-  private RegistryProcess(Process process, int port, Path log) {
-    this.process = process;
-    this.port = port;
+  private RegistryProcess(Path distribution, Path directory, Path log, int requestedPort) {
+    this.distribution = distribution;
+    this.directory = directory;
     this.log = log;
+    this.requestedPort = requestedPort;
   }
 
   /**
@@ -62,37 +78,34 @@ public final class RegistryProcess implements AutoCloseable {
    * @throws UsageException where the port is taken
    */
   public static RegistryProcess launch(Path distribution, Path directory, Path log, int port) {
-    awaitPredecessor(directory.resolve(DATABASE + ".mv.db"));
-    int claimed = LoopbackPort.claim(port, "the schema registry", "--registry-port");
-    try {
-      Files.createDirectories(log.toAbsolutePath().getParent());
-      if (Files.exists(log) && Files.size(log) > LARGEST_LOG) {
-        Files.delete(log);
-      }
-      // Vert.x unpacks files here, and a killed process leaves them behind.
-      Path temporary = directory.resolve("tmp");
-      deleteRecursively(temporary);
-      Files.createDirectories(temporary);
-      Process process =
-          new ProcessBuilder(command(distribution, claimed))
-              .directory(directory.toFile())
-              .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
-              .start();
-      return new RegistryProcess(process, claimed, log);
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot launch the schema registry in " + directory, e);
-    }
+    RegistryProcess registry = new RegistryProcess(distribution, directory, log, port);
+    registry.start();
+    return registry;
   }
 
   /**
-   * Waits until the registry answers, and sets its compatibility to BACKWARD.
+   * Waits until the registry answers, and sets its compatibility to BACKWARD. A registry that ends
+   * instead is started again, on another port if it was to have a free one: another process may
+   * have taken the port, or have read the database, for a moment. It is not started again after the
+   * same failure twice.
    *
-   * @throws IllegalStateException where it does not answer in time
+   * @throws IllegalStateException where it does not answer in time, or ends again; says why
    */
   public void awaitReady() {
     try {
-      awaitAnswer();
+      String failure = "";
+      for (int starts = 1; !isAnswering(); starts++) {
+        String last = failure;
+        failure = lastError();
+        if (starts == STARTS || failure.equals(last)) {
+          throw new IllegalStateException(
+              "the schema registry ended with exit code %d as it started%s; see %s"
+                  .formatted(
+                      process.exitValue(), failure.isEmpty() ? "" : " (" + failure + ")", log));
+        }
+        LOG.warn("The schema registry ended as it started, and is started again: {}", failure);
+        start();
+      }
       requireBackwardCompatibility();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -100,7 +113,7 @@ public final class RegistryProcess implements AutoCloseable {
     }
   }
 
-  /** Where Confluent's REST interface is. */
+  /** Where Confluent's REST interface is, once it is ready. */
   public String url() {
     return "http://" + LoopbackPort.HOST + ":" + port + "/apis/ccompat/v7";
   }
@@ -123,6 +136,30 @@ public final class RegistryProcess implements AutoCloseable {
     } catch (InterruptedException e) {
       process.destroyForcibly();
       Thread.currentThread().interrupt();
+    }
+  }
+
+  private void start() {
+    awaitPredecessor(directory.resolve(DATABASE + ".mv.db"));
+    port = LoopbackPort.claim(requestedPort, "the schema registry", "--registry-port");
+    try {
+      Files.createDirectories(log.toAbsolutePath().getParent());
+      if (Files.exists(log) && Files.size(log) > LARGEST_LOG) {
+        Files.delete(log);
+      }
+      logStart = Files.exists(log) ? Files.size(log) : 0;
+      // Vert.x unpacks files here, and a killed process leaves them behind.
+      Path temporary = directory.resolve("tmp");
+      deleteRecursively(temporary);
+      Files.createDirectories(temporary);
+      process =
+          new ProcessBuilder(command(distribution, port))
+              .directory(directory.toFile())
+              .redirectErrorStream(true)
+              .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
+              .start();
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot launch the schema registry in " + directory, e);
     }
   }
 
@@ -205,18 +242,17 @@ public final class RegistryProcess implements AutoCloseable {
     }
   }
 
-  private void awaitAnswer() throws InterruptedException {
+  /** Waits until the registry answers, or has ended. */
+  private boolean isAnswering() throws InterruptedException {
     HttpRequest question = request("/subjects").GET().build();
     long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
     while (System.nanoTime() < deadline) {
       if (process.waitFor(POLL.toMillis(), TimeUnit.MILLISECONDS)) {
-        throw new IllegalStateException(
-            "the schema registry ended with exit code %d as it started; see %s"
-                .formatted(process.exitValue(), log));
+        return false;
       }
       try {
         if (http.send(question, BodyHandlers.discarding()).statusCode() == 200) {
-          return;
+          return true;
         }
       } catch (IOException e) {
         LOG.trace("The schema registry does not answer yet", e);
@@ -225,6 +261,27 @@ public final class RegistryProcess implements AutoCloseable {
     throw new IllegalStateException(
         "the schema registry did not answer within %d s; see %s"
             .formatted(START_TIMEOUT.toSeconds(), log));
+  }
+
+  /** The last error, or its cause, that this start logged; empty where there is none. */
+  private String lastError() {
+    try (FileChannel channel = FileChannel.open(log)) {
+      ByteBuffer tail = ByteBuffer.allocate(LOG_TAIL);
+      channel.read(tail, Math.max(logStart, channel.size() - LOG_TAIL));
+      String error = "";
+      for (String line : new String(tail.array(), 0, tail.position(), UTF_8).split("\n")) {
+        Matcher matcher = ERROR.matcher(line);
+        if (matcher.matches()) {
+          error = matcher.group(1);
+        } else if (line.startsWith(CAUSE)) {
+          error = line.substring(CAUSE.length());
+        }
+      }
+      return error;
+    } catch (IOException e) {
+      LOG.debug("The schema registry's log cannot be read", e);
+      return "";
+    }
   }
 
   /** Apicurio takes any schema until told otherwise. */
