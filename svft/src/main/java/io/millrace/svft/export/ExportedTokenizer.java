@@ -1,10 +1,12 @@
 package io.millrace.svft.export;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.ModelException;
+import io.millrace.svft.model.TextSettings;
 import io.millrace.svft.tensor.JsonText;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -21,14 +23,14 @@ import java.util.Map;
 final class ExportedTokenizer {
   private final Path file;
   private final ObjectNode tokenizer;
-  private final int longest;
+  private final TextSettings texts;
   private final Map<String, Integer> ids = new LinkedHashMap<>();
   private final ObjectNode special = JsonText.object();
 
-  private ExportedTokenizer(Path file, ObjectNode tokenizer, int longest) {
+  private ExportedTokenizer(Path file, ObjectNode tokenizer, TextSettings texts) {
     this.file = file;
     this.tokenizer = tokenizer;
-    this.longest = longest;
+    this.texts = texts;
   }
 
   /**
@@ -36,11 +38,12 @@ final class ExportedTokenizer {
    *
    * @param file a {@code tokenizer.json}
    * @param config the shape of the encoder
-   * @param longest the longest sequence in tokens, special tokens included
+   * @param texts what happens to a text apart from that file
    * @throws ModelException if the tokenizer has no token to pad with
    */
-  static ExportedTokenizer read(Path file, EncoderConfig config, int longest) throws IOException {
-    ExportedTokenizer read = new ExportedTokenizer(file, (ObjectNode) JsonText.read(file), longest);
+  static ExportedTokenizer read(Path file, EncoderConfig config, TextSettings texts)
+      throws IOException {
+    ExportedTokenizer read = new ExportedTokenizer(file, (ObjectNode) JsonText.read(file), texts);
     read.findSpecialTokens(config);
     return read;
   }
@@ -51,10 +54,28 @@ final class ExportedTokenizer {
     written
         .putObject("truncation")
         .put("direction", "Right")
-        .put("max_length", longest)
+        .put("max_length", texts.maxTokens())
         .put("strategy", "LongestFirst")
         .put("stride", 0);
+    if (texts.lowerCase()) {
+      lowerCase(written);
+    }
     return written.putNull("padding");
+  }
+
+  /**
+   * Puts texts into lower case before all else that the tokenizer does to them, except that it
+   * finds special tokens by their own spelling first.
+   */
+  private static void lowerCase(ObjectNode tokenizer) {
+    JsonNode before = tokenizer.path("normalizer");
+    ObjectNode sequence = JsonText.object().put("type", "Sequence");
+    ArrayNode steps = sequence.putArray("normalizers");
+    steps.addObject().put("type", "Lowercase");
+    if (before.isObject()) {
+      steps.add(before);
+    }
+    tokenizer.set("normalizer", sequence);
   }
 
   /** The content of {@code tokenizer_config.json}. */
@@ -62,7 +83,7 @@ final class ExportedTokenizer {
     ObjectNode json =
         JsonText.object()
             .put("tokenizer_class", "PreTrainedTokenizerFast")
-            .put("model_max_length", longest)
+            .put("model_max_length", texts.maxTokens())
             .put("padding_side", "right")
             .put("truncation_side", "right")
             .put("clean_up_tokenization_spaces", false);

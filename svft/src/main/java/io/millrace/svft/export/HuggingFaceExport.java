@@ -11,6 +11,7 @@ import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.Pooling;
+import io.millrace.svft.model.TextSettings;
 import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.JsonText;
 import io.millrace.svft.tensor.Safetensors;
@@ -35,7 +36,7 @@ import java.util.Map;
  */
 public final class HuggingFaceExport {
   /** The file that records the adapter from which a directory was made. */
-  public static final String PROVENANCE = "millrace.json";
+  public static final String PROVENANCE = ModelFiles.PROVENANCE;
 
   private static final String TRANSFORMER = "sentence_transformers.models.Transformer";
   private static final String POOLING = "sentence_transformers.models.Pooling";
@@ -115,15 +116,15 @@ public final class HuggingFaceExport {
   private final Adapter adapter;
   private final Path directory;
   private final ExportedTokenizer tokenizer;
-  private final int longest;
+  private final TextSettings texts;
 
   private HuggingFaceExport(BaseModel base, Adapter adapter, Path directory) throws IOException {
     this.config = base.config();
     this.adapter = adapter;
     this.directory = directory;
-    this.longest = Math.min(BaseModel.MAX_TOKENS, config.maxPositions());
+    this.texts = base.texts();
     this.tokenizer =
-        ExportedTokenizer.read(base.directory().resolve(ModelFiles.TOKENIZER), config, longest);
+        ExportedTokenizer.read(base.directory().resolve(ModelFiles.TOKENIZER), config, texts);
   }
 
   /**
@@ -245,7 +246,9 @@ public final class HuggingFaceExport {
             .put("activation_function", "torch.nn.modules.linear.Identity"));
     json(
         "sentence_bert_config.json",
-        JsonText.object().put("max_seq_length", longest).put("do_lower_case", false));
+        JsonText.object()
+            .put("max_seq_length", texts.maxTokens())
+            .put("do_lower_case", texts.lowerCase()));
     ObjectNode sentence = JsonText.object();
     sentence.putObject("prompts");
     sentence.putNull("default_prompt_name").putNull("similarity_fn_name");
@@ -338,14 +341,18 @@ public final class HuggingFaceExport {
         ```
 
         It predicts one of %,d labels, in the order of `id2label` in `config.json`. Texts are cut at %d tokens:
-        `truncation=True` does it.
+        `truncation=True` does it.%s
 
         %s"""
         .formatted(
             PROVENANCE,
             JsonText.pretty(provenance()).strip(),
             adapter.labels().size(),
-            longest,
+            texts.maxTokens(),
+            texts.lowerCase()
+                ? "\n\nThe base model reads texts in lower case, names of special tokens included. sentence-transformers"
+                    + " does that itself;\nwith transformers alone, pass `text.lower()`."
+                : "",
             classifies() ? CLASSIFIER : ENCODER);
   }
 

@@ -99,8 +99,7 @@ public final class BaseModel implements AutoCloseable {
    * @throws ModelException if a tensor is missing or has another shape
    */
   public static BaseModel load(ModelFiles files, Device device, Set<WeightRole> factored) {
-    int longest = Math.min(MAX_TOKENS, files.config().maxPositions());
-    return load(files, device, factored, new TextTokenizer(files.tokenizer(), longest));
+    return load(files, device, factored, new TextTokenizer(files.tokenizer(), files.texts()));
   }
 
   /**
@@ -196,6 +195,11 @@ public final class BaseModel implements AutoCloseable {
   /** SHA-256 of {@code tokenizer.json}. */
   public String tokenizerSha256() {
     return files.tokenizerSha256();
+  }
+
+  /** What happens to a text apart from the tokenizer's file. */
+  public TextSettings texts() {
+    return files.texts();
   }
 
   /** The device that holds the tensors. */

@@ -15,6 +15,7 @@ import java.util.TreeMap;
  * @param tensors named as {@link Architecture} names them
  * @param tokenizer the content of a {@code tokenizer.json} whose ids are below the vocabulary's
  *     size
+ * @param texts what happens to a text before the tokenizer's file
  * @param leftOut tensors of the source that do not belong to the encoder, under the source's names
  * @param fileSha256 of the source's {@code model.safetensors}, if it has one
  */
@@ -22,6 +23,7 @@ record Checkpoint(
     EncoderConfig config,
     List<? extends Safetensors.AnyTensor> tensors,
     byte[] tokenizer,
+    TextSettings texts,
     List<String> leftOut,
     Optional<String> fileSha256) {
 

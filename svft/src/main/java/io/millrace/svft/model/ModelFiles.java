@@ -12,6 +12,7 @@ import java.nio.file.Path;
  * @param baseSha256 SHA-256 of {@code model.safetensors}
  * @param basisSha256 SHA-256 of {@code basis.safetensors}
  * @param tokenizerSha256 SHA-256 of {@code tokenizer.json}
+ * @param texts what happens to a text apart from that file
  */
 public record ModelFiles(
     String name,
@@ -19,11 +20,27 @@ public record ModelFiles(
     EncoderConfig config,
     String baseSha256,
     String basisSha256,
-    String tokenizerSha256) {
+    String tokenizerSha256,
+    TextSettings texts) {
+
+  /** In an export, the file that records the adapter from which it was made. */
+  public static final String PROVENANCE = "millrace.json";
 
   public static final String MODEL = "model.safetensors";
   static final String BASIS = "basis.safetensors";
   public static final String TOKENIZER = "tokenizer.json";
+
+  /** A model whose texts are treated as its shape says. */
+  public ModelFiles(
+      String name,
+      Path directory,
+      EncoderConfig config,
+      String baseSha256,
+      String basisSha256,
+      String tokenizerSha256) {
+    this(
+        name, directory, config, baseSha256, basisSha256, tokenizerSha256, TextSettings.of(config));
+  }
 
   public Path model() {
     return directory.resolve(MODEL);

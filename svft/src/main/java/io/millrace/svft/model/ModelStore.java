@@ -216,6 +216,7 @@ public final class ModelStore {
     description.put("baseSha256", Sha256.of(model));
     description.put("basisSha256", Sha256.of(basis));
     description.put("tokenizerSha256", Sha256.of(tokenizer));
+    description.set("texts", JSON.valueToTree(checkpoint.texts()));
     description.set("leftOut", JSON.valueToTree(checkpoint.leftOut()));
     checkpoint.fileSha256().ifPresent(hash -> description.put("importedFileSha256", hash));
     JSON.writerWithDefaultPrettyPrinter()
@@ -299,7 +300,8 @@ public final class ModelStore {
           config,
           hash(description, "baseSha256"),
           hash(description, "basisSha256"),
-          hash(description, "tokenizerSha256"));
+          hash(description, "tokenizerSha256"),
+          texts(description, config));
     } catch (JsonMappingException e) {
       why = "config" + path(e) + ": " + e.getOriginalMessage();
     } catch (JsonProcessingException e) {
@@ -310,6 +312,20 @@ public final class ModelStore {
     throw new ModelException(
         "%s is broken: %s; delete %s to import the model again"
             .formatted(file, Safetensors.oneLine(why), directory));
+  }
+
+  /** Descriptions of earlier releases say nothing about texts. */
+  private static TextSettings texts(JsonNode description, EncoderConfig config)
+      throws JsonProcessingException {
+    TextSettings most = TextSettings.of(config);
+    if (!description.has("texts")) {
+      return most;
+    }
+    TextSettings texts = JSON.treeToValue(description.get("texts"), TextSettings.class);
+    if (texts == null || texts.maxTokens() < 1 || texts.maxTokens() > most.maxTokens()) {
+      throw new IllegalArgumentException("texts is " + description.get("texts"));
+    }
+    return texts;
   }
 
   private static String path(JsonMappingException e) {

@@ -54,7 +54,8 @@ record OnnxArtifact(
       tokenizerFile = in.readAllBytes();
     }
     TokenizerFile.requireFits(tokenizer, tokenizerFile, config.vocabulary());
-    return new Checkpoint(config, tensors, tokenizerFile, List.of(), Optional.empty());
+    TextSettings texts = TextSettings.of(config);
+    return new Checkpoint(config, tensors, tokenizerFile, texts, List.of(), Optional.empty());
   }
 
   private InputStream resource(String path) {

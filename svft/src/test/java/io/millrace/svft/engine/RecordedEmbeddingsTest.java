@@ -29,7 +29,7 @@ class RecordedEmbeddingsTest {
   @TempDir private Path root;
 
   @ParameterizedTest
-  @ValueSource(strings = {"roberta"})
+  @ValueSource(strings = {"roberta", "st-lower"})
   void everyVectorIsTheRecordedOne(String name) throws Exception {
     Path source = Path.of(RecordedEmbeddingsTest.class.getResource("/models/" + name).toURI());
     JsonNode recorded = new ObjectMapper().readTree(source.resolve("expected.json").toFile());

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.ModelException;
+import io.millrace.svft.model.TextSettings;
 import io.millrace.svft.tensor.JsonText;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -103,7 +104,8 @@ class ExportedTokenizerTest {
 
   private ExportedTokenizer read(String content, Architecture architecture) throws IOException {
     Path file = Files.writeString(directory.resolve("tokenizer.json"), content);
-    return ExportedTokenizer.read(file, HuggingFaceDirectory.shape(architecture), 100);
+    return ExportedTokenizer.read(
+        file, HuggingFaceDirectory.shape(architecture), new TextSettings(100, false));
   }
 
   private static JsonNode json(String text) throws IOException {

@@ -18,9 +18,11 @@ import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.task.Classification;
+import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.training.RandomState;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
@@ -134,6 +136,66 @@ class HuggingFaceExportTest {
       Adapter adapter = trained(base, "svft:banded:1", 2, texts);
 
       assertSamePredictions(base, adapter, export(base, adapter), texts);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "BERT, cls",
+    "BERT, mean",
+    "ROBERTA, cls",
+    "ROBERTA, mean",
+    "DISTILBERT, cls",
+    "DISTILBERT, mean"
+  })
+  void anExportIsABaseModelAgain(Architecture family, String pooling) throws Exception {
+    try (BaseModel base = tiny(family, pooling)) {
+      Adapter adapter = trained(base, "svft:banded:1", 3, TINY_TEXTS);
+      Path exported = export(base, adapter);
+      try (BaseModel again = load(exported, WeightRole.all());
+          Trainer head = trainer(again, "head");
+          Classifier classifier = new Classifier(base, adapter)) {
+        assertThat(again.config()).isEqualTo(base.config());
+        assertThat(again.texts()).isEqualTo(base.texts());
+        assertThat(again.tokenize(TINY_TEXTS)).isDeepEqualTo(base.tokenize(TINY_TEXTS));
+        float[] vectors = RandomState.embed(again, head.initialState(), again.tokenize(TINY_TEXTS));
+        float[][] logits = classifier.logits(TINY_TEXTS);
+        int hidden = base.config().hidden();
+        for (int t = 0; t < logits.length; t++) {
+          float[] vector = Arrays.copyOfRange(vectors, t * hidden, (t + 1) * hidden);
+          assertThat(scores(adapter, vector)).containsExactly(logits[t], within(1e-4f));
+        }
+      }
+    }
+  }
+
+  private static float[] scores(Adapter adapter, float[] vector) {
+    float[] weights = Head.weights(adapter.head(), vector.length);
+    float[] scores = Head.biases(adapter.head(), vector.length).clone();
+    for (int label = 0; label < scores.length; label++) {
+      for (int i = 0; i < vector.length; i++) {
+        scores[label] += weights[label * vector.length + i] * vector[i];
+      }
+    }
+    return scores;
+  }
+
+  /** A base model that reads texts in lower case and truncates them to 8 tokens. */
+  @Test
+  void theExportTreatsTextsAsTheBaseModelDoes() throws Exception {
+    List<String> texts =
+        List.of("Great VALUE for money", "It broke after a day and I did not buy it");
+    try (BaseModel base = load(copy("/models/st-lower", root.resolve("lower")), WeightRole.all())) {
+      Adapter adapter = trained(base, "svft:banded:1", 2, texts);
+
+      Path exported = export(base, adapter);
+
+      assertSamePredictions(base, adapter, exported, texts);
+      JsonNode settings = read(exported, "sentence_bert_config.json");
+      assertThat(settings.path("max_seq_length").asInt()).isEqualTo(8);
+      assertThat(settings.path("do_lower_case").asBoolean()).isTrue();
+      assertThat(Files.readString(exported.resolve("README.md")))
+          .contains("cut at 8 tokens", "lower case");
     }
   }
 

@@ -145,7 +145,9 @@ class HuggingFaceImportTest {
       value = {
         "{'pooling_mode_cls_token': true, 'pooling_mode_mean_tokens': false} | FIRST_TOKEN",
         "{'pooling_mode_cls_token': false, 'pooling_mode_mean_tokens': true} | MEAN",
-        "{'word_embedding_dimension': 8, 'pooling_mode_cls_token': true} | FIRST_TOKEN",
+        "{'word_embedding_dimension': 8} | MEAN",
+        "{'pooling_mode': 'cls', 'pooling_mode_mean_tokens': true} | FIRST_TOKEN",
+        "{'pooling_mode_mean_tokens': true, 'include_prompt': true} | MEAN",
         "{'embedding_dimension': 8, 'pooling_mode': 'cls'} | FIRST_TOKEN",
         "{'pooling_mode': 'mean', 'pooling_mode_mean_tokens': true} | MEAN",
         "{'pooling_mode': ['cls']} | FIRST_TOKEN",
@@ -166,7 +168,7 @@ class HuggingFaceImportTest {
              {'idx': 1, 'name': '1', 'path': '7_P', 'type': 'sentence_transformers.models.Pooling'},
              {'idx': 2, 'name': '2', 'path': '2_N', 'type': 'sentence_transformers.models.Normalize'}]
             """)
-        .file("7_P/config.json", "{'pooling_mode_cls_token': true}")
+        .file("7_P/config.json", "{'pooling_mode': 'cls'}")
         .write(source);
 
     assertThat(prepare().config().pooling()).isEqualTo(Pooling.FIRST_TOKEN);
@@ -215,11 +217,86 @@ class HuggingFaceImportTest {
     HuggingFaceDirectory directory = HuggingFaceDirectory.of(Architecture.BERT);
     directory.write(source);
     prepare();
-    directory.file("1_Pooling/config.json", "{'pooling_mode_cls_token': true}").write(source);
+    directory.file("1_Pooling/config.json", "{'pooling_mode': 'cls'}").write(source);
 
     assertThatThrownBy(this::prepare)
         .isInstanceOf(ModelException.class)
         .hasMessageStartingWith(source + ": its configuration has changed since it was imported");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "sentence_bert_config.json | {'max_seq_length': 8, 'do_lower_case': true} | 8 | true",
+        "sentence_roberta_config.json | {'max_seq_length': 8} | 8 | false",
+        "sentence_bert_config.json | {'max_seq_length': null, 'do_lower_case': false} | 16 | false",
+        "sentence_bert_config.json | {'max_seq_length': 512} | 16 | false",
+        "sentence_bert_config.json | {'transformer_task': 'feature-extraction', 'tokenizer_args': {}} | 16 | false",
+        "tokenizer_config.json | {'model_max_length': 9} | 9 | false",
+        "tokenizer_config.json | {'model_max_length': 1000000000000000019884624838656} | 16 | false",
+        "tokenizer_config.json | {'model_max_length': 1e30} | 16 | false",
+      })
+  void whatItsFilesSayAboutTextsIsKept(String file, String content, int longest, boolean lower)
+      throws Exception {
+    HuggingFaceDirectory.of(Architecture.BERT).file(file, content).write(source);
+
+    TextSettings texts = prepare().texts();
+
+    assertThat(texts).isEqualTo(new TextSettings(longest, lower));
+    assertThat(prepare().texts()).isEqualTo(texts);
+  }
+
+  @Test
+  void theLongestSequenceIsTheTransformersBeforeTheTokenizers() throws Exception {
+    HuggingFaceDirectory.of(Architecture.BERT)
+        .file("sentence_bert_config.json", "{'max_seq_length': 12}")
+        .file("tokenizer_config.json", "{'model_max_length': 9}")
+        .write(source);
+
+    assertThat(prepare().texts().maxTokens()).isEqualTo(12);
+  }
+
+  @Test
+  void anEmptyPromptAndPromptsThatAreNotTheDefaultAreNoObstacle() throws Exception {
+    HuggingFaceDirectory.of(Architecture.BERT)
+        .file(
+            "config_sentence_transformers.json",
+            """
+            {'__version__': {'sentence_transformers': '5.1.0'}, 'model_type': 'SentenceTransformer',
+             'prompts': {'query': 'query: ', 'document': ''}, 'default_prompt_name': 'document',
+             'similarity_fn_name': 'cosine'}
+            """)
+        .write(source);
+
+    assertThat(prepare().config()).isEqualTo(HuggingFaceDirectory.shape(Architecture.BERT));
+  }
+
+  @Test
+  void settingsForTextsThatChangedSinceAreNotPassedOver() throws Exception {
+    HuggingFaceDirectory directory = HuggingFaceDirectory.of(Architecture.BERT);
+    directory.write(source);
+    prepare();
+    directory.file("sentence_bert_config.json", "{'max_seq_length': 8}").write(source);
+
+    assertThatThrownBy(this::prepare)
+        .isInstanceOf(ModelException.class)
+        .hasMessageStartingWith(
+            source + ": its treatment of texts has changed since it was imported")
+        .hasMessageContaining("maxTokens=8");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"e, 240", "\u00e9, 127"})
+  void aDirectoryMayHaveTheLongestName(String letter, int times) throws Exception {
+    source = root.resolve(letter.repeat(times));
+    HuggingFaceDirectory.of(Architecture.BERT).write(source);
+
+    ModelFiles files = prepare();
+
+    assertThat(files.name()).startsWith(letter.repeat(100)).matches(".*-[0-9a-f]{12}");
+    assertThat(prepare()).isEqualTo(files);
   }
 
   private static void failOnImport(String model, int done, int total) {

@@ -190,9 +190,11 @@ class HuggingFaceRefusalTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "{'pooling_mode_max_tokens': true} | [max]",
+        "{'pooling_mode_max_tokens': true} | [max, mean]",
+        "{'pooling_mode_cls_token': true} | [cls, mean]",
+        "{'pooling_mode_mean_tokens': false, 'pooling_mode_lasttoken': true} | [lasttoken]",
         "{'pooling_mode_mean_tokens': true, 'pooling_mode_cls_token': true} | [cls, mean]",
-        "{'pooling_mode_mean_sqrt_len_tokens': true} | [mean_sqrt_len]",
+        "{'pooling_mode_mean_sqrt_len_tokens': true, 'pooling_mode_mean_tokens': false} | [mean_sqrt_len]",
         "{'pooling_mode': ['mean', 'max']} | [max, mean]",
         "{'pooling_mode': 'lasttoken'} | [lasttoken]",
         "{'pooling_mode_mean_tokens': false} | []",
@@ -203,6 +205,101 @@ class HuggingFaceRefusalTest {
     assertRefused(bert)
         .hasMessageStartingWith(
             source.resolve("1_Pooling/config.json") + ": pooling " + modes + " is not supported");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "sentence_bert_config.json | max_seq_length | 0 | it is a whole number from 1 on",
+        "sentence_bert_config.json | max_seq_length | `\"8\"` | it is a whole number from 1 on",
+        "sentence_bert_config.json | max_seq_length | 8.5 | it is a whole number from 1 on",
+        "sentence_bert_config.json | do_lower_case | 1 | it is true or false",
+        "sentence_bert_config.json | model_args | {\"torch_dtype\":\"float16\"} | not supported",
+        "sentence_bert_config.json | tokenizer_args | {\"truncation_side\":\"left\"} | not supported",
+        "sentence_bert_config.json | transformer_task | `\"fill-mask\"` | only \"feature-extraction\" is",
+        "sentence_bert_config.json | module_output_name | `\"sentence_embedding\"` | only \"token_embeddings\"",
+        "sentence_bert_config.json | modality_config | {\"text\":{\"method\":\"get_text_features\"}} | only a text's",
+        "sentence_bert_config.json | anything | true | not supported",
+        "config_sentence_transformers.json | model_type | `\"SparseEncoder\"` | only \"SentenceTransformer\"",
+        "config_sentence_transformers.json | default_prompt_name | `\"query\"` | a prompt before every text is",
+        "config_sentence_transformers.json | anything | 1 | not supported",
+        "1_Pooling/config.json | include_prompt | false | only true is supported",
+        "1_Pooling/config.json | anything | [1] | not supported",
+        "tokenizer_config.json | model_max_length | -1 | it is a whole number from 1 on",
+        "tokenizer_config.json | do_lower_case | true | lowercase of the BertNormalizer in tokenizer.json",
+      })
+  void aSettingThatChangesVectorsIsRefusedByFileAndField(
+      String file, String field, String value, String why) throws Exception {
+    bert.tokenizer.putObject("normalizer").put("type", "BertNormalizer").put("lowercase", false);
+    bert.file(file, "{'" + field + "': " + value + "}");
+
+    assertRefused(bert)
+        .hasMessageStartingWith(source.resolve(file) + ": field " + field + " is " + value)
+        .hasMessageContaining(why);
+  }
+
+  @Test
+  void aDefaultPromptIsRefused() throws Exception {
+    bert.file(
+        "config_sentence_transformers.json",
+        "{'prompts': {'query': 'query: '}, 'default_prompt_name': 'query'}");
+
+    assertRefused(bert).hasMessageContaining("field default_prompt_name is \"query\"");
+  }
+
+  @Test
+  void aPrefixSpaceThatTheTokenizersFilesDisagreeAboutIsRefused() throws Exception {
+    bert.tokenizer.set(
+        "pre_tokenizer",
+        bert.json.readTree(
+            """
+            {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel", "add_prefix_space": false,
+             "trim_offsets": true, "use_regex": true}]}
+            """));
+    bert.file(
+        "tokenizer_config.json",
+        "{'tokenizer_class': 'RobertaTokenizer', 'add_prefix_space': true}");
+
+    assertRefused(bert)
+        .hasMessageContaining("tokenizer_config.json: field add_prefix_space is true");
+  }
+
+  @Test
+  void textsOfWhichNothingWouldBeLeftAreRefused() throws Exception {
+    bert.file("sentence_bert_config.json", "{'max_seq_length': 2}");
+
+    assertRefused(bert).hasMessageContaining("texts have at most 2 tokens, of which 2 are special");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "model.safetensors.index.json, in several files",
+    "pytorch_model.bin, safe_serialization=True",
+    "pytorch_model.bin.index.json, safe_serialization=True",
+    "tf_model.h5, from_tf=True",
+    "flax_model.msgpack, from_flax=True"
+  })
+  void anotherFormatIsNamedWithWhatToDo(String name, String what) throws Exception {
+    bert.file(name, "{}").write(source);
+    Files.delete(tensors());
+
+    assertRefused()
+        .hasMessageStartingWith(tensors() + " is missing; the directory has " + name + ": ")
+        .hasMessageContaining(what);
+  }
+
+  @Test
+  void theLayoutBeforeSentenceTransformersOneIsNamedBeforeWhatIsMissing() throws Exception {
+    Files.createDirectories(source.resolve("0_Transformer"));
+    Files.writeString(
+        source.resolve("modules.json"),
+        "[{\"type\": \"sentence_transformers.models.Transformer\", \"path\": \"0_Transformer\"}]");
+
+    assertRefused()
+        .hasMessageStartingWith(source.resolve("modules.json") + ": the transformer lies in 0_T")
+        .hasMessageContaining("before release 1.0");
   }
 
   @Test

@@ -43,7 +43,8 @@ class TokenizerFileTest {
   void theTestsOwnTokenizerGivesTheIdsItsFileSays(@TempDir Path directory) throws Exception {
     HuggingFaceDirectory.of(Architecture.BERT).write(directory);
 
-    try (TextTokenizer tokenizer = new TextTokenizer(directory.resolve("tokenizer.json"), 6)) {
+    try (TextTokenizer tokenizer =
+        new TextTokenizer(directory.resolve("tokenizer.json"), new TextSettings(6, false))) {
       assertThat(tokenizer.encode(List.of("a streams", "nowhere", "a a a a a a a a")))
           .isDeepEqualTo(new long[][] {{2, 4, 5, 8, 3}, {2, 1, 3}, {2, 4, 4, 4, 4, 3}});
     }
