@@ -39,7 +39,11 @@ public final class ServingSettings {
 
   static final Setting<Long> MAX_REQUEST_BYTES =
       Setting.bytes(
-          "serving.maxRequestBytes", 1 << 20, "Largest body of a request; more is answered 413.");
+          "serving.maxRequestBytes",
+          1 << 20,
+          64,
+          64L << 20,
+          "Largest body of a request; more is answered 413.");
 
   static final Setting<Integer> MAX_BATCH =
       Setting.integer(
@@ -53,6 +57,8 @@ public final class ServingSettings {
       Setting.bytes(
           "serving.mergedMemory",
           1L << 30,
+          0,
+          1L << 40,
           "Memory for adapters merged into the weights, which answer faster: the domains asked most"
               + " have it; 0 merges none.");
 
@@ -67,6 +73,8 @@ public final class ServingSettings {
       Setting.duration(
           "serving.feedbackWindow",
           Duration.ofHours(1),
+          Duration.ZERO,
+          Duration.ofDays(30),
           "How long after a request was answered feedback on it is taken; none turns feedback off.");
 
   static final Setting<Integer> FEEDBACK_REQUESTS =

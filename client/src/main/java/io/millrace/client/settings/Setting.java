@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
 public final class Setting<T> {
   private static final Pattern DURATION = Pattern.compile("(\\d{1,12})\\s*(ms|s|m|h)");
   private static final Pattern BYTES = Pattern.compile("(\\d{1,12})\\s*(B|KiB|MiB|GiB)?");
-  private static final Duration LONGEST = Duration.ofDays(36_500);
+  private static final int LONGEST_TEXT = 8192;
 
   private final String key;
   private final T defaultValue;
@@ -42,9 +42,9 @@ public final class Setting<T> {
     this.formatter = formatter;
   }
 
-  /** Any text. */
+  /** Any text of at most {@value #LONGEST_TEXT} characters. */
   public static Setting<String> text(String key, String defaultValue, String description) {
-    return new Setting<>(key, defaultValue, "", description, text -> text, text -> text);
+    return new Setting<>(key, defaultValue, "", description, Setting::notTooLong, text -> text);
   }
 
   /** A whole number from {@code min} to {@code max}, both allowed. */
@@ -84,16 +84,21 @@ public final class Setting<T> {
   }
 
   /**
-   * A duration such as {@code 5s}, {@code 200ms}, {@code 2m}, {@code 1h} or {@code PT1.5S}; {@code
-   * none} is zero.
+   * A duration such as {@code 5s}, {@code 200ms}, {@code 2m}, {@code 1h} or {@code PT1.5S}, from
+   * {@code min} to {@code max}, both allowed. {@code none} is zero, so it is allowed where {@code
+   * min} is zero.
    */
-  public static Setting<Duration> duration(String key, Duration defaultValue, String description) {
+  public static Setting<Duration> duration(
+      String key, Duration defaultValue, Duration min, Duration max, String description) {
     return new Setting<>(
         key,
         defaultValue,
-        "a duration such as 200ms, 5s, 2m, 1h or PT1.5S, or none",
+        "a duration such as 200ms, 5s, 2m, 1h or PT1.5S, "
+            + (min.isZero()
+                ? "up to " + formatDuration(max) + ", or none"
+                : "from " + formatDuration(min) + " to " + formatDuration(max)),
         description,
-        Setting::parseDuration,
+        text -> within(parseDuration(text), min, max),
         Setting::formatDuration);
   }
 
@@ -110,14 +115,21 @@ public final class Setting<T> {
         text -> text);
   }
 
-  /** A number of bytes: {@code 65536}, {@code 64KiB}, {@code 1MiB}, {@code 2GiB}. */
-  public static Setting<Long> bytes(String key, long defaultValue, String description) {
+  /**
+   * A number of bytes: {@code 65536}, {@code 64KiB}, {@code 1MiB}, {@code 2GiB}; from {@code min}
+   * to {@code max}, both allowed.
+   */
+  public static Setting<Long> bytes(
+      String key, long defaultValue, long min, long max, String description) {
     return new Setting<>(
         key,
         defaultValue,
-        "a number of bytes such as 65536, 64KiB, 1MiB or 2GiB",
+        "a number of bytes such as 65536, 64KiB, 1MiB or 2GiB, from "
+            + formatBytes(min)
+            + " to "
+            + formatBytes(max),
         description,
-        Setting::parseBytes,
+        text -> within(parseBytes(text), min, max),
         Setting::formatBytes);
   }
 
@@ -150,7 +162,9 @@ public final class Setting<T> {
     try {
       return parser.apply(text.strip());
     } catch (IllegalArgumentException | ArithmeticException | DateTimeException e) {
-      throw new UsageException(key + ": " + quoted(text) + " is not " + allowed, e);
+      String expected =
+          allowed.isEmpty() ? "a text of at most " + LONGEST_TEXT + " characters" : allowed;
+      throw new UsageException(key + ": " + quoted(text) + " is not " + expected, e);
     }
   }
 
@@ -158,6 +172,13 @@ public final class Setting<T> {
   public static String quoted(String text) {
     String line = text.replaceAll("[\\s\\p{Cntrl}]+", " ");
     return "'" + (line.length() <= 80 ? line : line.substring(0, 77) + "...") + "'";
+  }
+
+  private static String notTooLong(String text) {
+    if (text.length() > LONGEST_TEXT) {
+      throw new IllegalArgumentException("too long");
+    }
+    return text;
   }
 
   private static <N extends Comparable<N>> N within(N value, N min, N max) {
@@ -179,11 +200,9 @@ public final class Setting<T> {
       return Duration.ZERO;
     }
     Matcher matcher = DURATION.matcher(text);
-    Duration duration =
-        matcher.matches()
-            ? Duration.of(Long.parseLong(matcher.group(1)), unit(matcher.group(2)))
-            : Duration.parse(text);
-    return within(duration, Duration.ZERO, LONGEST);
+    return matcher.matches()
+        ? Duration.of(Long.parseLong(matcher.group(1)), unit(matcher.group(2)))
+        : Duration.parse(text);
   }
 
   private static ChronoUnit unit(String suffix) {

@@ -18,8 +18,11 @@ class SettingTest {
   private static final Setting<Double> DECIMAL = Setting.decimal("x", 0.03, 0, 1, "");
   private static final Setting<Boolean> FLAG = Setting.flag("f", false, "");
   private static final Setting<Duration> DURATION =
-      Setting.duration("d", Duration.ofSeconds(5), "");
-  private static final Setting<Long> BYTES = Setting.bytes("b", 65536, "");
+      Setting.duration("d", Duration.ofSeconds(5), Duration.ZERO, Duration.ofHours(48), "");
+  private static final Setting<Duration> INTERVAL =
+      Setting.duration(
+          "i", Duration.ofSeconds(1), Duration.ofMillis(10), Duration.ofMinutes(4), "");
+  private static final Setting<Long> BYTES = Setting.bytes("b", 65536, 0, 4L << 30, "");
   private static final Setting<String> CHOICE =
       Setting.choice("c", "cpu", List.of("auto", "cpu", "gpu"), "");
 
@@ -44,7 +47,13 @@ class SettingTest {
   @ParameterizedTest
   @ValueSource(strings = {"5", "-5s", "5 days", "PT-1S", "999999999999h", "PT9999999999999H", ""})
   void whatIsNoDurationIsRefused(String text) {
-    refused(DURATION, text, "a duration such as 200ms, 5s, 2m, 1h or PT1.5S, or none");
+    refused(DURATION, text, "a duration such as 200ms, 5s, 2m, 1h or PT1.5S, up to 48h, or none");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"none", "0s", "9ms", "PT0S", "241s", "1h"})
+  void aDurationOutOfItsBoundsIsRefused(String text) {
+    refused(INTERVAL, text, "a duration such as 200ms, 5s, 2m, 1h or PT1.5S, from 10ms to 4m");
   }
 
   @ParameterizedTest
@@ -62,9 +71,9 @@ class SettingTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"64KB", "-1", "1.5MiB", "999999999999GiB", "lots"})
+  @ValueSource(strings = {"64KB", "-1", "1.5MiB", "999999999999GiB", "5GiB", "lots"})
   void whatIsNoNumberOfBytesIsRefused(String text) {
-    refused(BYTES, text, "a number of bytes such as 65536, 64KiB, 1MiB or 2GiB");
+    refused(BYTES, text, "a number of bytes such as 65536, 64KiB, 1MiB or 2GiB, from 0 to 4GiB");
   }
 
   @ParameterizedTest

@@ -107,6 +107,8 @@ public final class JobSettings {
       Setting.duration(
           "batch.timeout",
           Duration.ofSeconds(5),
+          Duration.ZERO,
+          Duration.ofDays(7),
           "How long a batch waits, when the stream pauses, before it trains as it is; none: for"
               + " good.");
   public static final Setting<Boolean> ALLOW_CREATE_TIME =
@@ -182,11 +184,19 @@ public final class JobSettings {
           1,
           1 << 20,
           "Managed memory (RocksDB) of a training slot with a GPU.");
+
+  /**
+   * Flink allows no shorter one. Kafka aborts a transaction after 15 minutes, and a checkpoint may
+   * take ten: with a longer one its commit could come too late.
+   */
   public static final Setting<Duration> CHECKPOINT_INTERVAL =
       Setting.duration(
           "checkpoint.interval",
           Duration.ofSeconds(1),
+          Duration.ofMillis(10),
+          Duration.ofMinutes(4),
           "From one checkpoint to the next; nothing is published between two.");
+
   public static final Setting<String> CHECKPOINT_DIRECTORY =
       Setting.text(
           "checkpoint.directory",

@@ -1,5 +1,7 @@
 package io.millrace.pipeline.submission;
 
+import io.millrace.client.process.UsageException;
+import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.settings.JobSettings;
 import java.nio.file.Path;
@@ -51,7 +53,30 @@ final class JobConfiguration {
           configuration.set(StateRecoveryOptions.RESTORE_MODE, state.claimMode());
         });
     settings.under("flink.").forEach(configuration::setString);
+    requireCheckpoints(settings, configuration);
     return configuration;
+  }
+
+  /** Without checkpoints, or with too few, nothing would ever be committed. */
+  private static void requireCheckpoints(Settings settings, Configuration configuration) {
+    String key = CheckpointingOptions.CHECKPOINTING_INTERVAL.key();
+    if (!settings.under("flink.").containsKey(key)) {
+      return;
+    }
+    try {
+      settings.with(
+          JobSettings.CHECKPOINT_INTERVAL,
+          configuration.get(CheckpointingOptions.CHECKPOINTING_INTERVAL));
+    } catch (IllegalArgumentException | UsageException e) {
+      throw new UsageException(
+          "flink.%s: %s is not %s; it is the same as %s"
+              .formatted(
+                  key,
+                  Setting.quoted(settings.under("flink.").get(key)),
+                  JobSettings.CHECKPOINT_INTERVAL.allowed(),
+                  JobSettings.CHECKPOINT_INTERVAL.key()),
+          e);
+    }
   }
 
   static String uri(String pathOrUri) {
