@@ -8,6 +8,7 @@ import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.inference.feedback.Feedback;
 import io.millrace.inference.feedback.ServedRequests;
 import io.millrace.inference.http.AdaptersEndpoint;
+import io.millrace.inference.http.BearerToken;
 import io.millrace.inference.http.DescriptionEndpoint;
 import io.millrace.inference.http.FeedbackEndpoint;
 import io.millrace.inference.http.HttpService;
@@ -17,8 +18,8 @@ import io.millrace.inference.http.PredictEndpoint;
 import io.millrace.inference.http.ReadyEndpoint;
 import io.millrace.inference.http.RequestBody;
 import io.millrace.inference.http.RolloutDecisionEndpoint;
-import io.millrace.inference.http.RolloutToken;
 import io.millrace.inference.http.Routes;
+import io.millrace.inference.http.WebAccess;
 import io.millrace.inference.log.AdapterIntake;
 import io.millrace.inference.log.LogFollower;
 import io.millrace.inference.log.RolloutIntake;
@@ -49,8 +50,9 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.BiConsumer;
+import java.util.function.BiPredicate;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -72,7 +74,9 @@ public final class ServingProcess implements AutoCloseable {
   private final Settings settings;
   private final AdapterStore store;
   private final TrustedKeys trusted;
-  private final Optional<RolloutToken> token;
+  private final Optional<BearerToken> rolloutToken;
+  private final Optional<BearerToken> predictToken;
+  private final Optional<BearerToken> feedbackToken;
   private final ServingMetrics metrics = new ServingMetrics();
   private final Merger merger;
   private final AdapterCatalog catalog;
@@ -120,7 +124,9 @@ public final class ServingProcess implements AutoCloseable {
     this.settings = settings;
     this.store = store;
     this.trusted = trustedKeys(settings);
-    this.token = RolloutToken.of(settings);
+    this.rolloutToken = BearerToken.of(settings, BearerToken.ROLLOUT, BearerToken.ROLLOUT_FILE);
+    this.predictToken = BearerToken.of(settings, BearerToken.PREDICT, BearerToken.PREDICT_FILE);
+    this.feedbackToken = BearerToken.of(settings, BearerToken.FEEDBACK, BearerToken.FEEDBACK_FILE);
     this.merger = new Merger(settings.get(ServingSettings.MERGED_MEMORY), metrics);
     this.catalog = new AdapterCatalog(store, merger, metrics);
     this.follower =
@@ -143,25 +149,30 @@ public final class ServingProcess implements AutoCloseable {
     feedback.ifPresent(opened -> opened.register(metrics));
     this.desk =
         new RolloutDesk(catalog, new Connection(settings), () -> follower.progress().caughtUp());
-    this.http = HttpService.start(settings.get(ServingSettings.HOST), port, routes(), metrics);
+    String host = settings.get(ServingSettings.HOST);
+    this.http = HttpService.start(host, port, routes(), WebAccess.of(settings, host), metrics);
   }
 
   /** The endpoints, by path. */
   public Map<String, Routes.Route> routes() {
     RequestBody bodies =
         new RequestBody((int) Math.min(settings.get(ServingSettings.MAX_REQUEST_BYTES), MAX_ARRAY));
-    BiConsumer<PredictRequest, Prediction> served =
+    Predicate<PredictRequest> taken =
+        feedback.<Predicate<PredictRequest>>map(f -> f::isTaken).orElse(request -> false);
+    BiPredicate<PredictRequest, Prediction> served =
         feedback
-            .<BiConsumer<PredictRequest, Prediction>>map(f -> f::remember)
-            .orElse((request, prediction) -> {});
+            .<BiPredicate<PredictRequest, Prediction>>map(f -> f::remember)
+            .orElse((request, prediction) -> true);
     Map<String, Routes.Route> routes = new TreeMap<>();
     routes.put(
         "/v1/predict",
-        new Routes.Route("POST", new PredictEndpoint(predictor, bodies, metrics, served)));
+        new Routes.Route(
+            "POST", new PredictEndpoint(predictor, bodies, metrics, taken, served), predictToken));
     routes.put(
-        "/v1/feedback", new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics)));
+        "/v1/feedback",
+        new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics), feedbackToken));
     routes.put("/v1/adapters", new Routes.Route("GET", new AdaptersEndpoint(catalog)));
-    routes.putAll(RolloutDecisionEndpoint.routes(desk, token, bodies, metrics));
+    routes.putAll(RolloutDecisionEndpoint.routes(desk, rolloutToken, bodies, metrics));
     routes.put("/openapi.yaml", new Routes.Route("GET", new DescriptionEndpoint()));
     routes.put("/metrics", new Routes.Route("GET", new MetricsEndpoint(metrics)));
     routes.put("/health/live", new Routes.Route("GET", new LiveEndpoint()));

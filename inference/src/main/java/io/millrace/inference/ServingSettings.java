@@ -2,7 +2,8 @@ package io.millrace.inference;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Setting;
-import io.millrace.inference.http.RolloutToken;
+import io.millrace.inference.http.BearerToken;
+import io.millrace.inference.http.WebAccess;
 import io.millrace.svft.model.ModelStore;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -129,11 +130,11 @@ public final class ServingSettings {
                 TRUSTED_KEYS,
                 FEEDBACK_WINDOW,
                 FEEDBACK_REQUESTS,
-                RolloutToken.TOKEN,
-                RolloutToken.TOKEN_FILE,
                 METRICS_DOMAINS,
                 MODEL_STORE,
                 MODEL_NAME));
+    all.addAll(WebAccess.SETTINGS);
+    all.addAll(BearerToken.SETTINGS);
     all.addAll(Connection.SETTINGS);
     return List.copyOf(all);
   }

@@ -66,6 +66,7 @@ public final class ClosedLoad implements AutoCloseable {
     for (int i = first; System.nanoTime() < end; i++) {
       HttpRequest request =
           HttpRequest.newBuilder(predict)
+              .header("Content-Type", "application/json")
               .POST(HttpRequest.BodyPublishers.ofByteArray(bodies.get(i % bodies.size())))
               .build();
       HttpResponse<String> response = http.send(request, HttpResponse.BodyHandlers.ofString());

@@ -76,6 +76,7 @@ public final class SteadyLoad {
   private HttpRequest request(int text) {
     try {
       return HttpRequest.newBuilder(predict)
+          .header("Content-Type", "application/json")
           .timeout(TIMEOUT)
           .POST(
               HttpRequest.BodyPublishers.ofByteArray(

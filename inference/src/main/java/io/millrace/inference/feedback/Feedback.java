@@ -79,15 +79,31 @@ public final class Feedback {
     }
   }
 
+  /** Whether another request, with another domain or text, has this one's id. */
+  public boolean isTaken(PredictRequest request) {
+    try {
+      return requests
+          .find(request.requestId())
+          .filter(held -> !held.asks(request.domain(), request.text()))
+          .isPresent();
+    } catch (RuntimeException e) {
+      LOG.warn("whether a request's id is in use is not known", e);
+      return false;
+    }
+  }
+
   /**
    * Remembers an answer for feedback. Where that fails, the answer is sent all the same, and
    * feedback on it is refused.
+   *
+   * @return false where another request has the id
    */
-  public void remember(PredictRequest request, Prediction prediction) {
+  public boolean remember(PredictRequest request, Prediction prediction) {
     try {
-      requests.remember(request.requestId(), request.text(), prediction);
+      return requests.remember(request.requestId(), request.text(), prediction);
     } catch (RuntimeException e) {
       LOG.warn("a request was answered and is not remembered", e);
+      return true;
     }
   }
 
@@ -134,7 +150,7 @@ public final class Feedback {
       throw new FeedbackException(
           Reason.NO_EXAMPLE,
           "the text of that request is longer than %d bytes, and so no example"
-              .formatted(ServedRequests.MAX_TEXT_BYTES));
+              .formatted(ServedRequest.MAX_TEXT_BYTES));
     }
     Place place = new Place(requestId, request.number());
     Pending mine = new Pending(label, new CompletableFuture<>());

@@ -1,6 +1,9 @@
 package io.millrace.inference.feedback;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.time.Instant;
+import java.util.Objects;
 
 /**
  * A request that was answered here.
@@ -22,6 +25,21 @@ public record ServedRequest(
     long version,
     String sha256,
     Example example) {
+  /** The limit of examples, in bytes of UTF-8: longer texts are not trained on. */
+  static final int MAX_TEXT_BYTES = 64 * 1024;
+
+  /** Whether this is what a request with this domain and text asks for. */
+  boolean asks(String domain, String text) {
+    return this.domain.equals(domain) && Objects.equals(this.text, kept(text));
+  }
+
+  /** What is kept of a text: nothing where it is too long for an example. */
+  static String kept(String text) {
+    boolean fits =
+        text.length() * 3L <= MAX_TEXT_BYTES
+            || text.length() <= MAX_TEXT_BYTES && text.getBytes(UTF_8).length <= MAX_TEXT_BYTES;
+    return fits ? text : null;
+  }
 
   /** An example: its label, and its partition and offset in {@code labeled-examples}. */
   public record Example(String label, int partition, long offset) {}

@@ -39,9 +39,6 @@ import java.util.Optional;
  * <p>Any thread may call; {@link #close} only when no other call is running.
  */
 public final class ServedRequests implements AutoCloseable {
-  /** The limit of examples, in bytes of UTF-8: longer texts are not trained on. */
-  static final int MAX_TEXT_BYTES = 64 * 1024;
-
   private static final String REQUESTS = "requests";
   private static final String ORDER = "order";
 
@@ -122,17 +119,26 @@ public final class ServedRequests implements AutoCloseable {
             });
   }
 
-  /** Remembers an answer under its id, in place of an earlier answer of that id. */
-  void remember(String requestId, String text, Prediction prediction) {
+  /**
+   * Remembers an answer under its id. Where the same text of the same domain was answered under it
+   * before, as to a client that asked again, the first answer stays.
+   *
+   * @return false, and nothing is remembered, where another request has the id
+   */
+  boolean remember(String requestId, String text, Prediction prediction) {
     byte[] id = id(requestId);
     StoredVersion version = prediction.version();
     ObjectNode node = JSON.createObjectNode();
     node.put("domain", version.domain());
-    node.put("text", fits(text) ? text : null);
+    node.put("text", ServedRequest.kept(text));
     node.put("predicted", prediction.label());
     node.put("version", version.version());
     node.put("sha256", version.sha256());
     synchronized (this) {
+      Optional<ServedRequest> held = find(requestId);
+      if (held.isPresent()) {
+        return held.get().asks(version.domain(), text);
+      }
       // The order of times must hold even where the clock is set back.
       lastMillis = Math.max(lastMillis, clock.millis());
       long number = ++last;
@@ -145,15 +151,16 @@ public final class ServedRequests implements AutoCloseable {
             batch.put(requests, id, bytes(node));
             batch.put(order, key(number), entry);
           });
+      return true;
     }
   }
 
-  /** The last answer of an id; empty where the id is unknown or was forgotten. */
+  /** The answer of an id; empty where the id is unknown or was forgotten. */
   Optional<ServedRequest> find(String requestId) {
     return get(id(requestId)).filter(request -> !isOver(request.number(), request.at()));
   }
 
-  /** Remembers the example that was made of a request, unless a later request has its id. */
+  /** Remembers the example that was made of a request, unless its id was given anew. */
   synchronized void made(String requestId, ServedRequest request, ServedRequest.Example example) {
     byte[] id = id(requestId);
     if (get(id).filter(held -> held.number() == request.number()).isEmpty()) {
@@ -252,11 +259,6 @@ public final class ServedRequests implements AutoCloseable {
         .put("sha256", request.sha256())
         .put("number", request.number())
         .put("at", request.at().toEpochMilli());
-  }
-
-  private static boolean fits(String text) {
-    return text.length() * 3L <= MAX_TEXT_BYTES
-        || text.length() <= MAX_TEXT_BYTES && text.getBytes(UTF_8).length <= MAX_TEXT_BYTES;
   }
 
   /** The key of an id: its hash, since an id may be as long as a body. */

@@ -20,6 +20,13 @@ final class Answer {
   private static final HttpField NO_STORE =
       new PreEncodedHttpField(HttpHeader.CACHE_CONTROL, "no-store");
 
+  /** Browsers must neither guess another type nor show an answer to a page from elsewhere. */
+  private static final HttpField NO_SNIFF =
+      new PreEncodedHttpField("X-Content-Type-Options", "nosniff");
+
+  private static final HttpField SAME_ORIGIN =
+      new PreEncodedHttpField("Cross-Origin-Resource-Policy", "same-origin");
+
   private Answer() {}
 
   static ObjectNode object() {
@@ -40,6 +47,8 @@ final class Answer {
     response.setStatus(status);
     response.getHeaders().put(contentType);
     response.getHeaders().put(NO_STORE);
+    response.getHeaders().put(NO_SNIFF);
+    response.getHeaders().put(SAME_ORIGIN);
     response.getHeaders().put(HttpHeader.CONTENT_LENGTH, bytes.length);
     response.write(true, ByteBuffer.wrap(bytes), callback);
   }

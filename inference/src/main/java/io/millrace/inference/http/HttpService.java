@@ -47,12 +47,17 @@ public final class HttpService {
    *
    * @param port 0 for any free one
    * @param routes the endpoints, by path
+   * @param access what web pages may do
    * @throws UsageException where it cannot listen on the address
    */
   public static HttpService start(
-      String host, int port, Map<String, Routes.Route> routes, ServingMetrics metrics)
+      String host,
+      int port,
+      Map<String, Routes.Route> routes,
+      WebAccess access,
+      ServingMetrics metrics)
       throws Exception {
-    return start(host, port, routes, metrics, IDLE_TIMEOUT, REQUEST_TIMEOUT);
+    return start(host, port, routes, access, metrics, IDLE_TIMEOUT, REQUEST_TIMEOUT);
   }
 
   /** As the other {@code start}, with other limits for slow connections. */
@@ -60,6 +65,7 @@ public final class HttpService {
       String host,
       int port,
       Map<String, Routes.Route> routes,
+      WebAccess access,
       ServingMetrics metrics,
       Duration betweenRequests,
       Duration request)
@@ -77,7 +83,7 @@ public final class HttpService {
     server.addConnector(connector);
     server.addBean(new NetworkConnectionLimit(MAX_CONNECTIONS, connector));
     SlowConnections slow =
-        new SlowConnections(new Routes(routes, metrics), betweenRequests, request);
+        new SlowConnections(new Routes(routes, access, metrics), betweenRequests, request);
     connector.addBean(slow, false);
     server.setHandler(new GracefulHandler(slow));
     server.setErrorHandler(new JsonErrorHandler());

@@ -1,14 +1,21 @@
 package io.millrace.inference.http;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.CharArrayReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
 
-/** A request's body: a JSON object. Unknown fields are ignored. */
+/** A request's body: a JSON object in UTF-8. Unknown fields are ignored. */
 final class JsonBody {
   private static final ObjectReader JSON =
       JsonMapper.builder()
@@ -16,6 +23,8 @@ final class JsonBody {
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build()
           .reader();
+
+  private static final char BYTE_ORDER_MARK = '\ufeff';
 
   private final JsonNode root;
 
@@ -39,12 +48,18 @@ final class JsonBody {
   static JsonBody parse(byte[] body, String due) throws InvalidException {
     JsonNode root;
     try {
-      root = JSON.readTree(body);
+      // Of bytes, Jackson would guess the encoding, and take overlong forms.
+      CharBuffer text = UTF_8.newDecoder().decode(ByteBuffer.wrap(body));
+      if (text.hasRemaining() && text.get(text.position()) == BYTE_ORDER_MARK) {
+        text.get();
+      }
+      root = JSON.readTree(new CharArrayReader(text.array(), text.position(), text.remaining()));
+    } catch (CharacterCodingException e) {
+      throw new InvalidException("the body is not UTF-8");
     } catch (JsonProcessingException e) {
       throw new InvalidException("the body is not JSON: " + e.getOriginalMessage());
     } catch (IOException e) {
-      // Jackson reads from memory, so the bytes are the cause: they are not UTF-8.
-      throw new InvalidException("the body is not JSON: " + e.getMessage());
+      throw new UncheckedIOException(e);
     }
     if (!root.isObject()) {
       throw new InvalidException("the body must be a JSON object with " + due);

@@ -10,7 +10,8 @@ import io.millrace.inference.store.StoredVersion;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
-import java.util.function.BiConsumer;
+import java.util.function.BiPredicate;
+import java.util.function.Predicate;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
@@ -26,19 +27,24 @@ public final class PredictEndpoint implements Endpoint {
   private final Predictor predictor;
   private final RequestBody bodies;
   private final ServingMetrics metrics;
-  private final BiConsumer<PredictRequest, Prediction> served;
+  private final Predicate<PredictRequest> taken;
+  private final BiPredicate<PredictRequest, Prediction> served;
 
   /**
-   * @param served called with each prediction before it is sent
+   * @param taken whether another request has this one's id
+   * @param served called with each prediction before it is sent; false where another request has
+   *     taken its id meanwhile
    */
   public PredictEndpoint(
       Predictor predictor,
       RequestBody bodies,
       ServingMetrics metrics,
-      BiConsumer<PredictRequest, Prediction> served) {
+      Predicate<PredictRequest> taken,
+      BiPredicate<PredictRequest, Prediction> served) {
     this.predictor = predictor;
     this.bodies = bodies;
     this.metrics = metrics;
+    this.taken = taken;
     this.served = served;
   }
 
@@ -56,18 +62,31 @@ public final class PredictEndpoint implements Endpoint {
       Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
       return;
     }
+    if (taken.test(request)) {
+      refuseId(response, callback);
+      return;
+    }
     predictor
         .predict(request.domain(), request.text(), request.key())
         .whenComplete(
             (prediction, failure) -> {
-              if (failure == null) {
+              if (failure != null) {
+                noPrediction(failure, response, callback);
+              } else if (served.test(request, prediction)) {
                 metrics.predicted(Duration.ofNanos(System.nanoTime() - arrived));
-                served.accept(request, prediction);
                 Answer.send(response, callback, HttpStatus.OK_200, json(prediction, request));
               } else {
-                noPrediction(failure, response, callback);
+                refuseId(response, callback);
               }
             });
+  }
+
+  private static void refuseId(Response response, Callback callback) {
+    Answer.error(
+        response,
+        callback,
+        HttpStatus.CONFLICT_409,
+        "another request has this requestId: choose another, or leave it out");
   }
 
   private static PredictRequest parse(byte[] body) throws JsonBody.InvalidException {

@@ -3,10 +3,15 @@ package io.millrace.inference.http;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import org.eclipse.jetty.http.HttpField;
+import org.eclipse.jetty.http.HttpFields;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.io.Content;
@@ -18,9 +23,13 @@ import org.eclipse.jetty.util.thread.Scheduler;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Reads bodies to their end, and answers clients that send too much or too slowly. */
+/**
+ * Reads bodies of JSON to their end, and answers clients that send something else, too much or too
+ * slowly.
+ */
 public final class RequestBody {
   private static final Logger LOG = LoggerFactory.getLogger(RequestBody.class);
+  private static final String JSON = "application/json";
   private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
   /** Bodies up to this size are not limited in number, but by the number of connections. */
@@ -53,9 +62,34 @@ public final class RequestBody {
     this.largeBytes = Math.max(LARGE_BYTES, maxBytes);
   }
 
-  /** Passes the body on once it is complete; answers the request itself where it never is. */
+  /**
+   * Passes the body on once it is complete; answers the request itself where it never is, or does
+   * not call itself JSON: a web page may send anything else anywhere without asking.
+   */
   void read(Request request, Response response, Callback callback, Consumer<byte[]> whole) {
-    new Reading(request, response, callback, whole).begin();
+    Reading reading = new Reading(request, response, callback, whole);
+    if (!isJson(request.getHeaders())) {
+      response.getHeaders().put(HttpHeader.ACCEPT, JSON);
+      reading.refuse(
+          HttpStatus.UNSUPPORTED_MEDIA_TYPE_415,
+          "send the body as Content-Type: application/json, in UTF-8 and without an encoding");
+    }
+    reading.begin();
+  }
+
+  private static boolean isJson(HttpFields headers) {
+    List<String> types = headers.getValuesList(HttpHeader.CONTENT_TYPE);
+    if (types.size() != 1 || headers.contains(HttpHeader.CONTENT_ENCODING)) {
+      return false;
+    }
+    Map<String, String> parameters = new HashMap<>();
+    String type = HttpField.getValueParameters(types.get(0), parameters);
+    return JSON.equalsIgnoreCase(type)
+        && parameters.entrySet().stream()
+            .allMatch(
+                parameter ->
+                    parameter.getKey().equalsIgnoreCase("charset")
+                        && "utf-8".equalsIgnoreCase(parameter.getValue()));
   }
 
   /** Refuses the request whatever its body is. */

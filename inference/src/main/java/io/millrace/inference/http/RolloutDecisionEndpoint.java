@@ -24,29 +24,33 @@ public final class RolloutDecisionEndpoint implements Endpoint {
 
   private final RolloutRequest.Action action;
   private final RolloutDesk desk;
-  private final Optional<RolloutToken> token;
+  private final boolean open;
   private final RequestBody bodies;
   private final ServingMetrics metrics;
 
   /**
-   * @param token empty where no client may decide
+   * @param open whether any client may decide
    */
   RolloutDecisionEndpoint(
       RolloutRequest.Action action,
       RolloutDesk desk,
-      Optional<RolloutToken> token,
+      boolean open,
       RequestBody bodies,
       ServingMetrics metrics) {
     this.action = action;
     this.desk = desk;
-    this.token = token;
+    this.open = open;
     this.bodies = bodies;
     this.metrics = metrics;
   }
 
-  /** The endpoints of rollouts, by path. */
+  /**
+   * The endpoints of rollouts, by path.
+   *
+   * @param token empty where no client may decide
+   */
   public static Map<String, Routes.Route> routes(
-      RolloutDesk desk, Optional<RolloutToken> token, RequestBody bodies, ServingMetrics metrics) {
+      RolloutDesk desk, Optional<BearerToken> token, RequestBody bodies, ServingMetrics metrics) {
     Map<String, Routes.Route> routes = new TreeMap<>();
     routes.put("/v1/rollouts", new Routes.Route("GET", new RolloutsEndpoint(desk)));
     routes.put("/v1/rollouts/history", new Routes.Route("GET", new RolloutHistoryEndpoint(desk)));
@@ -54,14 +58,16 @@ public final class RolloutDecisionEndpoint implements Endpoint {
       routes.put(
           "/v1/rollouts/" + action.word(),
           new Routes.Route(
-              "POST", new RolloutDecisionEndpoint(action, desk, token, bodies, metrics)));
+              "POST",
+              new RolloutDecisionEndpoint(action, desk, token.isPresent(), bodies, metrics),
+              token));
     }
     return routes;
   }
 
   @Override
   public void answer(Request request, Response response, Callback callback) {
-    if (token.isEmpty()) {
+    if (!open) {
       bodies.refuse(
           request,
           response,
@@ -69,19 +75,6 @@ public final class RolloutDecisionEndpoint implements Endpoint {
           HttpStatus.FORBIDDEN_403,
           "nobody may decide over HTTP here: neither serving.rolloutToken nor"
               + " serving.rolloutTokenFile is set");
-      return;
-    }
-    String authorization = request.getHeaders().get(HttpHeader.AUTHORIZATION);
-    if (!token.get().isShownBy(authorization)) {
-      response.getHeaders().put(HttpHeader.WWW_AUTHENTICATE, "Bearer");
-      bodies.refuse(
-          request,
-          response,
-          callback,
-          HttpStatus.UNAUTHORIZED_401,
-          authorization == null
-              ? "a token is needed: send Authorization: Bearer TOKEN"
-              : "that is not the token");
       return;
     }
     bodies.read(request, response, callback, body -> decide(body, response, callback));

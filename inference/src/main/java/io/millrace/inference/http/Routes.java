@@ -2,6 +2,7 @@ package io.millrace.inference.http;
 
 import io.millrace.inference.metrics.ServingMetrics;
 import java.util.Map;
+import java.util.Optional;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Handler;
@@ -9,12 +10,18 @@ import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
 
-/** Finds the endpoint of a path, and counts the answers. */
+/** Finds the endpoint of a path for those who may ask for it, and counts the answers. */
 public final class Routes extends Handler.Abstract.NonBlocking {
   /**
    * @param method the HTTP method it takes; GET takes HEAD as well
+   * @param token what clients must show; empty where they need none
    */
-  public record Route(String method, Endpoint endpoint) {
+  public record Route(String method, Endpoint endpoint, Optional<BearerToken> token) {
+    /** A route that needs no token. */
+    public Route(String method, Endpoint endpoint) {
+      this(method, endpoint, Optional.empty());
+    }
+
     private boolean takes(String asked) {
       return asked.equals(method) || (asked.equals("HEAD") && method.equals("GET"));
     }
@@ -24,11 +31,16 @@ public final class Routes extends Handler.Abstract.NonBlocking {
     }
   }
 
+  /** Reads the bodies of requests that no endpoint sees. */
+  private static final RequestBody UNWANTED = new RequestBody(0);
+
   private final Map<String, Route> routes;
+  private final WebAccess access;
   private final ServingMetrics metrics;
 
-  Routes(Map<String, Route> routes, ServingMetrics metrics) {
+  Routes(Map<String, Route> routes, WebAccess access, ServingMetrics metrics) {
     this.routes = Map.copyOf(routes);
+    this.access = access;
     this.metrics = metrics;
   }
 
@@ -39,14 +51,38 @@ public final class Routes extends Handler.Abstract.NonBlocking {
     String endpoint = route == null ? ServingMetrics.NO_ENDPOINT : path;
     Request.addCompletionListener(
         request, failure -> metrics.answered(endpoint, response.getStatus()));
+    Optional<String> objection = access.objection(request);
+    if (objection.isPresent()) {
+      UNWANTED.refuse(request, response, callback, HttpStatus.FORBIDDEN_403, objection.get());
+      return true;
+    }
+    access.share(request, response);
     if (route == null) {
-      Answer.error(response, callback, HttpStatus.NOT_FOUND_404, "no such path");
+      UNWANTED.refuse(request, response, callback, HttpStatus.NOT_FOUND_404, "no such path");
+    } else if (access.isPreflight(request)) {
+      access.answerPreflight(response, callback, route.allowed());
     } else if (!route.takes(request.getMethod())) {
       response.getHeaders().put(HttpHeader.ALLOW, route.allowed());
-      Answer.error(response, callback, HttpStatus.METHOD_NOT_ALLOWED_405, "use " + route.allowed());
-    } else {
+      UNWANTED.refuse(
+          request, response, callback, HttpStatus.METHOD_NOT_ALLOWED_405, "use " + route.allowed());
+    } else if (isShown(route, request)) {
       route.endpoint().answer(request, response, callback);
+    } else {
+      response.getHeaders().put(HttpHeader.WWW_AUTHENTICATE, "Bearer");
+      UNWANTED.refuse(
+          request,
+          response,
+          callback,
+          HttpStatus.UNAUTHORIZED_401,
+          request.getHeaders().contains(HttpHeader.AUTHORIZATION)
+              ? "that is not the token"
+              : "a token is needed: send Authorization: Bearer TOKEN");
     }
     return true;
+  }
+
+  private static boolean isShown(Route route, Request request) {
+    String authorization = request.getHeaders().get(HttpHeader.AUTHORIZATION);
+    return route.token().map(token -> token.isShownBy(authorization)).orElse(true);
   }
 }

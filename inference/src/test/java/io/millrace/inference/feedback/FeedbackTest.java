@@ -233,16 +233,41 @@ class FeedbackTest {
   }
 
   @Test
-  void anIdThatWasUsedTwiceMeansTheLastRequest() throws Exception {
+  void anIdInUseIsNotGivenToAnotherRequest() throws Exception {
     predict("r1", "first");
-    predict("r1", "second");
-    api.feedback("r1", "good");
-    predict("r1", "third");
-    api.feedback("r1", "bad");
 
+    Api.Reply other = ask("films", "r1", "second");
+    assertThat(other.status()).isEqualTo(409);
+    assertThat(other.error())
+        .isEqualTo("another request has this requestId: choose another, or leave it out");
+    assertThat(ask("films", "r1", "first").status()).as("asked again").isEqualTo(200);
+    api.feedback("r1", "good");
+    assertThat(ask("films", "r1", "second").status()).as("after feedback").isEqualTo(409);
+
+    assertThat(records()).extracting(record -> example(record).getText()).containsExactly("first");
+  }
+
+  @Test
+  void ofManyWhoTakeOneIdAtOnceOneHasIt() throws Exception {
+    ExecutorService clients = Executors.newFixedThreadPool(16);
+    List<Future<Api.Reply>> replies = new ArrayList<>();
+    for (int i = 0; i < 32; i++) {
+      String text = "text " + i;
+      replies.add(clients.submit(() -> ask("films", "r1", text)));
+    }
+    clients.shutdown();
+
+    List<Integer> answered = new ArrayList<>();
+    for (int i = 0; i < replies.size(); i++) {
+      if (replies.get(i).get().status() == 200) {
+        answered.add(i);
+      }
+    }
+    assertThat(answered).hasSize(1);
+    api.feedback("r1", "good");
     assertThat(records())
         .extracting(record -> example(record).getText())
-        .containsExactly("second", "third");
+        .containsExactly("text " + answered.get(0));
   }
 
   @Test
@@ -291,7 +316,7 @@ class FeedbackTest {
 
   @Test
   void aTextThatIsTooLongForAnExampleIs400() throws Exception {
-    predict("r1", "x".repeat(ServedRequests.MAX_TEXT_BYTES + 1));
+    predict("r1", "x".repeat(ServedRequest.MAX_TEXT_BYTES + 1));
 
     Api.Reply reply = api.feedback("r1", "good");
     assertThat(reply.status()).isEqualTo(400);
@@ -352,11 +377,15 @@ class FeedbackTest {
   }
 
   private void predict(String id, String text) throws Exception {
+    assertThat(ask("films", id, text).status()).isEqualTo(200);
+  }
+
+  private Api.Reply ask(String domain, String id, String text) throws Exception {
     byte[] body =
-        "{\"domain\":\"films\",\"text\":\"%s\",\"requestId\":\"%s\"}"
-            .formatted(text, id)
+        "{\"domain\":\"%s\",\"text\":\"%s\",\"requestId\":\"%s\"}"
+            .formatted(domain, text, id)
             .getBytes(UTF_8);
-    assertThat(api.post("/v1/predict", body).status()).isEqualTo(200);
+    return api.post("/v1/predict", body);
   }
 
   private static LabeledExample example(ConsumerRecord<byte[], byte[]> record) {

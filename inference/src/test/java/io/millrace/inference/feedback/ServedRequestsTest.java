@@ -83,22 +83,28 @@ class ServedRequestsTest {
   }
 
   @Test
-  void ofTwoRequestsWithOneIdTheLastCounts() {
-    remember("a", "first");
+  void anIdInUseIsKeptForTheFirstAndAfterItsTimeItIsFree() {
+    assertThat(remember("a", "first")).isTrue();
     requests.made("a", find("a"), GOOD);
-    now = now.plus(WINDOW.dividedBy(2));
-    remember("a", "second");
-    now = now.plus(WINDOW.dividedBy(2));
-    requests.forget();
+    assertThat(remember("a", "second")).isFalse();
+    assertThat(remember("a", "first")).as("the same again").isTrue();
+    assertThat(find("a").text()).isEqualTo("first");
+    assertThat(find("a").example()).isEqualTo(GOOD);
+    assertThat(requests.count()).isEqualTo(1);
 
+    now = now.plus(WINDOW);
+
+    assertThat(remember("a", "second")).isTrue();
+    requests.forget();
     assertThat(find("a").text()).isEqualTo("second");
     assertThat(find("a").example()).isNull();
   }
 
   @Test
-  void anExampleOfTheFirstOfTwoRequestsWithOneIdIsNotTheSeconds() {
+  void anExampleOfARequestThatIsOverIsNotTheNextOnes() {
     remember("a", "first");
     ServedRequest first = find("a");
+    now = now.plus(WINDOW);
     remember("a", "second");
 
     requests.made("a", first, GOOD);
@@ -124,10 +130,10 @@ class ServedRequestsTest {
 
   @Test
   void aTextThatIsTooLongForAnExampleIsNotKept() {
-    remember("fits", "\u20ac".repeat(ServedRequests.MAX_TEXT_BYTES / 3));
-    remember("does not", "\u20ac".repeat(ServedRequests.MAX_TEXT_BYTES / 3 + 1));
+    remember("fits", "\u20ac".repeat(ServedRequest.MAX_TEXT_BYTES / 3));
+    remember("does not", "\u20ac".repeat(ServedRequest.MAX_TEXT_BYTES / 3 + 1));
 
-    assertThat(find("fits").text()).hasSize(ServedRequests.MAX_TEXT_BYTES / 3);
+    assertThat(find("fits").text()).hasSize(ServedRequest.MAX_TEXT_BYTES / 3);
     assertThat(find("does not").text()).isNull();
   }
 
@@ -195,11 +201,12 @@ class ServedRequestsTest {
     }
   }
 
-  private void remember(String id, String text) {
+  private boolean remember(String id, String text) {
     StoredVersion version =
         new StoredVersion(
             "films", 7, "abc", null, List.of("bad", "good"), 1, 1, Instant.EPOCH, null);
-    requests.remember(id, text, new Prediction(version, new Classification(), new float[] {0, 1}));
+    return requests.remember(
+        id, text, new Prediction(version, new Classification(), new float[] {0, 1}));
   }
 
   private ServedRequest find(String id) {

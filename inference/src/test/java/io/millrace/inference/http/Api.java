@@ -50,11 +50,11 @@ public final class Api {
   }
 
   public Reply post(String path, byte[] body) throws Exception {
-    return send(request(path), body);
+    return send(request(path).header("Content-Type", "application/json"), body);
   }
 
   Reply post(String path, BodyPublisher body) throws Exception {
-    return send(request(path).POST(body));
+    return send(request(path).header("Content-Type", "application/json").POST(body));
   }
 
   HttpRequest.Builder request(String path) {

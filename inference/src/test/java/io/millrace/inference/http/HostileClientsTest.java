@@ -178,7 +178,7 @@ class HostileClientsTest {
       Socket socket = connect(process.port());
       write(
           socket,
-          "POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+          "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
               .getBytes(UTF_8));
       hostile.submit(
           () -> {
@@ -203,7 +203,7 @@ class HostileClientsTest {
       for (int n = random.nextInt(4); n >= 0; n--) {
         body[random.nextInt(body.length)] = (byte) random.nextInt(256);
       }
-      assertThat(api.post("/v1/predict", body).status()).isIn(200, 400, 404);
+      assertThat(api.post("/v1/predict", body).status()).isIn(200, 400, 404, 409);
       // What is still feedback on a request answered before would need Kafka.
       assertThat(api.post("/v1/feedback", body).status()).isIn(400, 404, 503);
     }
@@ -243,7 +243,7 @@ class HostileClientsTest {
     Socket both = connect(process.port());
     write(
         both,
-        ("POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+        ("POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 3\r\n"
                 + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
             .getBytes(UTF_8));
     assertThat(statusLine(both)).startsWith("HTTP/1.1 400");
@@ -256,7 +256,8 @@ class HostileClientsTest {
           List.of("domain=%", "domain=%zz", "domain=%ff", "%00=%00", "&&&=", "domain")) {
         Socket socket = connect(process.port());
         write(
-            socket, ("GET " + path + "?" + query + " HTTP/1.1\r\nHost: x\r\n\r\n").getBytes(UTF_8));
+            socket,
+            ("GET " + path + "?" + query + " HTTP/1.1\r\nHost: localhost\r\n\r\n").getBytes(UTF_8));
         assertThat(statusLine(socket)).as(path + "?" + query).matches("HTTP/1.1 (200|400|404) .*");
       }
     }
@@ -270,11 +271,14 @@ class HostileClientsTest {
     try (Neighbour beside = new Neighbour(service.port())) {
       for (int i = 0; i < 150; i++) {
         headers.add(connect(service.port()));
-        write(headers.get(i), "POST /v1/predict HTTP/1.1\r\nHost: x\r\nX-".getBytes(UTF_8));
+        write(
+            headers.get(i),
+            "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-"
+                .getBytes(UTF_8));
         bodies.add(connect(service.port()));
         write(
             bodies.get(i),
-            "POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n{"
+            "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n{"
                 .getBytes(UTF_8));
       }
       // Each may become a megabyte: more than 64 are refused.
@@ -283,7 +287,7 @@ class HostileClientsTest {
         bodies.add(socket);
         write(
             socket,
-            "POST /v1/feedback HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n"
+            "POST /v1/feedback HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n"
                 .getBytes(UTF_8));
       }
 
@@ -301,7 +305,7 @@ class HostileClientsTest {
     Socket socket = connect(process.port());
     write(
         socket,
-        "POST /v1/feedback HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n"
+        "POST /v1/feedback HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n"
             .getBytes(UTF_8));
 
     assertThat(statusLine(socket)).isEqualTo("HTTP/1.1 400 Bad Request");
@@ -310,7 +314,7 @@ class HostileClientsTest {
   @Test
   void fiveHundredConnectionsAtOnceAreAllAnswered() throws Exception {
     byte[] request =
-        ("POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\n"
+        ("POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 32\r\n\r\n"
                 + "{\"domain\":\"films\",\"text\":\"more\"}")
             .getBytes(UTF_8);
     List<Callable<String>> clients = new ArrayList<>();
@@ -330,7 +334,7 @@ class HostileClientsTest {
 
   @Test
   void clientsThatReadNoAnswersAreAnsweredWhenTheyDo() throws Exception {
-    byte[] request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200).getBytes(UTF_8);
+    byte[] request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200).getBytes(UTF_8);
     List<Socket> readers = new ArrayList<>();
     for (int i = 0; i < 50; i++) {
       Socket socket = connect(process.port());
@@ -362,7 +366,7 @@ class HostileClientsTest {
       List<Socket> clients = new ArrayList<>();
       for (int i = 0; i < 5; i++) {
         clients.add(connect(service.port()));
-        write(clients.get(i), "GET /large HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(UTF_8));
+        write(clients.get(i), "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(UTF_8));
       }
 
       Await.until("they are cut off", () -> allAreClosed(clients));
@@ -374,7 +378,13 @@ class HostileClientsTest {
   /** With limits that a test can wait for. */
   private static HttpService limited(Map<String, Routes.Route> routes) throws Exception {
     return HttpService.start(
-        "127.0.0.1", 0, routes, new ServingMetrics(), Duration.ofSeconds(2), Duration.ofSeconds(5));
+        "127.0.0.1",
+        0,
+        routes,
+        new WebAccess("127.0.0.1"),
+        new ServingMetrics(),
+        Duration.ofSeconds(2),
+        Duration.ofSeconds(5));
   }
 
   @Test
@@ -384,13 +394,14 @@ class HostileClientsTest {
             "127.0.0.1",
             0,
             Map.of("/health/live", new Routes.Route("GET", new LiveEndpoint())),
+            new WebAccess("127.0.0.1"),
             new ServingMetrics(),
             Duration.ofSeconds(1),
             Duration.ofMinutes(1));
     try (Socket socket = new Socket("127.0.0.1", service.port());
         Socket idle = new Socket("127.0.0.1", service.port())) {
-      write(socket, "GET /health/live HTTP/1.1\r\nHost: x\r\nX-Y: ".getBytes(UTF_8));
-      write(idle, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(UTF_8));
+      write(socket, "GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Y: ".getBytes(UTF_8));
+      write(idle, "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(UTF_8));
       assertThat(statusLine(idle)).isEqualTo("HTTP/1.1 200 OK");
 
       Await.until("it is closed", () -> isClosed(socket));
@@ -407,11 +418,12 @@ class HostileClientsTest {
             "127.0.0.1",
             0,
             Map.of("/", new Routes.Route("GET", (request, response, callback) -> {})),
+            new WebAccess("127.0.0.1"),
             new ServingMetrics(),
             Duration.ofMinutes(1),
             Duration.ofSeconds(1));
     try (Socket socket = new Socket("127.0.0.1", service.port())) {
-      write(socket, "GET / HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(UTF_8));
+      write(socket, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(UTF_8));
 
       socket.setSoTimeout(20_000);
       assertThat(socket.getInputStream().read()).isEqualTo(-1);

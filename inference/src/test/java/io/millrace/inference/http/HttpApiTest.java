@@ -185,16 +185,31 @@ class HttpApiTest {
     assertThat(api.post("/v1/predict", body.getBytes(UTF_8)).status()).isEqualTo(400);
   }
 
-  @Test
-  void theBodysTypeNeedNotBeSaid() throws Exception {
-    byte[] body = "{\"domain\":\"films\",\"text\":\"x\"}".getBytes(UTF_8);
-    Api.Reply reply =
-        api.send(
-            api.request("/v1/predict")
-                .header("Content-Type", "text/plain")
-                .POST(BodyPublishers.ofByteArray(body)));
+  @ParameterizedTest
+  @ValueSource(strings = {"overlong-text.body", "utf16.body"})
+  void bytesThatAnotherReaderWouldReadOtherwiseAre400(String file) throws Exception {
+    byte[] body = getClass().getResourceAsStream(file).readAllBytes();
 
-    assertThat(reply.status()).isEqualTo(200);
+    Api.Reply reply = api.post("/v1/predict", body);
+
+    assertThat(reply.status()).isEqualTo(400);
+    assertThat(reply.error()).isEqualTo("the body is not UTF-8");
+    assertThat(api.post("/v1/feedback", body).status()).isEqualTo(400);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"})
+  void jsonInAnotherEncodingIs400WithoutAByteOrderMark(String encoding) throws Exception {
+    byte[] body = "{\"domain\":\"films\",\"text\":\"x\"}".getBytes(encoding);
+
+    assertThat(api.post("/v1/predict", body).status()).isEqualTo(400);
+  }
+
+  @Test
+  void aByteOrderMarkIsSkipped() throws Exception {
+    byte[] body = "\ufeff{\"domain\":\"films\",\"text\":\"x\"}".getBytes(UTF_8);
+
+    assertThat(api.post("/v1/predict", body).status()).isEqualTo(200);
   }
 
   @Test
@@ -277,7 +292,7 @@ class HttpApiTest {
   void aConnectionIsKeptForTheNextRequest() throws Exception {
     try (Socket socket = new Socket("127.0.0.1", process.port())) {
       for (int i = 0; i < 3; i++) {
-        send(socket, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+        send(socket, "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assertThat(statusLine(socket)).isEqualTo("HTTP/1.1 200 OK");
         readPast(socket, "{\"live\":true}");
       }
@@ -287,7 +302,7 @@ class HttpApiTest {
   @Test
   void whatIsNoHttpIsAnsweredInJsonAllTheSame() throws Exception {
     try (Socket socket = new Socket("127.0.0.1", process.port())) {
-      send(socket, "GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n");
+      send(socket, "GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n");
 
       assertThat(statusLine(socket)).startsWith("HTTP/1.1 400");
       readPast(socket, "{\"error\":\"bad request\"}");
@@ -301,7 +316,9 @@ class HttpApiTest {
       for (int i = 0; i < 100; i++) {
         Socket socket = new Socket("127.0.0.1", process.port());
         slow.add(socket);
-        send(socket, "POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+        send(
+            socket,
+            "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{");
       }
       assertThat(api.predict("films", "x").status()).isEqualTo(200);
     } finally {
@@ -320,12 +337,19 @@ class HttpApiTest {
             none,
             new RequestBody(1000, Duration.ofMillis(200)),
             new ServingMetrics(),
-            (request, prediction) -> {});
+            request -> false,
+            (request, prediction) -> true);
     HttpService service =
         HttpService.start(
-            "127.0.0.1", 0, Map.of("/", new Routes.Route("POST", impatient)), new ServingMetrics());
+            "127.0.0.1",
+            0,
+            Map.of("/", new Routes.Route("POST", impatient)),
+            new WebAccess("127.0.0.1"),
+            new ServingMetrics());
     try (Socket socket = new Socket("127.0.0.1", service.port())) {
-      send(socket, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+      send(
+          socket,
+          "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{");
 
       assertThat(statusLine(socket)).isEqualTo("HTTP/1.1 408 Request Timeout");
       readPast(socket, "{\"error\":\"the body did not arrive in time\"}");

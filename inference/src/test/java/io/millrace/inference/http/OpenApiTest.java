@@ -89,6 +89,7 @@ class OpenApiTest {
           HttpClient.newHttpClient()
               .send(
                   api.request(operation.path())
+                      .header("Content-Type", "application/json")
                       .method(
                           method,
                           method.equals("POST")

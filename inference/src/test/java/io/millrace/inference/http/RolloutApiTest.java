@@ -35,6 +35,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -119,7 +120,8 @@ class RolloutApiTest {
   }
 
   private Api.Reply decide(String action, String body, String authorization) throws Exception {
-    HttpRequest.Builder request = api.request("/v1/rollouts/" + action);
+    HttpRequest.Builder request =
+        api.request("/v1/rollouts/" + action).header("Content-Type", "application/json");
     if (authorization != null) {
       request.header("Authorization", authorization);
     }
@@ -264,6 +266,10 @@ class RolloutApiTest {
     other.stop(Duration.ZERO);
   }
 
+  private static Optional<BearerToken> token(Settings settings) {
+    return BearerToken.of(settings, BearerToken.ROLLOUT, BearerToken.ROLLOUT_FILE);
+  }
+
   /** A door with another token, to a desk where nothing comes back from the log. */
   private HttpService listen(Settings settings) throws Exception {
     ServingMetrics metrics = new ServingMetrics();
@@ -277,7 +283,8 @@ class RolloutApiTest {
             "127.0.0.1",
             0,
             RolloutDecisionEndpoint.routes(
-                desk, RolloutToken.of(settings), new RequestBody(100_000), metrics),
+                desk, token(settings), new RequestBody(100_000), metrics),
+            new WebAccess("127.0.0.1"),
             metrics);
     api = new Api(http.port());
     return http;
@@ -309,8 +316,7 @@ class RolloutApiTest {
   @Test
   void theTokenMayStandInAFile() throws Exception {
     Path file = Files.writeString(directory.resolve("token"), "of-a-file\n");
-    RolloutToken token =
-        RolloutToken.of(settings("serving.rolloutTokenFile=" + file)).orElseThrow();
+    BearerToken token = token(settings("serving.rolloutTokenFile=" + file)).orElseThrow();
 
     assertThat(token.isShownBy("bearer of-a-file")).isTrue();
     assertThat(token.isShownBy("Bearer " + TOKEN)).isFalse();
@@ -321,15 +327,13 @@ class RolloutApiTest {
   void aTokenThatIsNoneIsTheUsersMistakeInOneLine() throws Exception {
     Path file = Files.writeString(directory.resolve("token"), " \n");
 
-    assertThatThrownBy(() -> RolloutToken.of(settings("serving.rolloutTokenFile=" + file)))
+    assertThatThrownBy(() -> token(settings("serving.rolloutTokenFile=" + file)))
         .isInstanceOf(UsageException.class)
         .hasMessage("serving.rolloutTokenFile: " + file + " does not hold one line, the token");
-    assertThatThrownBy(() -> RolloutToken.of(settings("serving.rolloutTokenFile=/no/such")))
+    assertThatThrownBy(() -> token(settings("serving.rolloutTokenFile=/no/such")))
         .hasMessage("serving.rolloutTokenFile: /no/such cannot be read: there is no such file");
     assertThatThrownBy(
-            () ->
-                RolloutToken.of(
-                    settings("serving.rolloutTokenFile=" + file, "serving.rolloutToken=x")))
+            () -> token(settings("serving.rolloutTokenFile=" + file, "serving.rolloutToken=x")))
         .hasMessageContaining("both set");
   }
 

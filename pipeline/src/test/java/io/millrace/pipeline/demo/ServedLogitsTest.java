@@ -145,6 +145,7 @@ class ServedLogitsTest {
         HttpClient.newHttpClient()
             .send(
                 HttpRequest.newBuilder(service.resolve("/v1/predict"))
+                    .header("Content-Type", "application/json")
                     .POST(
                         HttpRequest.BodyPublishers.ofString(
                             JSON.writeValueAsString(

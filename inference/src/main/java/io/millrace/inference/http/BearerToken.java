@@ -10,49 +10,78 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** The token that a client must show to decide about rollouts. Only its hash is kept. */
-public final class RolloutToken {
-  public static final Setting<String> TOKEN =
+/** A token that clients must show. Only its hash is kept. */
+public final class BearerToken {
+  public static final Setting<String> ROLLOUT =
       Setting.text(
           "serving.rolloutToken",
           "",
           "Requests that carry it may decide about rollouts over HTTP; unless it is set, none may.");
 
-  public static final Setting<String> TOKEN_FILE =
+  public static final Setting<String> ROLLOUT_FILE =
       Setting.text(
           "serving.rolloutTokenFile", "", "A file that holds serving.rolloutToken in one line.");
+
+  public static final Setting<String> PREDICT =
+      Setting.text(
+          "serving.tokens.predict",
+          "",
+          "Only requests that carry it are given predictions; unless it is set, all are.");
+
+  public static final Setting<String> PREDICT_FILE =
+      Setting.text(
+          "serving.tokens.predictFile",
+          "",
+          "A file that holds serving.tokens.predict in one line.");
+
+  public static final Setting<String> FEEDBACK =
+      Setting.text(
+          "serving.tokens.feedback",
+          "",
+          "Only requests that carry it may give feedback; unless it is set, all may.");
+
+  public static final Setting<String> FEEDBACK_FILE =
+      Setting.text(
+          "serving.tokens.feedbackFile",
+          "",
+          "A file that holds serving.tokens.feedback in one line.");
+
+  /** The settings that {@link #of} reads. */
+  public static final List<Setting<?>> SETTINGS =
+      List.of(ROLLOUT, ROLLOUT_FILE, PREDICT, PREDICT_FILE, FEEDBACK, FEEDBACK_FILE);
 
   private static final String SCHEME = "bearer ";
 
   private final byte[] hash;
 
-  private RolloutToken(String token) {
+  private BearerToken(String token) {
     this.hash = hash(token);
   }
 
   /**
    * The token in the settings; empty where they name none.
    *
-   * @throws UsageException where they name two, or the file does not hold one line
+   * @param token the setting that holds it, and {@code file} the one that names its file
+   * @throws UsageException where both are set, or the file does not hold one line
    */
-  public static Optional<RolloutToken> of(Settings settings) {
-    String token = settings.get(TOKEN);
-    String file = settings.get(TOKEN_FILE);
-    if (file.isEmpty()) {
-      return Optional.of(token).filter(t -> !t.isEmpty()).map(RolloutToken::new);
+  public static Optional<BearerToken> of(
+      Settings settings, Setting<String> token, Setting<String> file) {
+    String value = settings.get(token);
+    String path = settings.get(file);
+    if (path.isEmpty()) {
+      return Optional.of(value).filter(t -> !t.isEmpty()).map(BearerToken::new);
     }
-    if (!token.isEmpty()) {
-      throw new UsageException(
-          "serving.rolloutToken and serving.rolloutTokenFile are both set; choose one");
+    if (!value.isEmpty()) {
+      throw new UsageException(token.key() + " and " + file.key() + " are both set; choose one");
     }
-    return Optional.of(new RolloutToken(read(Path.of(file))));
+    return Optional.of(new BearerToken(read(file.key(), Path.of(path))));
   }
 
-  private static String read(Path file) {
-    String key = TOKEN_FILE.key();
+  private static String read(String key, Path file) {
     try {
       String token = Files.readString(file).strip();
       if (token.isEmpty() || token.lines().count() > 1) {
