@@ -45,7 +45,25 @@ class ArchitectureTest {
         .resideInAnyPackage(ROOT + ".process..", ROOT + ".settings..")
         .should()
         .dependOnClassesThat()
-        .resideInAnyPackage("org.apache.kafka..", "org.apache.avro..", "io.millrace.schemas..")
+        .resideInAnyPackage(
+            "org.apache.kafka..",
+            "org.apache.avro..",
+            "io.millrace.schemas",
+            "io.millrace.schemas.registry..",
+            "io.millrace.schemas.rollout..",
+            "io.millrace.schemas.signing..")
+        .check(CLASSES);
+  }
+
+  /** Log4j makes its classes by name; no process needs log4j for anything else. */
+  @Test
+  void onlyThePartsOfAPatternKnowLog4j() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage(ROOT + ".log..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.apache.logging..", ROOT + ".log..")
         .check(CLASSES);
   }
 }

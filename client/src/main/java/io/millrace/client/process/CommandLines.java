@@ -7,12 +7,13 @@ import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * Runs a picocli command with Millrace's conventions: {@code --help} on every command; a user's
  * mistake is one line and exit code 2; any other failure is one line, with its stack trace in the
- * log only, and exit code 1.
+ * log only, and exit code 1. What commands print passes through {@link ShownOutput}.
  */
 public final class CommandLines {
   /** System property with the path of the process's log file, for people to find the details in. */
@@ -36,7 +37,7 @@ public final class CommandLines {
       // Subcommands are made here, and with them whatever their classes need.
       LOG.error("the command line cannot be made", e);
       return print(
-          new PrintWriter(System.err, true),
+          new ShownOutput(new PrintWriter(System.err, true)),
           Failures.describe(e) + details(),
           CommandLine.ExitCode.SOFTWARE);
     }
@@ -44,11 +45,12 @@ public final class CommandLines {
   }
 
   static int run(CommandLine commandLine, String... args) {
-    PrintWriter err = commandLine.getErr();
+    PrintWriter err = new ShownOutput(commandLine.getErr());
     // A thread that dies must not print its stack trace either.
     Thread.setDefaultUncaughtExceptionHandler(
         (thread, failure) -> LOG.error("thread {} died", thread.getName(), failure));
     offerHelp(commandLine);
+    commandLine.setExecutionStrategy(parsed -> execute(commandLine, err, parsed));
     commandLine.setParameterExceptionHandler(
         (e, ignored) -> usage(err, message(e), e.getCommandLine()));
     commandLine.setExecutionExceptionHandler((e, command, ignored) -> failed(err, e, command));
@@ -57,6 +59,23 @@ public final class CommandLines {
     } catch (Throwable e) {
       return failed(err, e, commandLine);
     }
+  }
+
+  /**
+   * Runs the command that was asked for. Help, which is all that a command with subcommands prints,
+   * comes with picocli's colors; whatever else is printed is shown.
+   */
+  private static int execute(CommandLine commandLine, PrintWriter err, ParseResult parsed) {
+    ParseResult last = parsed;
+    while (last.hasSubcommand()) {
+      last = last.subcommand();
+    }
+    boolean help = last.isUsageHelpRequested() || !last.commandSpec().subcommands().isEmpty();
+    if (!help) {
+      commandLine.setOut(new ShownOutput(commandLine.getOut()));
+      commandLine.setErr(err);
+    }
+    return new CommandLine.RunLast().execute(parsed);
   }
 
   private static void offerHelp(CommandLine commandLine) {

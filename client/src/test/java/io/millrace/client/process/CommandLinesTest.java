@@ -17,7 +17,9 @@ import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 @Tag("unit")
 class CommandLinesTest {
@@ -53,6 +55,43 @@ class CommandLinesTest {
   @AfterEach
   void forgetTheLogFile() {
     System.clearProperty(CommandLines.LOG_FILE);
+  }
+
+  /** Prints a name as commands do: within a line, within JSON, and in an error. */
+  @Command(name = "say")
+  private static final class Say implements Callable<Integer> {
+    private static final String NAME = "a\u001b[31mRED\r\u202etxet\nd: version 1";
+
+    @Spec private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+      PrintWriter out = spec.commandLine().getOut();
+      out.println(NAME + ": version 2");
+      out.print("{\n  \"name\": \"\u202etxet\"\n}\n");
+      out.printf("%s%n", "\u009b2K");
+      spec.commandLine().getErr().println("millrace: left out, " + NAME);
+      throw new UsageException("there is no domain " + NAME);
+    }
+  }
+
+  @Test
+  void noNameReachesTheTerminalAsItIs() {
+    CommandLine top = new CommandLine(new Top()).addSubcommand(new Say());
+    top.setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
+
+    assertThat(CommandLines.run(top, "say")).isEqualTo(2);
+
+    String name = "a\\u001b[31mRED\\r\\u202etxet\\nd: version 1";
+    assertThat(out.toString())
+        .isEqualTo(name + ": version 2\n{\n  \"name\": \"\\u202etxet\"\n}\n\\u009b2K\n");
+    assertThat(err.toString())
+        .isEqualTo(
+            "millrace: left out, "
+                + name
+                + "\nmillrace: there is no domain "
+                + name.replace("\\r", " ").replace("\\n", " ")
+                + " (try: millrace say --help)\n");
   }
 
   @Test

@@ -5,6 +5,7 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.signing.AdapterSigner;
+import io.millrace.schemas.text.ShownText;
 import java.util.Optional;
 import org.apache.flink.util.Collector;
 import org.slf4j.Logger;
@@ -67,7 +68,7 @@ final class DomainPublisher {
     if (bytes > LARGEST_SNAPSHOT_BYTES) {
       LOG.warn(
           "{}@{}: no snapshot: the state is {} bytes, a record holds {}",
-          domain,
+          ShownText.of(domain),
           state.getVersion(),
           bytes,
           LARGEST_SNAPSHOT_BYTES);

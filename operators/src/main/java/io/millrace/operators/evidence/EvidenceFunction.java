@@ -15,6 +15,7 @@ import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
+import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.method.AdapterException;
 import java.io.IOException;
 import java.util.HashMap;
@@ -254,7 +255,10 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       giveUp(domain, comparison, e.getMessage());
       return;
     } catch (IOException e) {
-      LOG.warn("{}: versions cannot be compared now, trying again: {}", domain, e.getMessage());
+      LOG.warn(
+          "{}: versions cannot be compared now, trying again: {}",
+          ShownText.of(domain),
+          e.getMessage());
       missingSince.put(domain, context.timerService().currentProcessingTime());
     }
     setTimer(state, RETRY_MILLIS, context);
@@ -263,10 +267,10 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
   private static void giveUp(String domain, Comparison comparison, String flaw) {
     LOG.warn(
         "{}: version {} cannot be compared with version {}: {}",
-        domain,
+        ShownText.of(domain),
         comparison.getTried().getVersion(),
         comparison.getAgainst().getVersion(),
-        flaw);
+        ShownText.of(flaw));
     comparison.setFlaw(flaw);
   }
 
@@ -315,7 +319,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     if (decision.isPresent()) {
       LOG.info(
           "{}: {} on top of revision {}: {}",
-          domain,
+          ShownText.of(domain),
           decision.get().getAction(),
           now.revision(),
           decision.get().getReason());

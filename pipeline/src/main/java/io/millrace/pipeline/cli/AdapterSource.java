@@ -7,6 +7,7 @@ import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.pipeline.records.PublishedVersions;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.signing.PayloadHash;
+import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.tensor.Sha256;
@@ -31,7 +32,7 @@ final class AdapterSource {
    */
   record Version(Adapter adapter, byte[] payload, String sha256, Optional<AdapterVersion> record) {
     String name() {
-      return shown(adapter.domain()) + "@" + adapter.version();
+      return ShownText.of(adapter.domain()) + "@" + adapter.version();
     }
   }
 
@@ -109,7 +110,7 @@ final class AdapterSource {
                 () ->
                     new UsageException(
                         "%s has no version %d; it has %s"
-                            .formatted(shown(domain), number, ranges(numbers))));
+                            .formatted(ShownText.of(domain), number, ranges(numbers))));
     LoggedVersion<AdapterVersion> logged = log.at(entry.partition(), entry.offset());
     AdapterVersion record =
         logged
@@ -121,7 +122,7 @@ final class AdapterSource {
   private static Version published(AdapterVersion record) {
     byte[] payload = new byte[record.getPayload().remaining()];
     record.getPayload().duplicate().get(payload);
-    String name = shown(record.getDomain()) + "@" + record.getVersion();
+    String name = ShownText.of(record.getDomain()) + "@" + record.getVersion();
     PayloadHash hash = PayloadHash.of(record);
     if (!hash.matches()) {
       throw new IllegalStateException(name + " is damaged: " + hash.fault().orElseThrow());
@@ -142,7 +143,7 @@ final class AdapterSource {
           versions.domains().isEmpty()
               ? "no adapters are published"
               : "no adapters of the domain \"%s\"; there are %s"
-                  .formatted(shown(domain), names(versions)));
+                  .formatted(ShownText.of(domain), names(versions)));
     }
   }
 
@@ -153,7 +154,7 @@ final class AdapterSource {
   }
 
   private static String names(PublishedVersions versions) {
-    return sample(versions.domains().stream().map(AdapterSource::shown).toList());
+    return sample(versions.domains().stream().map(ShownText::of).toList());
   }
 
   /** At most ten names, joined to one line. */
@@ -176,10 +177,5 @@ final class AdapterSource {
       text.append(i > start ? " to " + numbers.get(i) : "");
     }
     return text.toString();
-  }
-
-  /** Text from a stream, without control characters, for a terminal. */
-  static String shown(String text) {
-    return text.replaceAll("[\\p{Cntrl}\\u0080-\\u009f\\u2028\\u2029]", "?");
   }
 }

@@ -130,7 +130,7 @@ final class AdaptersExportCommand implements Callable<Integer> {
   private void say(AdapterSource.Version version, Path path, List<String> python)
       throws IOException {
     PrintWriter out = spec.commandLine().getOut();
-    out.printf("Wrote %s to %s (%s)%n", version.name(), path, size(path));
+    out.println("Wrote %s to %s (%s)".formatted(version.name(), path, size(path)));
     out.println("sha256 " + version.sha256());
     out.println();
     out.println("Load it in Python:");

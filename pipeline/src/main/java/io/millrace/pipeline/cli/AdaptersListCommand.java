@@ -7,6 +7,7 @@ import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.records.PublishedVersions;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.text.ShownText;
 import java.io.PrintWriter;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
@@ -66,7 +67,7 @@ final class AdaptersListCommand implements Callable<Integer> {
         (domain == null ? versions.domains() : Set.of(domain))
             .stream().flatMap(name -> versions.of(name).stream()).toList();
     if (json) {
-      out.println(json(entries));
+      Json.print(json(entries), out);
     } else if (entries.isEmpty()) {
       out.println("No adapters are published");
     } else {
@@ -76,7 +77,7 @@ final class AdaptersListCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static String json(List<PublishedVersions.Entry> entries) {
+  private static ArrayNode json(List<PublishedVersions.Entry> entries) {
     ArrayNode all = Json.array();
     for (PublishedVersions.Entry entry : entries) {
       AdapterVersion record = entry.record();
@@ -84,7 +85,7 @@ final class AdaptersListCommand implements Callable<Integer> {
       each.put("bytes", entry.bytes());
       all.add(each);
     }
-    return Json.text(all);
+    return all;
   }
 
   private static List<String> table(List<PublishedVersions.Entry> entries) {
@@ -94,7 +95,7 @@ final class AdaptersListCommand implements Callable<Integer> {
       String pattern = record.getPattern().isEmpty() ? "" : ":" + record.getPattern();
       table.add(
           List.of(
-              AdapterSource.shown(record.getDomain()),
+              ShownText.of(record.getDomain()),
               Long.toString(record.getVersion()),
               digits(record.getSha256()),
               record.getMethod() + pattern,

@@ -8,6 +8,7 @@ import io.millrace.client.settings.SettingsOptions;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Manifest;
 import io.millrace.schemas.TrainingRun;
+import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.tensor.Safetensors;
@@ -71,7 +72,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
       tensors.put(name, file.dtype(name) + " " + Arrays.toString(file.shape(name)));
     }
     if (json) {
-      out.println(Json.text(fields));
+      Json.print(fields, out);
     } else {
       print(fields, "", NAME_WIDTH, out);
     }
@@ -146,7 +147,7 @@ final class AdaptersShowCommand implements Callable<Integer> {
   /** One field a line; the elements of a container one a line, indented. */
   private static void print(JsonNode fields, String indent, int width, PrintWriter out) {
     for (Map.Entry<String, JsonNode> field : fields.properties()) {
-      String name = AdapterSource.shown(field.getKey());
+      String name = ShownText.of(field.getKey());
       JsonNode value = field.getValue();
       if (!value.isContainerNode()) {
         out.printf("%s%-" + width + "s %s%n", indent, name, shown(value));
@@ -173,6 +174,6 @@ final class AdaptersShowCommand implements Callable<Integer> {
   }
 
   private static String shown(JsonNode value) {
-    return value.isNull() || value.asText().isEmpty() ? "-" : AdapterSource.shown(value.asText());
+    return value.isNull() || value.asText().isEmpty() ? "-" : ShownText.of(value.asText());
   }
 }

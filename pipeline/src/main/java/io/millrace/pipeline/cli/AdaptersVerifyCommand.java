@@ -7,6 +7,7 @@ import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.adapters.AdapterAudit;
 import io.millrace.pipeline.settings.JobSettings;
+import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
@@ -91,17 +92,16 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
               ? "no adapters are published"
               : "no adapters of the domain \"%s\"; there are %s"
                   .formatted(
-                      AdapterSource.shown(domain),
-                      AdapterSource.sample(
-                          others.stream().map(AdapterSource::shown).sorted().toList())));
+                      ShownText.of(domain),
+                      AdapterSource.sample(others.stream().map(ShownText::of).sorted().toList())));
     }
     boolean sound = audit.strays().isEmpty();
     for (AdapterAudit.Domain each : domains) {
       sound &= each.faults().isEmpty();
       out.println(summary(each));
-      each.faults().forEach(fault -> out.println("  " + AdapterSource.shown(fault)));
+      each.faults().forEach(fault -> out.println("  " + ShownText.of(fault)));
     }
-    audit.strays().forEach(stray -> out.println("  " + AdapterSource.shown(stray)));
+    audit.strays().forEach(stray -> out.println("  " + ShownText.of(stray)));
     if (domains.isEmpty() && sound) {
       out.println("No adapters are published");
     }
@@ -120,7 +120,7 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
     int faults = domain.faults().size();
     return "%s: %s: %s"
         .formatted(
-            AdapterSource.shown(domain.name()),
+            ShownText.of(domain.name()),
             versions,
             faults == 0 ? "sound" : faults == 1 ? "1 fault" : faults + " faults");
   }
@@ -133,7 +133,7 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
         "%s: %s, %s: %s"
             .formatted(
                 payload, version.name(), version.sha256(), fault.isEmpty() ? "sound" : "1 fault"));
-    fault.ifPresent(each -> out.println("  " + AdapterSource.shown(each)));
+    fault.ifPresent(each -> out.println("  " + ShownText.of(each)));
     return fault.isEmpty();
   }
 
@@ -175,7 +175,7 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
       if (name.contains("/") || !Files.exists(store.resolve(name).resolve("model.json"))) {
         notes.add(
             "Base model %s is not in the store %s: its hashes were not compared"
-                .formatted(AdapterSource.shown(name), store));
+                .formatted(ShownText.of(name), store));
         return Optional.empty();
       }
       try {

@@ -3,6 +3,7 @@ package io.millrace.pipeline.cli;
 import io.millrace.client.process.CommandLines;
 import io.millrace.client.process.Home;
 import io.millrace.pipeline.embedded.BrokerFailure;
+import io.millrace.schemas.text.ShownText;
 import java.nio.file.Path;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -41,7 +42,8 @@ public final class MillraceCommand implements Runnable {
     Path log = logs.resolve("millrace.log");
     System.setProperty(CommandLines.LOG_FILE, log.toString());
     BrokerFailure.announceTo(
-        line -> System.err.println("millrace: " + line + " (details in " + log + ")"));
+        line ->
+            System.err.println("millrace: " + ShownText.of(line + " (details in " + log + ")")));
     System.exit(CommandLines.run(new MillraceCommand(), args));
   }
 

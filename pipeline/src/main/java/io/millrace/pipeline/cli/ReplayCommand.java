@@ -21,6 +21,7 @@ import io.millrace.pipeline.replay.WhatIf;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Torch;
 import java.io.PrintWriter;
@@ -159,11 +160,10 @@ final class ReplayCommand implements Callable<Integer> {
       throw new UsageException(
           domain == null
               ? "no adapters are published"
-              : "no adapters of the domain \"" + AdapterSource.shown(domain) + "\"");
+              : "no adapters of the domain \"" + ShownText.of(domain) + "\"");
     }
     if (!all && histories.size() > 1) {
-      List<String> names =
-          histories.stream().map(each -> AdapterSource.shown(each.domain())).toList();
+      List<String> names = histories.stream().map(each -> ShownText.of(each.domain())).toList();
       throw new UsageException(
           "--domain or --all is needed: there are " + AdapterSource.sample(names));
     }
@@ -234,10 +234,10 @@ final class ReplayCommand implements Callable<Integer> {
                 name,
                 difference.step(),
                 difference.version() == 0 ? "" : " (version " + difference.version() + ")",
-                AdapterSource.shown(difference.what())));
+                ShownText.of(difference.what())));
     say("  recorded  " + difference.recorded());
     say("  replayed  " + (difference.replayed().isEmpty() ? "-" : difference.replayed()));
-    difference.details().forEach(line -> say("  " + AdapterSource.shown(line)));
+    difference.details().forEach(line -> say("  " + ShownText.of(line)));
   }
 
   private void saySum(List<ReplayResult> results) {
@@ -311,7 +311,7 @@ final class ReplayCommand implements Callable<Integer> {
   }
 
   private static String shown(ReplayRange range) {
-    return AdapterSource.shown(range.history().domain());
+    return ShownText.of(range.history().domain());
   }
 
   private void say(String line) {

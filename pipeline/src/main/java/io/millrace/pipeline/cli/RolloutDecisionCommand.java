@@ -10,6 +10,7 @@ import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
 import io.millrace.schemas.rollout.RolloutRefusedException;
+import io.millrace.schemas.text.ShownText;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -96,11 +97,11 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
         return nothingChanged(entry.event().getBasedOn(), entry.after());
       }
       PrintWriter out = spec.commandLine().getOut();
-      out.println(AdapterSource.shown(domain) + ": " + RolloutWords.change(before, entry.after()));
+      out.println(ShownText.of(domain) + ": " + RolloutWords.change(before, entry.after()));
       out.flush();
       return 0;
     } catch (RolloutRefusedException e) {
-      throw new UsageException(AdapterSource.shown(e.getMessage()), e);
+      throw new UsageException(ShownText.of(e.getMessage()), e);
     }
   }
 
@@ -114,9 +115,7 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
             ? "that is 0, nothing was decided yet"
             : "revision %d is %s by %s"
                 .formatted(
-                    now.revision(),
-                    RolloutWords.what(last),
-                    AdapterSource.shown(last.getAuthor())));
+                    now.revision(), RolloutWords.what(last), ShownText.of(last.getAuthor())));
     err.flush();
     return NOTHING_CHANGED;
   }

@@ -1,5 +1,6 @@
 package io.millrace.pipeline.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
@@ -14,6 +15,7 @@ import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
+import io.millrace.schemas.text.ShownText;
 import java.io.PrintWriter;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -84,13 +86,20 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     if (time != null) {
       requirePast(time, history);
-      out.println(
-          json ? Json.text(jsonAt(history, time)) : String.join("\n", textAt(history, time)));
+      print(json ? jsonAt(history, time) : null, textAt(history, time), out);
     } else {
-      out.println(json ? Json.text(json(history)) : String.join("\n", table(history)));
+      print(json ? json(history) : null, table(history), out);
     }
     out.flush();
     return 0;
+  }
+
+  private static void print(JsonNode json, List<String> text, PrintWriter out) {
+    if (json == null) {
+      text.forEach(out::println);
+    } else {
+      Json.print(json, out);
+    }
   }
 
   private RolloutHistory read(Connection connection) {
@@ -113,7 +122,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
       } catch (DateTimeException none) {
         throw new UsageException(
             "--at: \"%s\" is no time such as 2026-11-22T09:00:00Z or 2026-11-22T10:00:00+01:00"
-                .formatted(AdapterSource.shown(text)),
+                .formatted(ShownText.of(text)),
             none);
       }
     }
@@ -163,10 +172,10 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     return List.of(
         RolloutJson.time(entry.time()),
         Long.toString(entry.after().revision()),
-        AdapterSource.shown(event.getAuthor()),
+        ShownText.of(event.getAuthor()),
         RolloutWords.what(event),
         effect(before, entry),
-        event.getReason().isBlank() ? "-" : AdapterSource.shown(event.getReason()));
+        event.getReason().isBlank() ? "-" : ShownText.of(event.getReason()));
   }
 
   private static String effect(Rollout before, RolloutHistory.Entry entry) {
@@ -197,14 +206,14 @@ final class RolloutHistoryCommand implements Callable<Integer> {
   private static List<String> textAt(RolloutHistory history, Instant time) {
     Rollout state = history.at(time);
     List<String> lines = new ArrayList<>();
-    lines.add(AdapterSource.shown(state.domain()) + " at " + RolloutJson.time(time));
+    lines.add(ShownText.of(state.domain()) + " at " + RolloutJson.time(time));
     lines.add("stable     " + version(state.stable().orElse(null)) + published(history, time));
     lines.add(
         "candidate  "
             + version(state.candidate())
             + (state.candidate() == null ? "" : ", " + RolloutWords.share(state.share())));
     if (state.held() != null) {
-      lines.add("held       " + AdapterSource.shown(state.held()));
+      lines.add("held       " + ShownText.of(state.held()));
     }
     lines.add("policy     " + RolloutDecisions.word(state.policy()));
     lines.add("revision   " + state.revision());
@@ -214,11 +223,10 @@ final class RolloutHistoryCommand implements Callable<Integer> {
     } else {
       Instant when = history.find(last.getEventId()).orElseThrow().time();
       lines.add("decided    " + RolloutWords.what(last));
-      lines.add("by         " + AdapterSource.shown(last.getAuthor()));
+      lines.add("by         " + ShownText.of(last.getAuthor()));
       lines.add("since      " + RolloutJson.time(when));
       lines.add(
-          "reason     "
-              + (last.getReason().isBlank() ? "-" : AdapterSource.shown(last.getReason())));
+          "reason     " + (last.getReason().isBlank() ? "-" : ShownText.of(last.getReason())));
     }
     return lines;
   }

@@ -5,6 +5,7 @@ import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutRefusedException;
+import io.millrace.schemas.text.ShownText;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -40,7 +41,7 @@ final class RolloutPolicyCommand extends RolloutDecisionCommand {
           default ->
               throw new UsageException(
                   "there is no policy \"%s\"; there are latest, canary and manual"
-                      .formatted(AdapterSource.shown(policy)));
+                      .formatted(ShownText.of(policy)));
         };
     return decisions.policy(asked, share);
   }

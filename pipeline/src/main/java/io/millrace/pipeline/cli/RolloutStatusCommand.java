@@ -15,6 +15,7 @@ import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
+import io.millrace.schemas.text.ShownText;
 import java.io.PrintWriter;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -67,7 +68,7 @@ final class RolloutStatusCommand implements Callable<Integer> {
     if (json) {
       ArrayNode all = Json.array();
       rows.forEach(row -> all.add(json(row)));
-      out.println(Json.text(all));
+      Json.print(all, out);
     } else if (rows.isEmpty()) {
       out.println("Nothing was published yet");
     } else {
@@ -109,14 +110,14 @@ final class RolloutStatusCommand implements Callable<Integer> {
       RolloutEvent event = row.changed() == null ? null : row.changed().event();
       table.add(
           List.of(
-              AdapterSource.shown(rollout.domain()),
+              ShownText.of(rollout.domain()),
               RolloutDecisions.word(rollout.policy()),
               RolloutWords.number(rollout.stable().orElse(null)),
               RolloutWords.number(rollout.candidate()),
               rollout.candidate() == null ? "-" : RolloutWords.share(rollout.share()),
               Long.toString(rollout.revision()),
               event == null ? "-" : RolloutJson.time(row.changed().time()),
-              event == null ? "-" : AdapterSource.shown(event.getAuthor()),
+              event == null ? "-" : ShownText.of(event.getAuthor()),
               reason(rollout, event)));
     }
     return table.lines();
@@ -124,10 +125,10 @@ final class RolloutStatusCommand implements Callable<Integer> {
 
   private static String reason(Rollout rollout, RolloutEvent event) {
     if (rollout.held() != null) {
-      return "held: " + AdapterSource.shown(rollout.held());
+      return "held: " + ShownText.of(rollout.held());
     }
     boolean bare = event == null || event.getReason().isBlank();
-    return bare ? "-" : AdapterSource.shown(event.getReason());
+    return bare ? "-" : ShownText.of(event.getReason());
   }
 
   private static ObjectNode json(Row row) {
@@ -144,13 +145,13 @@ final class RolloutStatusCommand implements Callable<Integer> {
             ? "there is no domain yet: nothing was published"
             : "there is no domain \"%s\"; there are %s"
                 .formatted(
-                    AdapterSource.shown(domain),
-                    AdapterSource.sample(known.stream().map(AdapterSource::shown).toList())));
+                    ShownText.of(domain),
+                    AdapterSource.sample(known.stream().map(ShownText::of).toList())));
   }
 
   /** Prints which records are left out. */
   static void warn(List<String> unreadable, PrintWriter err) {
-    unreadable.forEach(each -> err.println("millrace: left out, " + AdapterSource.shown(each)));
+    unreadable.forEach(each -> err.println("millrace: left out, " + ShownText.of(each)));
     err.flush();
   }
 }

@@ -1,5 +1,6 @@
 package io.millrace.pipeline.cli;
 
+import io.millrace.schemas.text.ShownText;
 import java.math.BigDecimal;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
@@ -24,8 +25,6 @@ final class Share implements ITypeConverter<Double> {
 
   private static TypeConversionException refused(String text) {
     return new TypeConversionException(
-        "\""
-            + AdapterSource.shown(text)
-            + "\" is not above 0 and at most 1 (0.1 and 10% are a tenth)");
+        "\"" + ShownText.of(text) + "\" is not above 0 and at most 1 (0.1 and 10% are a tenth)");
   }
 }

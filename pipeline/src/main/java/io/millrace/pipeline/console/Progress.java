@@ -1,5 +1,6 @@
 package io.millrace.pipeline.console;
 
+import io.millrace.schemas.text.ShownText;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.Locale;
@@ -36,7 +37,7 @@ public abstract class Progress implements AutoCloseable {
    * @param unit what is counted, in the plural
    */
   public static Progress start(String task, long total, String unit) {
-    return start(task, total, unit, 1);
+    return start(ShownText.of(task), total, unit, 1);
   }
 
   /** As {@link #start}, counting bytes and showing KiB or MiB. */
@@ -52,10 +53,18 @@ public abstract class Progress implements AutoCloseable {
   }
 
   /** Says that {@code count} is reached, with a short note beside it. */
-  public abstract void at(long count, String note);
+  public final void at(long count, String note) {
+    show(count, ShownText.of(note));
+  }
 
   /** Prints another message, on a line of its own. */
-  public abstract void say(String line);
+  public final void say(String line) {
+    print(ShownText.of(line));
+  }
+
+  abstract void show(long count, String note);
+
+  abstract void print(String line);
 
   /** Ends the bar at the count that was reached. */
   @Override
@@ -89,7 +98,7 @@ public abstract class Progress implements AutoCloseable {
     }
 
     @Override
-    public void at(long count, String note) {
+    void show(long count, String note) {
       Duration taken = Duration.ofNanos(System.nanoTime() - start);
       if (bar == null && taken.compareTo(BEFORE_BAR) >= 0) {
         bar = builder.startsFrom(0, taken).build();
@@ -102,7 +111,7 @@ public abstract class Progress implements AutoCloseable {
 
     /** Over the bar, which is drawn again below. */
     @Override
-    public void say(String line) {
+    void print(String line) {
       System.err.println(
           bar == null ? line : "\r" + line + " ".repeat(Math.max(0, columns - 1 - line.length())));
     }
@@ -135,7 +144,7 @@ public abstract class Progress implements AutoCloseable {
     }
 
     @Override
-    public void at(long count, String note) {
+    void show(long count, String note) {
       long now = System.nanoTime();
       if (now - last < between) {
         return;
@@ -151,7 +160,7 @@ public abstract class Progress implements AutoCloseable {
     }
 
     @Override
-    public void say(String line) {
+    void print(String line) {
       out.println(line);
     }
 

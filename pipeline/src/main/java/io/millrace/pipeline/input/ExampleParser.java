@@ -10,6 +10,7 @@ import io.millrace.pipeline.input.ParsedLine.Accepted;
 import io.millrace.pipeline.input.ParsedLine.Rejected;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.RecordError;
+import io.millrace.schemas.text.ShownText;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -182,7 +183,7 @@ final class ExampleParser {
       super(message, null, false, false);
       String line = message.replaceAll("\\s+", " ");
       int end = Math.min(line.length(), LONGEST_MESSAGE);
-      error = new RecordError(errorClass, line.substring(0, end));
+      error = new RecordError(errorClass, ShownText.of(line.substring(0, end)));
     }
 
     RecordError error() {

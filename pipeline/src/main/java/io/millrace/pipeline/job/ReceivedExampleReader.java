@@ -5,6 +5,7 @@ import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;
+import io.millrace.schemas.text.ShownText;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -73,7 +74,7 @@ final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<Re
             RegistryPatience.patiently(
                 () -> deserializer.deserialize(record.topic(), record.value())));
       } catch (UnreadableRecordException e) {
-        received.setError(new RecordError("UnreadableRecord", e.getMessage()));
+        received.setError(new RecordError("UnreadableRecord", ShownText.of(e.getMessage())));
       }
     }
     out.collect(received);

@@ -9,6 +9,7 @@ import io.millrace.client.rollout.RolloutReading.LeftOut;
 import io.millrace.client.rollout.RolloutReading.Outcome;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.text.ShownText;
 import java.io.IOException;
 import java.util.List;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
@@ -65,7 +66,7 @@ final class RolloutEventReader implements KafkaRecordDeserializationSchema<Rollo
           record.topic(),
           record.partition(),
           record.offset(),
-          leftOut.reason());
+          ShownText.of(leftOut.reason()));
     }
   }
 

@@ -79,7 +79,7 @@ class AdaptersCommandTest {
             "parent");
     assertThat(said.out().get(3).split(" +"))
         .containsExactly(
-            "mail?[31m",
+            "mail\\u001b[31m",
             "3",
             chain.get(2).getSha256().substring(0, 12),
             "head",
@@ -113,7 +113,7 @@ class AdaptersCommandTest {
 
     assertThat(said.out())
         .contains(
-            "domain               mail?[31m",
+            "domain               mail\\u001b[31m",
             "version              3",
             "sha256               " + chain.get(2).getSha256(),
             "methodSettings       head",
@@ -139,7 +139,7 @@ class AdaptersCommandTest {
     assertThat(said.exitCode()).as("%s", said).isZero();
     assertThat(said.out())
         .containsExactly(
-            "mail?[31m: 3 versions checked, 1 to 3: sound",
+            "mail\\u001b[31m: 3 versions checked, 1 to 3: sound",
             "reviews: 1 version checked, 1: sound",
             "Base model nobodys is not in the store %s: its hashes were not compared"
                 .formatted(MODELS));
@@ -219,21 +219,21 @@ class AdaptersCommandTest {
   @Test
   void aMistakeIsOneLineThatNamesWhatThereIs() throws Exception {
     assertMistake(
-        "no adapters of the domain \"nope\"; there are mail?[31m, reviews",
+        "no adapters of the domain \"nope\"; there are mail\\u001b[31m, reviews",
         "show",
         "--domain",
         "nope");
     assertMistake(
-        "no adapters of the domain \"nope\"; there are mail?[31m, reviews",
+        "no adapters of the domain \"nope\"; there are mail\\u001b[31m, reviews",
         "list",
         "--domain",
         "nope");
     assertMistake(
-        "no adapters of the domain \"nope\"; there are mail?[31m, reviews",
+        "no adapters of the domain \"nope\"; there are mail\\u001b[31m, reviews",
         "verify",
         "--domain",
         "nope");
-    assertMistake("--domain is needed: there are mail?[31m, reviews", "show");
+    assertMistake("--domain is needed: there are mail\\u001b[31m, reviews", "show");
     assertMistake(
         "reviews has no version 9; it has 1", "show", "--domain", "reviews", "--version", "9");
     assertMistake("unknown format \"onnx\"", "export", "--format", "onnx", "--output", "x");

@@ -528,11 +528,11 @@ public final class Safetensors {
   }
 
   /**
-   * Makes text from a file fit for a message: replaces control characters and line separators by
-   * {@code ?} and shortens the text to 200 characters.
+   * Makes text from a file fit for a message: replaces control and format characters and line
+   * separators by {@code ?} and shortens the text to 200 characters.
    */
   public static String oneLine(String text) {
-    String line = text.replaceAll("[\\p{Cntrl}\\u2028\\u2029]", "?");
+    String line = text.replaceAll("[\\p{Cc}\\p{Cf}\\u2028\\u2029]", "?");
     return line.length() <= 200 ? line : line.substring(0, 200) + "...";
   }
 
