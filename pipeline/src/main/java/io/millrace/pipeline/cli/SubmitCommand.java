@@ -8,17 +8,14 @@ import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.settings.JobSettings;
+import io.millrace.pipeline.submission.ChosenState;
 import io.millrace.pipeline.submission.ExampleTimestamps;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobHealth;
-import io.millrace.pipeline.submission.JobOutput;
 import io.millrace.pipeline.submission.JobTopics;
 import io.millrace.pipeline.submission.JobWatch;
-import io.millrace.pipeline.submission.StartingState;
-import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
@@ -58,9 +55,10 @@ final class SubmitCommand implements Callable<Integer> {
       paramLabel = "latest|none|PATH",
       defaultValue = "latest",
       description =
-          "Where state comes from: the newest checkpoint in checkpoint.directory, nothing (which trains"
-              + " on all of the topic again, versions counting from 1), or a checkpoint or savepoint."
-              + " Default: ${DEFAULT-VALUE}.")
+          "Where state comes from: the newest checkpoint of this job in checkpoint.directory, nothing"
+              + " (which trains on all of the topic again, versions counting from 1), or a checkpoint"
+              + " or savepoint. The last two abandon the job's state so far: it is taken up again only"
+              + " if its path is named. Default: ${DEFAULT-VALUE}.")
   private String from;
 
   @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
@@ -87,11 +85,17 @@ final class SubmitCommand implements Callable<Integer> {
     }
     JobTopics.require(connection);
     String checkpoints = JobSettings.checkpoints(settings);
-    Optional<StartingState> start = startingState(checkpoints, connection);
+    ChosenState start = ChosenState.of(from, checkpoints, settings, connection);
     FlinkJob job =
-        FlinkJob.submit(host, port, settings, checkpoints, start, AdaptationJob.Input.UNBOUNDED);
+        FlinkJob.submit(
+            host, port, settings, checkpoints, start.state(), AdaptationJob.Input.UNBOUNDED);
     say("Job " + name + " is submitted as " + job.id());
-    say(start.map(state -> "It goes on from " + state.path()).orElse("It starts without state"));
+    start.lines().forEach(this::say);
+    if (!job.isRecorded()) {
+      say(
+          "Warning: cannot write to %s from here: name a checkpoint with --from next time"
+              .formatted(checkpoints));
+    }
     awaitRunning(job);
     say("It is running; http://" + host + ":" + port + " shows it.");
     return 0;
@@ -102,30 +106,6 @@ final class SubmitCommand implements Callable<Integer> {
       return Integer.parseInt(flink.substring(colon + 1));
     } catch (NumberFormatException e) {
       throw new UsageException("--flink: \"" + flink + "\" is not HOST:PORT");
-    }
-  }
-
-  private Optional<StartingState> startingState(String checkpoints, Connection connection) {
-    if (from.equals("none")) {
-      return Optional.empty();
-    }
-    if (!from.equals("latest")) {
-      return Optional.of(StartingState.savepoint(from));
-    }
-    try {
-      Optional<StartingState> latest = StartingState.latestCheckpoint(checkpoints);
-      if (latest.isEmpty() && JobOutput.exists(connection)) {
-        throw new UsageException(
-            "%s holds no checkpoint, but a job has trained on this topic before: name its savepoint"
-                    .formatted(checkpoints)
-                + " with --from, or train everything again with --from none");
-      }
-      return latest;
-    } catch (IOException e) {
-      throw new UsageException(
-          "cannot look for checkpoints in %s (%s); name one with --from"
-              .formatted(checkpoints, e.getMessage()),
-          e);
     }
   }
 

@@ -19,8 +19,8 @@ import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.report.RunReport;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
-import io.millrace.pipeline.submission.JobOutput;
 import io.millrace.pipeline.submission.JobWatch;
+import io.millrace.pipeline.submission.Lineage;
 import io.millrace.pipeline.submission.StartingState;
 import io.millrace.svft.method.AdapterMethod;
 import java.io.IOException;
@@ -93,9 +93,10 @@ final class TrainCommand implements Callable<Integer> {
         Settings connected = stack.connect(settings);
         Sent sent = send(file, connected);
         Connection connection = new Connection(connected);
-        Optional<StartingState> start = latestCheckpoint(run.path());
+        Lineage lineage = lineage(run.path(), connected);
+        Optional<StartingState> start = lineage.latest();
         try (RunRecord record = new RunRecord(connection)) {
-          if (start.isEmpty() && JobOutput.exists(connection)) {
+          if (lineage.isBehind(connection)) {
             // A job that has ended leaves output and no checkpoint.
             record.readToEnd();
             requireComplete(record, sent, run.path());
@@ -151,9 +152,9 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private static Optional<StartingState> latestCheckpoint(Path directory) {
+  private static Lineage lineage(Path directory, Settings settings) {
     try {
-      return StartingState.latestCheckpoint(checkpoints(directory));
+      return Lineage.read(checkpoints(directory), settings.get(JobSettings.GROUP));
     } catch (IOException e) {
       throw new IllegalStateException(
           "cannot read " + checkpoints(directory) + ": " + e.getMessage(), e);

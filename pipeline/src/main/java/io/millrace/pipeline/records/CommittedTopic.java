@@ -4,9 +4,11 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.DomainPartition;
 import io.millrace.client.process.UsageException;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -143,6 +145,35 @@ public final class CommittedTopic implements AutoCloseable {
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
       return readToEnd(consumer, partitions, NO_LIMIT, wanted);
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  /**
+   * As {@link #anyMatch}, among the records whose time in Kafka is not before {@code time}; reads
+   * none that lie before the first of them.
+   */
+  public boolean anyMatchSince(Instant time, Predicate<ConsumerRecord<byte[], byte[]>> wanted) {
+    long millis = time.toEpochMilli();
+    try {
+      consumer.assign(partitions);
+      Map<TopicPartition, Long> times = new HashMap<>();
+      partitions.forEach(partition -> times.put(partition, millis));
+      consumer.seekToEnd(partitions);
+      consumer
+          .offsetsForTimes(times)
+          .forEach(
+              (partition, first) -> {
+                if (first != null) {
+                  consumer.seek(partition, first.offset());
+                }
+              });
+      return readToEnd(
+          consumer,
+          partitions,
+          NO_LIMIT,
+          record -> record.timestamp() >= millis && wanted.test(record));
     } catch (KafkaException e) {
       throw failed(e);
     }

@@ -5,6 +5,7 @@ import io.millrace.operators.gate.ExampleRules;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.settings.JobSettings;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -16,29 +17,37 @@ import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.client.program.rest.RestClusterClient;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptionsInternal;
 import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.client.JobStatusMessage;
 import org.apache.flink.streaming.api.environment.RemoteStreamEnvironment;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A submitted job on a Flink session: its submission, status and stop. */
 public final class FlinkJob {
+  private static final Logger LOG = LoggerFactory.getLogger(FlinkJob.class);
+
   private final JobClient client;
   private final String host;
   private final int port;
+  private final boolean recorded;
   private final CompletableFuture<Void> finished;
 
-  private FlinkJob(JobClient client, String host, int port) {
+  private FlinkJob(JobClient client, String host, int port, boolean recorded) {
     this.client = client;
     this.host = host;
     this.port = port;
+    this.recorded = recorded;
     this.finished = client.getJobExecutionResult().thenAccept(result -> {});
   }
 
   /**
-   * Sends the job to a session whose task managers have Millrace on their own class path.
+   * Sends the job to a session whose task managers have Millrace on their own class path. Before
+   * that, it records the start beside the checkpoints: see {@link Lineage}.
    *
    * @param host and {@code port} of the session's REST interface
    * @param checkpoints where checkpoints go
@@ -52,16 +61,53 @@ public final class FlinkJob {
       String checkpoints,
       Optional<StartingState> start,
       AdaptationJob.Input input) {
+    JobID id = new JobID();
     Configuration configuration = JobConfiguration.of(settings, checkpoints, start);
+    configuration.set(PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID, id.toHexString());
     StreamExecutionEnvironment environment = new RemoteStreamEnvironment(host, port, configuration);
     environment.configure(configuration);
     AdaptationJob.define(
         environment, settings, new ExampleRules(ExampleLimits.example(settings)), input);
+    String name = settings.get(JobSettings.GROUP);
+    Optional<JobStart> recorded = record(settings, id, checkpoints, start);
     try {
-      return new FlinkJob(environment.executeAsync(settings.get(JobSettings.GROUP)), host, port);
+      return new FlinkJob(environment.executeAsync(name), host, port, recorded.isPresent());
     } catch (Exception e) {
+      recorded.ifPresent(unused -> forgetUnlessRunning(host, port, name, checkpoints, unused));
       throw new IllegalStateException(
           "Flink at %s:%d does not take the job: %s".formatted(host, port, rootMessage(e)), e);
+    }
+  }
+
+  /** Empty where this process cannot write there, as to a file system that only the cluster has. */
+  private static Optional<JobStart> record(
+      Settings settings, JobID id, String checkpoints, Optional<StartingState> start) {
+    try {
+      CheckpointDirectory directory = CheckpointDirectory.of(checkpoints);
+      String name = settings.get(JobSettings.GROUP);
+      long before =
+          directory.starts(name).stream()
+              .findFirst()
+              .map(newest -> newest.start().number())
+              .orElse(0L);
+      JobStart record = JobStart.now(settings, id, before + 1, start);
+      directory.record(record);
+      return Optional.of(record);
+    } catch (IOException e) {
+      LOG.warn("Cannot record in {} that job {} starts", checkpoints, id, e);
+      return Optional.empty();
+    }
+  }
+
+  /** A start that did not take place must not count as the newest one. */
+  private static void forgetUnlessRunning(
+      String host, int port, String name, String checkpoints, JobStart start) {
+    try {
+      if (!running(host, port, name).contains(start.id())) {
+        CheckpointDirectory.of(checkpoints).forget(start);
+      }
+    } catch (IOException | IllegalStateException e) {
+      LOG.warn("The record of start {} stays: whether it took place is not known", start.id(), e);
     }
   }
 
@@ -98,6 +144,11 @@ public final class FlinkJob {
   /** The id that Flink gave it. */
   public JobID id() {
     return client.getJobID();
+  }
+
+  /** Whether the start is on record beside its checkpoints, so that the next one finds them. */
+  public boolean isRecorded() {
+    return recorded;
   }
 
   /** Its failures, for the caller to close. */

@@ -153,7 +153,7 @@ final class ChaosRig implements AutoCloseable {
 
   /** Where a job goes on whose process ended. */
   Optional<StartingState> latestCheckpoint(String name) throws IOException {
-    return StartingState.latestCheckpoint(checkpoints(name));
+    return StartingState.latest(checkpoints(name), name);
   }
 
   /** On a file system that can be made to fail. */

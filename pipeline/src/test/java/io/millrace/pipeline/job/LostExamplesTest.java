@@ -114,7 +114,7 @@ class LostExamplesTest {
               flink.port(),
               settings,
               checkpoints.toString(),
-              StartingState.latestCheckpoint(checkpoints.toString()),
+              StartingState.latest(checkpoints.toString(), settings.get(JobSettings.GROUP)),
               AdaptationJob.Input.UNBOUNDED);
       Await.value(
           "%d examples are trained on".formatted(4 * steps),

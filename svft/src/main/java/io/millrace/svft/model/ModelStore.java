@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Collectors;
@@ -106,6 +107,24 @@ public final class ModelStore {
         return prepareDirectory(name, listener);
       }
       throw unknown(name);
+    } catch (UncheckedIOException e) {
+      throw failed(e.getCause());
+    } catch (IOException e) {
+      throw failed(e);
+    }
+  }
+
+  /**
+   * A model that the store holds, as its description says, without a look at its files; empty where
+   * the store holds none of that name.
+   *
+   * @throws ModelException if the description is broken
+   */
+  public Optional<ModelFiles> find(String name) {
+    try {
+      return stored().contains(name)
+          ? Optional.of(describe(name, root.resolve(name)))
+          : Optional.empty();
     } catch (UncheckedIOException e) {
       throw failed(e.getCause());
     } catch (IOException e) {
