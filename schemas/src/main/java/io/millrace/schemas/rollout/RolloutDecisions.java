@@ -18,7 +18,7 @@ import java.util.UUID;
  */
 public final class RolloutDecisions {
   private final Rollout now;
-  private final NavigableMap<Long, VersionRef> versions;
+  private final VersionLookup versions;
   private final String author;
   private final String reason;
 
@@ -30,6 +30,16 @@ public final class RolloutDecisions {
    */
   public RolloutDecisions(
       Rollout now, NavigableMap<Long, VersionRef> versions, String author, String reason) {
+    this(now, VersionLookup.of(versions), author, reason);
+  }
+
+  /**
+   * @param now the state that the author sees
+   * @param versions of the domain that are published and not pruned
+   * @param author who or what decides
+   * @param reason for people; may be empty
+   */
+  public RolloutDecisions(Rollout now, VersionLookup versions, String author, String reason) {
     this.now = now;
     this.versions = versions;
     this.author = author;
@@ -133,13 +143,15 @@ public final class RolloutDecisions {
       }
       return target;
     }
-    if (now.previous() != null && versions.containsValue(now.previous())) {
-      return now.previous();
+    VersionRef previous = now.previous();
+    if (previous != null && previous.equals(versions.find(previous.getVersion()))) {
+      return previous;
     }
-    if (stable == null || versions.lowerEntry(stable.getVersion()) == null) {
+    VersionRef older = stable == null ? null : versions.before(stable.getVersion());
+    if (older == null) {
       throw refused("there is no older version to go back to");
     }
-    return versions.lowerEntry(stable.getVersion()).getValue();
+    return older;
   }
 
   /**
@@ -172,9 +184,7 @@ public final class RolloutDecisions {
 
   /** The version that serves now; null where none does. */
   private VersionRef stable() {
-    return now.orNewest(() -> versions.isEmpty() ? null : versions.lastEntry().getValue())
-        .stable()
-        .orElse(null);
+    return now.orNewest(versions::newest).stable().orElse(null);
   }
 
   private RolloutEvent.Builder event(RolloutAction action, RolloutPolicy policy) {
@@ -191,29 +201,28 @@ public final class RolloutDecisions {
   }
 
   private VersionRef newest() throws RolloutRefusedException {
-    if (versions.isEmpty()) {
+    VersionRef newest = versions.newest();
+    if (newest == null) {
       throw refused("no version is published");
     }
-    return versions.lastEntry().getValue();
+    return newest;
   }
 
   private VersionRef known(long version) throws RolloutRefusedException {
-    VersionRef known = versions.get(version);
+    VersionRef known = versions.find(version);
     if (known != null) {
       return known;
     }
-    if (versions.isEmpty()) {
-      throw refused("no version is published");
-    }
-    boolean pruned = version > 0 && version < versions.lastKey();
+    VersionRef newest = newest();
+    boolean pruned = version > 0 && version < newest.getVersion();
     throw refused(
         "there is no version %d%s: there are %d, from %d to %d"
             .formatted(
                 version,
                 pruned ? " any more" : "",
-                versions.size(),
-                versions.firstKey(),
-                versions.lastKey()));
+                versions.count(),
+                versions.oldest().getVersion(),
+                newest.getVersion()));
   }
 
   private RolloutRefusedException refused(String why) {

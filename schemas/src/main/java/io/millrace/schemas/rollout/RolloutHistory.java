@@ -5,10 +5,10 @@ import io.millrace.schemas.RolloutEvent;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * One domain's rollout, event by event in the order of the log, with the state after each event. It
@@ -29,29 +29,56 @@ public final class RolloutHistory {
   public record Entry(
       long offset, Instant time, RolloutEvent event, String objection, Rollout after) {}
 
+  /** Ids of notes that are remembered; a restarted job repeats its latest ones. */
+  private static final int NOTES = 10_000;
+
+  private final int most;
   private final List<Entry> entries = new ArrayList<>();
-  private final Map<String, Entry> byId = new HashMap<>();
+  private final Set<String> notes = new LinkedHashSet<>();
   private Rollout now;
 
+  /** Keeps all entries. */
   public RolloutHistory(String domain) {
+    this(domain, Integer.MAX_VALUE);
+  }
+
+  /**
+   * @param most entries to keep, the latest
+   */
+  public RolloutHistory(String domain, int most) {
+    this.most = most;
     this.now = Rollout.initial(domain);
   }
 
   /**
    * Adds the next event of the log. A note that occurs twice, as a restarted job may write it, is
    * added once.
+   *
+   * @return whether it was added
    */
-  public void add(long offset, Instant time, RolloutEvent event) {
-    boolean note = event.getAction() == RolloutAction.DRIFT;
-    if (note && byId.containsKey(event.getEventId())) {
-      return;
+  public boolean add(long offset, Instant time, RolloutEvent event) {
+    if (event.getAction() == RolloutAction.DRIFT && !isNew(event.getEventId())) {
+      return false;
     }
     String objection =
         Rollout.isDecision(event.getAction()) ? now.objection(event).orElse(null) : null;
     now = now.apply(event);
     Entry entry = new Entry(offset, time, event, objection, now);
     entries.add(entry);
-    byId.putIfAbsent(event.getEventId(), entry);
+    if (entries.size() / 2 >= most) {
+      entries.subList(0, entries.size() - most).clear();
+    }
+    return true;
+  }
+
+  private boolean isNew(String note) {
+    if (!notes.add(note)) {
+      return false;
+    }
+    if (notes.size() > NOTES) {
+      notes.remove(notes.iterator().next());
+    }
+    return true;
   }
 
   /** The state after all events. */
@@ -59,10 +86,10 @@ public final class RolloutHistory {
     return now;
   }
 
-  /** The state at a time: after the events up to and including it. */
+  /** The state at a time: after the events up to and including it, of those that are kept. */
   public Rollout at(Instant time) {
     Rollout state = Rollout.initial(now.domain());
-    for (Entry entry : entries) {
+    for (Entry entry : entries()) {
       if (entry.time().isAfter(time)) {
         break;
       }
@@ -71,13 +98,16 @@ public final class RolloutHistory {
     return state;
   }
 
-  /** The entry of the event with that id; the first one of several. */
+  /** The entry of the event with that id, the first one of several, if it is kept. */
   public Optional<Entry> find(String eventId) {
-    return Optional.ofNullable(byId.get(eventId));
+    return entries().stream()
+        .filter(entry -> entry.event().getEventId().equals(eventId))
+        .findFirst();
   }
 
-  /** All entries, in the order of the log. */
+  /** The entries that are kept, in the order of the log. */
   public List<Entry> entries() {
-    return Collections.unmodifiableList(entries);
+    int first = Math.max(0, entries.size() - most);
+    return Collections.unmodifiableList(entries.subList(first, entries.size()));
   }
 }
