@@ -128,7 +128,8 @@ public final class ServingProcess implements AutoCloseable {
     this.predictToken = BearerToken.of(settings, BearerToken.PREDICT, BearerToken.PREDICT_FILE);
     this.feedbackToken = BearerToken.of(settings, BearerToken.FEEDBACK, BearerToken.FEEDBACK_FILE);
     this.merger = new Merger(settings.get(ServingSettings.MERGED_MEMORY), metrics);
-    this.catalog = new AdapterCatalog(store, merger, metrics);
+    this.catalog =
+        new AdapterCatalog(store, merger, settings.get(ServingSettings.LOADED_MEMORY), metrics);
     this.follower =
         new LogFollower(
             new Connection(settings),
@@ -226,10 +227,11 @@ public final class ServingProcess implements AutoCloseable {
       base = BaseModel.load(prepare(listener), Torch.device("cpu"));
       AdapterLoader loader = new AdapterLoader(store, base, trusted);
       catalog.load(loader);
-      LOG.info("{} domains loaded from the local store", catalog.domains().size());
+      LOG.info("{} domains are in the local store", catalog.domains().size());
       if (!closed) {
         catalog.startMerging(predictor::isIdle);
         follower.start();
+        catalog.startWarmUp(predictor::isIdle);
       }
     } finally {
       loading.unlock();
@@ -269,6 +271,7 @@ public final class ServingProcess implements AutoCloseable {
     closed = true;
     follower.beginClose();
     merger.beginClose();
+    catalog.beginClose();
     http.stop(GRACE.dividedBy(2));
     boolean ended =
         predictor.close(until(deadline))
@@ -276,6 +279,7 @@ public final class ServingProcess implements AutoCloseable {
             && desk.close(until(deadline))
             && follower.awaitClosed(until(deadline))
             && merger.awaitClosed(until(deadline))
+            && catalog.awaitClosed(until(deadline))
             && awaitLoaded(until(deadline));
     if (!ended) {
       LOG.warn("not everything ended in time; the rest ends with the process");

@@ -63,6 +63,15 @@ public final class ServingSettings {
           "Memory for adapters merged into the weights, which answer faster: the domains asked most"
               + " have it; 0 merges none.");
 
+  static final Setting<Long> LOADED_MEMORY =
+      Setting.bytes(
+          "serving.loadedMemory",
+          256L << 20,
+          0,
+          1L << 40,
+          "Memory for adapters that are not merged, about: of more, the domains that were asked least"
+              + " recently are unloaded, and loaded again when they are asked.");
+
   static final Setting<String> TRUSTED_KEYS =
       Setting.text(
           "serving.trustedKeys",
@@ -127,6 +136,7 @@ public final class ServingSettings {
                 MAX_REQUEST_BYTES,
                 MAX_BATCH,
                 MERGED_MEMORY,
+                LOADED_MEMORY,
                 TRUSTED_KEYS,
                 FEEDBACK_WINDOW,
                 FEEDBACK_REQUESTS,

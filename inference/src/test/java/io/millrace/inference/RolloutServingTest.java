@@ -16,7 +16,6 @@ import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
-import io.millrace.schemas.rollout.RolloutHistory;
 import io.millrace.schemas.rollout.RolloutRefusedException;
 import io.millrace.testing.Await;
 import io.millrace.testing.KafkaBroker;
@@ -356,9 +355,9 @@ class RolloutServingTest {
       Rollouts rollouts = new Rollouts(store);
       rollouts.load();
       for (String domain : domains) {
-        RolloutHistory history = rollouts.history(domain);
+        Rollouts.Part history = rollouts.history(domain, null, event -> true, Integer.MAX_VALUE);
         assertThat(rollouts.of(domain)).isEqualTo(decisions.state(domain));
-        assertThat(history.now()).isEqualTo(decisions.state(domain));
+        assertThat(history.state()).isEqualTo(decisions.state(domain));
         assertThat(history.entries()).anyMatch(entry -> entry.objection() != null);
         assertThat(history.entries())
             .isSortedAccordingTo(

@@ -5,16 +5,15 @@ import io.millrace.client.rollout.RolloutWriter;
 import io.millrace.inference.decide.RolloutFailedException.Reason;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.Rollouts;
+import io.millrace.inference.store.LogPlace;
+import io.millrace.inference.store.LoggedEvent;
 import io.millrace.schemas.RolloutEvent;
-import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
 import io.millrace.schemas.rollout.RolloutRefusedException;
 import java.time.Duration;
-import java.util.NavigableMap;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -24,6 +23,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -74,10 +74,15 @@ public final class RolloutDesk {
     return thread;
   }
 
+  /** Whether a domain has a version or a rollout event here. */
+  public boolean knows(String domain) {
+    return catalog.rollouts().knows(domain) || catalog.find(domain).isPresent();
+  }
+
   /** The names of the domains that have a version or a rollout event here, sorted. */
   public Set<String> domains() {
     Set<String> domains = new TreeSet<>(catalog.rollouts().domains());
-    catalog.domains().forEach(domain -> domains.add(domain.name()));
+    domains.addAll(catalog.domains().keySet());
     return domains;
   }
 
@@ -87,13 +92,15 @@ public final class RolloutDesk {
   }
 
   /**
-   * A domain's events in the order of the topic.
+   * A part of a domain's events in the order of the topic; see {@link Rollouts#history}.
    *
    * @return fails with {@link RolloutFailedException} where too many histories are being read
    */
-  public CompletableFuture<RolloutHistory> history(String domain) {
+  public CompletableFuture<Rollouts.Part> history(
+      String domain, LogPlace after, Predicate<LoggedEvent> isWithin, int limit) {
     try {
-      return CompletableFuture.supplyAsync(() -> catalog.rollouts().history(domain), readings);
+      return CompletableFuture.supplyAsync(
+          () -> catalog.rollouts().history(domain, after, isWithin, limit), readings);
     } catch (RejectedExecutionException e) {
       return CompletableFuture.failedFuture(
           new RolloutFailedException(
@@ -165,7 +172,7 @@ public final class RolloutDesk {
           Reason.NO_ANSWER,
           "this process has not read the log to its end yet; /health/ready says why");
     }
-    if (!domains().contains(request.domain())) {
+    if (!knows(request.domain())) {
       throw new RolloutFailedException(Reason.UNKNOWN_DOMAIN, "unknown domain");
     }
     Rollout now = rollout(request.domain());
@@ -175,26 +182,10 @@ public final class RolloutDesk {
     try {
       return request.decide(
           new RolloutDecisions(
-              now, versions(request.domain()), request.author(), request.reason()));
+              now, catalog.versions(request.domain()), request.author(), request.reason()));
     } catch (RolloutRefusedException e) {
       throw new RolloutFailedException(Reason.REFUSED, e.getMessage());
     }
-  }
-
-  private NavigableMap<Long, VersionRef> versions(String domain) {
-    NavigableMap<Long, VersionRef> versions = new TreeMap<>();
-    catalog
-        .find(domain)
-        .ifPresent(
-            served ->
-                served
-                    .versions()
-                    .forEach(
-                        version ->
-                            versions.put(
-                                version.version(),
-                                new VersionRef(version.version(), version.sha256()))));
-    return versions;
   }
 
   private static RolloutFailedException failed(Throwable failure) {

@@ -10,6 +10,7 @@ import io.millrace.inference.serving.ServedDomain;
 import io.millrace.inference.store.Refusal;
 import io.millrace.inference.store.StoredVersion;
 import java.time.Instant;
+import java.util.Optional;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
@@ -30,7 +31,7 @@ public final class AdaptersEndpoint implements Endpoint {
     ObjectNode body = Answer.object();
     ArrayNode domains = body.putArray("domains");
     if (asked == null) {
-      catalog.domains().forEach(domain -> domains.add(json(domain)));
+      catalog.domains().values().forEach(domain -> domains.add(json(domain)));
     } else {
       catalog.find(asked.getValue()).ifPresent(domain -> domains.add(json(domain)));
     }
@@ -40,39 +41,56 @@ public final class AdaptersEndpoint implements Endpoint {
   private static ObjectNode json(ServedDomain domain) {
     ObjectNode body = Answer.object();
     body.put("domain", domain.name());
-    domain
-        .serving()
-        .ifPresentOrElse(
-            serving -> body.set("serving", serving(serving)), () -> body.putNull("serving"));
-    domain
-        .assigned()
-        .filter(assigned -> assigned.candidate() != null)
-        .ifPresentOrElse(
-            assigned -> body.set("candidate", candidate(assigned)),
-            () -> body.putNull("candidate"));
+    Optional<Assignment> assigned = domain.assigned();
+    if (domain.isLoaded()) {
+      body.set("serving", assigned.map(now -> live(now.stable(), now.stableSince())).orElse(null));
+      body.set(
+          "candidate",
+          assigned
+              .filter(now -> now.candidate() != null)
+              .map(now -> live(now.candidate(), now.candidateSince()).put("share", now.part()))
+              .orElse(null));
+    } else {
+      Optional<ServedDomain.Expected> expected = domain.expected();
+      body.set("serving", expected.map(next -> unloaded(next.stable())).orElse(null));
+      body.set(
+          "candidate",
+          expected
+              .filter(next -> next.candidate() != null)
+              .map(next -> unloaded(next.candidate()).put("share", next.share()))
+              .orElse(null));
+    }
     ArrayNode versions = body.putArray("versions");
-    domain.versions().forEach(version -> versions.add(version(domain, version)));
+    domain
+        .versionsBefore(Long.MAX_VALUE, Integer.MAX_VALUE)
+        .forEach(version -> versions.add(version(domain, version)));
     ArrayNode refusals = body.putArray("refusals");
-    domain.refusals().forEach(refusal -> refusals.add(refusal(refusal)));
+    domain
+        .refusalsBefore(Long.MAX_VALUE, Integer.MAX_VALUE)
+        .forEach(refusal -> refusals.add(refusal(refusal)));
     return body;
   }
 
-  private static ObjectNode serving(Assignment serving) {
-    return live(serving.stable(), serving.stableSince());
-  }
-
-  private static ObjectNode candidate(Assignment assigned) {
-    return live(assigned.candidate(), assigned.candidateSince()).put("share", assigned.part());
-  }
-
   private static ObjectNode live(LiveAdapter adapter, Instant since) {
-    StoredVersion version = adapter.version();
+    return adapter == null
+        ? null
+        : served(adapter.version())
+            .put("loaded", true)
+            .put("liveAt", RolloutJson.time(since))
+            .put("merged", adapter.classifier().isMerged());
+  }
+
+  private static ObjectNode unloaded(StoredVersion version) {
+    return version == null
+        ? null
+        : served(version).put("loaded", false).putNull("liveAt").put("merged", false);
+  }
+
+  private static ObjectNode served(StoredVersion version) {
     ObjectNode body = Answer.object();
     body.put("version", version.version());
     body.put("sha256", version.sha256());
     version.labels().forEach(body.putArray("labels")::add);
-    body.put("liveAt", RolloutJson.time(since));
-    body.put("merged", adapter.classifier().isMerged());
     return body;
   }
 
@@ -84,7 +102,7 @@ public final class AdaptersEndpoint implements Endpoint {
     body.put("steps", version.steps());
     body.put("examples", version.examples());
     body.put("createdAt", RolloutJson.time(version.createdAt()));
-    body.put("liveAt", domain.firstLiveAt(version.version()).map(RolloutJson::time).orElse(null));
+    body.put("liveAt", domain.firstLiveAt(version).map(RolloutJson::time).orElse(null));
     return body;
   }
 

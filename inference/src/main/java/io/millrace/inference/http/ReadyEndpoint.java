@@ -7,8 +7,6 @@ import io.millrace.inference.log.LogFollower;
 import io.millrace.inference.predict.Predictor;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.Shortfall;
-import io.millrace.inference.store.Refusal;
-import java.util.Comparator;
 import java.util.List;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
@@ -91,13 +89,10 @@ public final class ReadyEndpoint implements Endpoint {
   }
 
   private void putRefusals(ObjectNode body) {
-    List<Refusal> all =
-        catalog.domains().stream().flatMap(domain -> domain.refusals().stream()).toList();
-    body.put("refused", all.size());
+    body.put("refused", catalog.refusedCount());
     ArrayNode latest = body.putArray("latestRefusals");
-    all.stream()
-        .sorted(Comparator.comparing(Refusal::at).reversed())
-        .limit(LATEST_REFUSALS)
+    catalog
+        .latestRefusals(LATEST_REFUSALS)
         .forEach(
             refusal ->
                 latest.add(

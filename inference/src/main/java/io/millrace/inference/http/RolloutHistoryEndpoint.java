@@ -4,12 +4,10 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.decide.RolloutDesk;
-import io.millrace.schemas.rollout.Rollout;
-import io.millrace.schemas.rollout.RolloutHistory;
+import io.millrace.inference.serving.Rollouts;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
-import java.util.List;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
@@ -46,12 +44,12 @@ final class RolloutHistoryEndpoint implements Endpoint {
       Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
       return;
     }
-    if (!desk.domains().contains(domain)) {
+    if (!desk.knows(domain)) {
       Answer.error(response, callback, HttpStatus.NOT_FOUND_404, "unknown domain");
       return;
     }
-    desk.history(domain)
-        .thenApply(history -> json(history, domain, at, limit))
+    desk.history(domain, null, event -> at == null || !event.time().isAfter(at), limit)
+        .thenApply(part -> json(part, domain, at))
         .whenComplete(
             (body, failure) -> {
               if (failure == null) {
@@ -62,20 +60,13 @@ final class RolloutHistoryEndpoint implements Endpoint {
             });
   }
 
-  private static ObjectNode json(RolloutHistory history, String domain, Instant at, int limit) {
-    List<RolloutHistory.Entry> until =
-        history.entries().stream()
-            .takeWhile(entry -> at == null || !entry.time().isAfter(at))
-            .toList();
-    Rollout state = until.isEmpty() ? Rollout.initial(domain) : until.get(until.size() - 1).after();
+  private static ObjectNode json(Rollouts.Part part, String domain, Instant at) {
     ObjectNode body = Answer.object();
     body.put("domain", domain);
     body.put("at", at == null ? null : RolloutJson.time(at));
-    body.set("rollout", RolloutJson.rollout(state));
+    body.set("rollout", RolloutJson.rollout(part.state()));
     ArrayNode events = body.putArray("events");
-    until
-        .subList(Math.max(0, until.size() - limit), until.size())
-        .forEach(entry -> events.add(RolloutJson.entryWithState(entry)));
+    part.entries().forEach(entry -> events.add(RolloutJson.entryWithState(entry)));
     return body;
   }
 

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.decide.RolloutDesk;
-import java.util.Set;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
@@ -22,12 +21,11 @@ final class RolloutsEndpoint implements Endpoint {
   @Override
   public void answer(Request request, Response response, Callback callback) {
     Fields.Field asked = Request.extractQueryParameters(request).get("domain");
-    Set<String> known = desk.domains();
     ObjectNode body = Answer.object();
     ArrayNode domains = body.putArray("domains");
     if (asked == null) {
-      known.forEach(domain -> domains.add(RolloutJson.rollout(desk.rollout(domain))));
-    } else if (known.contains(asked.getValue())) {
+      desk.domains().forEach(domain -> domains.add(RolloutJson.rollout(desk.rollout(domain))));
+    } else if (desk.knows(asked.getValue())) {
       domains.add(RolloutJson.rollout(desk.rollout(asked.getValue())));
     }
     Answer.send(response, callback, HttpStatus.OK_200, body);

@@ -86,10 +86,12 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
 
   /** Takes a version. */
   private void version(byte[] key, AdapterVersion version, StreamOffset offset) {
+    StoredVersion arrived = StoredVersion.of(version);
+    StoredVersion held = store.version(version.getDomain(), version.getVersion()).orElse(null);
     try {
       requireKey(key, version);
       AdapterLoader.requireHash(AdapterStore.payloadOf(version), version.getSha256());
-      if (takesAnothersPlace(version)) {
+      if (held != null && !held.equals(arrived)) {
         AdapterLoader.requireTrust(trusted, version.getSha256(), version.getSignature());
       }
     } catch (RefusedException e) {
@@ -107,7 +109,7 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
       return;
     }
     store.put(version, offset);
-    catalog.add(StoredVersion.of(version));
+    catalog.add(arrived, held);
     changed.add(version.getDomain());
   }
 
@@ -140,14 +142,6 @@ public final class AdapterIntake implements TopicIntake<AdapterVersion> {
   public void flush() {
     changed.forEach(catalog::settle);
     changed.clear();
-  }
-
-  private boolean takesAnothersPlace(AdapterVersion version) {
-    return catalog
-        .find(version.getDomain())
-        .flatMap(domain -> domain.version(version.getVersion()))
-        .filter(held -> !held.equals(StoredVersion.of(version)))
-        .isPresent();
   }
 
   /** A tombstone under another key would never reach the version. */

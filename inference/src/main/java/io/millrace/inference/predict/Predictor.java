@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -26,7 +27,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * and with it texts of the same version from anywhere in the queue. So no domain delays another.
  *
  * <p>A text is scored by the version that serves when it arrives, even if another one is swapped in
- * while it waits.
+ * while it waits. Where its domain is not loaded, it waits for that first; other domains' texts do
+ * not.
  */
 public final class Predictor {
   /** Longer batches are no faster per text, and delay the first text by the last. */
@@ -42,8 +44,12 @@ public final class Predictor {
   private final List<Thread> workers = new ArrayList<>();
   private final LongAdder served = new LongAdder();
 
+  /** Texts that wait for their domain to be loaded. */
+  private final AtomicInteger loading = new AtomicInteger();
+
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition arrived = lock.newCondition();
+  private final Condition allLoaded = lock.newCondition();
 
   // Changed under the lock; read by any thread.
   private final Queue<Waiting> queue = new ArrayDeque<>();
@@ -90,8 +96,45 @@ public final class Predictor {
       return failed(Reason.UNKNOWN_DOMAIN, "unknown domain " + quoted(domain));
     }
     LiveAdapter adapter = served.acquire(key);
+    if (adapter == null && !served.isLoaded()) {
+      return predictOnceLoaded(served, text, key);
+    }
+    return predict(served, adapter, text);
+  }
+
+  /** Loads the domain first, on another thread. */
+  private CompletableFuture<Prediction> predictOnceLoaded(
+      ServedDomain served, String text, String key) {
+    if (loading.incrementAndGet() > maxQueued) {
+      loading.decrementAndGet();
+      return failed(Reason.BUSY, "too many predictions are waiting; try again");
+    }
+    return served
+        .startLoading()
+        .thenCompose(
+            done -> {
+              CompletableFuture<Prediction> prediction = predict(served, served.acquire(key), text);
+              endLoading();
+              return prediction;
+            });
+  }
+
+  private void endLoading() {
+    if (loading.decrementAndGet() == 0) {
+      lock.lock();
+      try {
+        allLoaded.signalAll();
+      } finally {
+        lock.unlock();
+      }
+    }
+  }
+
+  private CompletableFuture<Prediction> predict(
+      ServedDomain served, LiveAdapter adapter, String text) {
     if (adapter == null) {
-      return failed(Reason.NOT_LOADED, "no version of domain " + quoted(domain) + " is loaded");
+      return failed(
+          Reason.NOT_LOADED, "no version of domain " + quoted(served.name()) + " is loaded");
     }
     served.countRequest();
     Waiting request = new Waiting(adapter, text, new CompletableFuture<>());
@@ -222,19 +265,27 @@ public final class Predictor {
   }
 
   /**
-   * Takes no more texts, and waits until the queue is empty.
+   * Waits for the texts whose domain is being loaded, takes no more texts, and waits until the
+   * queue is empty.
    *
    * @return false where a pass is still running when the time is up
    */
   public boolean close(Duration timeout) {
+    long deadline = System.nanoTime() + timeout.toNanos();
     lock.lock();
     try {
+      long left = timeout.toNanos();
+      while (loading.get() > 0 && left > 0) {
+        left = allLoaded.awaitNanos(left);
+      }
       closed = true;
       arrived.signalAll();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
     } finally {
       lock.unlock();
     }
-    long deadline = System.nanoTime() + timeout.toNanos();
     try {
       for (Thread worker : workers) {
         TimeUnit.NANOSECONDS.timedJoin(worker, Math.max(1, deadline - System.nanoTime()));

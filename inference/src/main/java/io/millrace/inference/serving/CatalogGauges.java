@@ -30,7 +30,15 @@ public final class CatalogGauges {
   private void register(ServingMetrics metrics) {
     metrics.gauge("millrace_domains", "Domains known here.", () -> catalog.domains().size());
     metrics.gauge(
-        "millrace_refused_versions", "Versions refused at present.", this::refusedVersions);
+        "millrace_refused_versions", "Versions refused at present.", catalog::refusedCount);
+    metrics.gauge(
+        "millrace_loaded_domains", "Domains whose versions are in memory.", catalog::loadedDomains);
+    metrics.gauge(
+        "millrace_loaded_bytes",
+        "Memory for versions that are not merged, about.",
+        catalog::loadedBytes);
+    metrics.counter(
+        "millrace_domain_loads_total", "Loads of a domain, since the start.", catalog::loads);
     metrics.gauge(
         "millrace_serving_version",
         "Number of the version in use, by domain.",
@@ -40,11 +48,8 @@ public final class CatalogGauges {
                 .forEach(
                     domain ->
                         domain
-                            .serving()
-                            .ifPresent(
-                                serving ->
-                                    series.put(
-                                        serving.stable().version().version(), domain.name()))));
+                            .servingNumber()
+                            .ifPresent(number -> series.put(number, domain.name()))));
     metrics.gauge(
         "millrace_candidate_version",
         "Number of the version that is tried, by domain.",
@@ -63,12 +68,8 @@ public final class CatalogGauges {
         () -> catalog.shortfalls().size());
   }
 
-  private double refusedVersions() {
-    return catalog.domains().stream().mapToInt(domain -> domain.refusals().size()).sum();
-  }
-
   private Stream<ServedDomain> domains() {
-    return catalog.domains().stream().limit(maxDomains);
+    return catalog.domains().values().stream().limit(maxDomains);
   }
 
   private void candidates(BiConsumer<String, Assignment> each) {

@@ -1,125 +1,112 @@
 package io.millrace.inference.serving;
 
+import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.Refusal;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.schemas.VersionRef;
-import java.time.Instant;
 import java.util.Collection;
-import java.util.Collections;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
-import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.stream.Stream;
 
 /**
- * What this process knows of a domain's versions: those in the local store, those it refused and
- * why, and when each began to serve.
+ * What this process knows of a domain's versions: those in the local store, and those that it
+ * refused and why.
  *
- * <p>Any thread may read at any time. Changes are serialized by the owner's lock, so that a
- * decision about what serves sees all parts of a change or none.
+ * <p>The versions are looked up in the store, which holds any number of them. In memory are only
+ * the few that were tried here and could not be loaded, at most {@value #MOST_UNLOADABLE}; one that
+ * is forgotten would be tried once more.
+ *
+ * <p>Any thread may read at any time. Changes are serialized by the owner's lock.
  */
-final class Inventory {
-  private static final Logger LOG = LoggerFactory.getLogger(Inventory.class);
+final class Inventory implements ServingRule.Versions {
+  private static final int MOST_UNLOADABLE = 4 * ServingRule.MOST_TRIED;
 
   private final String domain;
-  private final ConcurrentSkipListMap<Long, StoredVersion> versions = new ConcurrentSkipListMap<>();
-  private final ConcurrentSkipListMap<Long, Refusal> refusals = new ConcurrentSkipListMap<>();
+  private final AdapterStore store;
 
-  /** Numbers of the versions in the store that were tried and refused. */
-  private final Set<Long> unloadable = ConcurrentHashMap.newKeySet();
+  /** Versions in the store that were tried and refused, by number. */
+  private final ConcurrentSkipListMap<Long, Refusal> unloadable = new ConcurrentSkipListMap<>();
 
-  private final Map<Long, Instant> firstLiveAt = new ConcurrentHashMap<>();
-
-  Inventory(String domain) {
+  Inventory(String domain, AdapterStore store) {
     this.domain = domain;
+    this.store = store;
   }
 
-  /** Adds a version that is in the store, in place of what was known under its number. */
-  void add(StoredVersion version) {
-    StoredVersion replaced = versions.put(version.version(), version);
-    if (replaced != null && !replaced.sha256().equals(version.sha256())) {
-      LOG.warn(
-          "domain {}: version {} was {} and is published again as {}",
-          domain,
-          version.version(),
-          replaced.sha256(),
-          version.sha256());
-      firstLiveAt.remove(version.version());
-    }
-    refusals.remove(version.version());
-    unloadable.remove(version.version());
-  }
-
-  /** Adds a version that was refused and is not in the store. */
-  void add(Refusal refusal) {
-    refusals.put(refusal.version(), refusal);
-  }
-
-  /** Removes a version that is gone from the store. */
-  void remove(long version) {
-    versions.remove(version);
-    refusals.remove(version);
+  /** A version has come, gone, or come again with other content: what was tried is forgotten. */
+  void changed(long version) {
     unloadable.remove(version);
-    firstLiveAt.remove(version);
   }
 
   /** Marks a version that is in the store as one that cannot be loaded. */
   void refuse(Refusal refusal) {
-    unloadable.add(refusal.version());
-    refusals.put(refusal.version(), refusal);
-  }
-
-  /** Records that a version serves; only its first time counts. */
-  void serves(long version, Instant since) {
-    firstLiveAt.putIfAbsent(version, since);
-  }
-
-  /**
-   * Why a version cannot serve, in one line.
-   *
-   * @param ref its number and content
-   * @return null where nothing is known against it
-   */
-  String fault(VersionRef ref) {
-    StoredVersion here = versions.get(ref.getVersion());
-    boolean isHere = here != null && here.sha256().equals(ref.getSha256());
-    if (isHere && !unloadable.contains(ref.getVersion())) {
-      return null;
+    unloadable.put(refusal.version(), refusal);
+    if (unloadable.size() > MOST_UNLOADABLE) {
+      unloadable.pollFirstEntry();
     }
-    Refusal refusal = refusals.get(ref.getVersion());
+  }
+
+  @Override
+  public StoredVersion find(long number) {
+    return store.version(domain, number).orElse(null);
+  }
+
+  @Override
+  public StoredVersion before(long number) {
+    return store.versionBefore(domain, number).orElse(null);
+  }
+
+  @Override
+  public String fault(VersionRef ref) {
+    long number = ref.getVersion();
+    StoredVersion here = find(number);
+    boolean isHere = here != null && here.sha256().equals(ref.getSha256());
+    Refusal refusal = unloadable.get(number);
+    if (refusal == null || !refusal.sha256().equals(ref.getSha256())) {
+      if (isHere) {
+        return null;
+      }
+      refusal = store.refusal(domain, number).orElse(null);
+    }
     if (refusal != null && refusal.sha256().equals(ref.getSha256())) {
       return "it is refused: " + refusal.reason();
     }
-    return here == null || isHere
+    return here == null
         ? "it is not in the local store"
         : "version " + here.version() + " in the local store is " + here.sha256();
   }
 
   /** Whether each of these versions is still in the store, with the same content. */
   boolean holds(Collection<StoredVersion> all) {
-    return all.stream().allMatch(version -> version.equals(versions.get(version.version())));
+    return all.stream().allMatch(version -> version.equals(find(version.version())));
   }
 
   boolean isEmpty() {
-    return versions.isEmpty() && refusals.isEmpty();
+    return !store.holdsAnyOf(domain);
   }
 
-  /** The versions in the store, by number. */
-  NavigableMap<Long, StoredVersion> versions() {
-    return Collections.unmodifiableNavigableMap(versions);
+  /** The versions in the store that were tried and cannot be loaded, in ascending order. */
+  Collection<Refusal> unloadable() {
+    return unloadable.values();
   }
 
-  /** In ascending order of version. */
-  Collection<Refusal> refusals() {
-    return Collections.unmodifiableCollection(refusals.values());
-  }
-
-  /** When a version began to serve for the first time since the start; empty where it never did. */
-  Optional<Instant> firstLiveAt(long version) {
-    return Optional.ofNullable(firstLiveAt.get(version));
+  /**
+   * The latest refusals before a version, in ascending order: of versions in the store that cannot
+   * be loaded, and of others.
+   *
+   * @param limit how many at most
+   */
+  List<Refusal> refusalsBefore(long before, int limit) {
+    Map<Long, Refusal> tried = unloadable.headMap(before, false);
+    List<Refusal> all =
+        Stream.concat(
+                tried.values().stream(),
+                store.refusalsBefore(domain, before, limit).stream()
+                    .filter(refusal -> !tried.containsKey(refusal.version())))
+            .sorted(Comparator.comparingLong(Refusal::version))
+            .toList();
+    return all.subList(Math.max(0, all.size() - limit), all.size());
   }
 }

@@ -45,7 +45,7 @@ import org.slf4j.LoggerFactory;
  *                                           the owner calls takeMerged and move(Q): serving Q
  *                                         the time limit: the owner calls takeOverdue and move(Q)
  *                                         another plan: stopWaiting, as serving P
- * any      P        any      P            close: empty
+ * any      P        any      P            close, to end or to make room for other domains: empty
  * }</pre>
  *
  * <p><b>States of a version.</b> {@code apart} and {@code merged} are the forms that it has:
@@ -298,10 +298,19 @@ final class LiveVersions {
     return version == null ? null : loaded.get(version.sha256());
   }
 
-  /** Ends serving; each version closes with its last request. */
+  /** Ends serving, until the next move; each version closes with its last request. */
   synchronized void close() {
     waiting = null;
-    move(Plan.NOTHING, Instant.now(), System.nanoTime());
+    chosen = false;
+    current = Plan.NOTHING;
+    point();
+    loaded.values().forEach(LoadedVersion::close);
+    loaded.clear();
+  }
+
+  /** Bytes of the versions here with M apart from the weights. */
+  synchronized long loadedBytes() {
+    return loaded.values().stream().mapToLong(LoadedVersion::apartBytes).sum();
   }
 
   // For the merging thread.

@@ -10,7 +10,11 @@ import java.util.Optional;
  * has, and with M merged into them. Guarded by the lock of its {@link LiveVersions}.
  */
 final class LoadedVersion {
+  /** What a version takes beside its numbers, about: names, labels and the objects of tensors. */
+  private static final long OVERHEAD_BYTES = 64 << 10;
+
   private final LiveAdapter apart;
+  private final long apartBytes;
   private final long loadedAt = System.nanoTime();
   private LiveAdapter merged;
   private Instant since;
@@ -18,6 +22,13 @@ final class LoadedVersion {
 
   LoadedVersion(LiveAdapter apart) {
     this.apart = apart;
+    // The numbers are there twice: as tensors, and in the adapter that a merge begins with.
+    this.apartBytes = 2 * apart.classifier().bytes() + OVERHEAD_BYTES;
+  }
+
+  /** Bytes of its form with M apart from the weights, about. */
+  long apartBytes() {
+    return apartBytes;
   }
 
   StoredVersion version() {

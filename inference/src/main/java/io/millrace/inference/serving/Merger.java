@@ -4,11 +4,13 @@ import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.svft.adapter.Merge;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -16,7 +18,6 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
-import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,6 +30,9 @@ import org.slf4j.LoggerFactory;
  * it would replace have less than half as many requests. Versions of plans that wait come first.
  * They may exceed the limit by one version, since the version before them keeps its weights until
  * they serve.
+ *
+ * <p>It looks only at domains that were asked in the last minutes and at those with merged weights;
+ * while no domain is asked, it sleeps.
  *
  * <p>It works in pieces of one or two milliseconds, while no request is waiting or running. Where
  * requests leave too little time for that, it works beside them with pauses.
@@ -45,6 +49,9 @@ public final class Merger {
   /** How often it checks for requests between two pieces of work. */
   private static final Duration IDLE_INTERVAL = Duration.ofNanos(200_000);
 
+  private static final Comparator<LiveVersions> LEAST_FIRST =
+      Comparator.comparingDouble(domain -> domain.traffic().recent());
+
   private final long maxBytes;
   private final Duration maxWait;
   private final ServingMetrics metrics;
@@ -60,8 +67,13 @@ public final class Merger {
             return swapping;
           });
 
+  /** The domains that were asked recently. */
+  private final Set<LiveVersions> asked = ConcurrentHashMap.newKeySet();
+
+  /** The domains that were chosen, and keep memory for merged weights. Owned by the thread. */
+  private final Set<LiveVersions> keeping = new HashSet<>();
+
   private AdapterLoader loader;
-  private Supplier<Collection<LiveVersions>> domains;
   private BooleanSupplier isIdle;
   private long measuredAt = System.nanoTime();
   private volatile boolean closing;
@@ -86,13 +98,10 @@ public final class Merger {
   /**
    * Begins to merge.
    *
-   * @param domains gives all domains at the time of the call
    * @param isIdle whether no request is there
    */
-  void start(
-      AdapterLoader loader, Supplier<Collection<LiveVersions>> domains, BooleanSupplier isIdle) {
+  void start(AdapterLoader loader, BooleanSupplier isIdle) {
     this.loader = loader;
-    this.domains = domains;
     this.isIdle = isIdle;
     if (maxBytes > 0) {
       thread.start();
@@ -107,6 +116,14 @@ public final class Merger {
   /** Whether it merges anything. */
   boolean isRunning() {
     return thread.isAlive();
+  }
+
+  /** A domain is asked that was quiet: its request rate is measured from now on. */
+  void watch(LiveVersions domain) {
+    if (maxBytes > 0 && asked.add(domain)) {
+      domain.traffic().watch();
+      awaited.add(domain);
+    }
   }
 
   /**
@@ -156,7 +173,10 @@ public final class Merger {
         if (next.isPresent()) {
           next.get().toMerge().ifPresent(version -> merge(next.get(), version, waiting));
         } else {
-          LiveVersions woken = awaited.poll(TRAFFIC_INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+          LiveVersions woken =
+              asked.isEmpty()
+                  ? awaited.take()
+                  : awaited.poll(TRAFFIC_INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
           if (woken != null) {
             waiting.add(woken);
           }
@@ -182,28 +202,32 @@ public final class Merger {
     }
     double seconds = (now - measuredAt) / 1e9;
     measuredAt = now;
-    domains.get().forEach(domain -> domain.traffic().pass(seconds));
+    for (LiveVersions domain : asked) {
+      domain.traffic().pass(seconds);
+      asked.remove(domain);
+      if (!domain.traffic().unwatchIfQuiet()) {
+        asked.add(domain);
+      }
+    }
   }
 
   /** The domain to merge next, after making room for it; empty where there is none. */
   private Optional<LiveVersions> busiestUnmerged() {
-    List<LiveVersions> byTraffic = new ArrayList<>(domains.get());
-    byTraffic.removeIf(domain -> domain.assigned().isEmpty());
-    Comparator<LiveVersions> leastFirst = Comparator.comparingDouble(d -> d.traffic().recent());
-    byTraffic.sort(leastFirst);
-    for (int i = byTraffic.size() - 1; i >= 0; i--) {
-      LiveVersions domain = byTraffic.get(i);
-      if (!domain.traffic().isWorthMerging()) {
-        break;
-      }
-      if (domain.toMerge().isPresent() && makeRoom(domain, byTraffic)) {
+    keeping.removeIf(domain -> !domain.isChosen() && domain.mergedBytes() == 0);
+    List<LiveVersions> busy = new ArrayList<>(asked);
+    busy.removeIf(domain -> !domain.traffic().isWorthMerging() || domain.assigned().isEmpty());
+    busy.sort(LEAST_FIRST.reversed());
+    for (LiveVersions domain : busy) {
+      if (domain.toMerge().isPresent() && makeRoom(domain)) {
         return Optional.of(domain);
       }
     }
     return Optional.empty();
   }
 
-  private boolean makeRoom(LiveVersions domain, List<LiveVersions> leastFirst) {
+  private boolean makeRoom(LiveVersions domain) {
+    List<LiveVersions> leastFirst = new ArrayList<>(keeping);
+    leastFirst.sort(LEAST_FIRST);
     long free = maxBytes - loader.mergedBytes();
     for (LiveVersions each : leastFirst) {
       free -= each == domain ? each.mergedBytes() : bytes(each);
@@ -222,7 +246,9 @@ public final class Merger {
       return false;
     }
     evicted.forEach(LiveVersions::unmerge);
+    evicted.forEach(keeping::remove);
     domain.choose();
+    keeping.add(domain);
     return true;
   }
 

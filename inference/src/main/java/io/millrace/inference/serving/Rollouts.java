@@ -2,6 +2,7 @@ package io.millrace.inference.serving;
 
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.store.AdapterStore;
+import io.millrace.inference.store.LogPlace;
 import io.millrace.inference.store.LoggedEvent;
 import io.millrace.inference.store.TopicIdentity;
 import io.millrace.schemas.RolloutAction;
@@ -10,20 +11,27 @@ import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutHistory;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Collections;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableSet;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentNavigableMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /**
  * The state of every domain's rollout: the fold of the events in the local store, in step with it.
+ * The states are in memory, the events are not.
  *
  * <p>Two threads add events, one per {@link RolloutKind}. Any thread may read, and may wait for an
  * event that it appends to come back from the topic.
@@ -58,13 +66,17 @@ public final class Rollouts {
       return List.copyOf(all.subList(Math.max(0, all.size() - FEW), all.size()));
     }
 
+    private State withoutDue() {
+      return due.isEmpty() ? this : new State(rollout, List.of());
+    }
+
     private State served(long version) {
       return new State(rollout, due.stream().filter(ref -> ref.getVersion() > version).toList());
     }
   }
 
   private final AdapterStore store;
-  private final Map<String, State> byDomain = new ConcurrentHashMap<>();
+  private final ConcurrentNavigableMap<String, State> byDomain = new ConcurrentSkipListMap<>();
   private final Map<String, CompletableFuture<RolloutHistory.Entry>> awaited =
       new ConcurrentHashMap<>();
 
@@ -75,14 +87,14 @@ public final class Rollouts {
   /** Folds the events in the store. */
   public synchronized void load() {
     Map<String, State> folded = new HashMap<>();
-    for (RolloutKind kind : RolloutKind.values()) {
-      store.forEachRolloutEvent(
-          kind,
-          logged ->
-              folded.compute(
-                  logged.event().getDomain(),
-                  (domain, before) -> orInitial(domain, before).after(logged.event(), false)));
-    }
+    Consumer<LoggedEvent> fold =
+        logged ->
+            folded.compute(
+                logged.event().getDomain(),
+                (domain, before) -> orInitial(domain, before).after(logged.event(), false));
+    store.forEachRolloutEvent(RolloutKind.DECISIONS, fold);
+    // Of the publications only the last one has an effect that lasts.
+    store.forEachNewestPublication(fold);
     // Never empty in between: any thread may read.
     byDomain.keySet().retainAll(folded.keySet());
     byDomain.putAll(folded);
@@ -118,6 +130,11 @@ public final class Rollouts {
   /** A version serves: it and those before it are no longer due. */
   void served(String domain, long version) {
     byDomain.computeIfPresent(domain, (name, state) -> state.served(version));
+  }
+
+  /** No version is due any more: the domain is not asked, and serves the last one alone. */
+  void forgetDue(String domain) {
+    byDomain.computeIfPresent(domain, (name, state) -> state.withoutDue());
   }
 
   /** The state of a domain's rollout; the initial one where there are no events. */
@@ -164,9 +181,14 @@ public final class Rollouts {
     awaited.remove(eventId);
   }
 
-  /** The names of the domains that have events, sorted. */
-  public Set<String> domains() {
-    return new TreeSet<>(byDomain.keySet());
+  /** Whether a domain has events. */
+  public boolean knows(String domain) {
+    return byDomain.containsKey(domain);
+  }
+
+  /** The names of the domains that have events, sorted; a view. */
+  public NavigableSet<String> domains() {
+    return Collections.unmodifiableNavigableSet(byDomain.keySet());
   }
 
   /**
@@ -181,13 +203,64 @@ public final class Rollouts {
     return domains;
   }
 
-  /** A domain's events in the order of the topic, with the state after each; reads the store. */
-  public RolloutHistory history(String domain) {
-    List<LoggedEvent> events = store.rolloutEvents(domain);
-    events.sort(
-        Comparator.comparingInt(LoggedEvent::partition).thenComparingLong(LoggedEvent::offset));
-    RolloutHistory history = new RolloutHistory(domain);
-    events.forEach(logged -> history.add(logged.offset(), logged.time(), logged.event()));
-    return history;
+  /**
+   * A part of a domain's events.
+   *
+   * @param entries in the order of the topic
+   * @param state after the last of them, and after all events before it
+   * @param first the place of the first of them; null where there is none
+   * @param last the place of the last of them; null where there is none
+   * @param hasEarlier whether there are events before them
+   * @param hasLater whether there are events after them, within the bounds that were asked for
+   */
+  public record Part(
+      List<RolloutHistory.Entry> entries,
+      Rollout state,
+      LogPlace first,
+      LogPlace last,
+      boolean hasEarlier,
+      boolean hasLater) {}
+
+  /**
+   * A part of a domain's events in the order of the topic, with the state after each. Reads the
+   * domain's events from the first one on to the end of the part, and holds no more than the part.
+   *
+   * @param after the place after which the part begins; null for the latest ones
+   * @param isWithin whether an event is to be regarded; the first one that is not ends the reading
+   * @param limit events in the part, at most
+   */
+  public Part history(String domain, LogPlace after, Predicate<LoggedEvent> isWithin, int limit) {
+    RolloutHistory history = new RolloutHistory(domain, limit);
+    Deque<LogPlace> places = new ArrayDeque<>();
+    boolean[] has = new boolean[2];
+    store.scanRolloutEvents(
+        domain,
+        LogPlace.BEGINNING,
+        logged -> {
+          if (!isWithin.test(logged)) {
+            return false;
+          }
+          if (after != null && places.size() == limit) {
+            has[1] = true;
+            return false;
+          }
+          if (history.add(logged.offset(), logged.time(), logged.event())) {
+            places.add(logged.place());
+            boolean isBefore = after != null && logged.place().compareTo(after) <= 0;
+            if (isBefore || places.size() > limit) {
+              places.removeFirst();
+              has[0] = true;
+            }
+          }
+          return true;
+        });
+    List<RolloutHistory.Entry> kept = history.entries();
+    return new Part(
+        List.copyOf(kept.subList(kept.size() - places.size(), kept.size())),
+        history.now(),
+        places.peekFirst(),
+        places.peekLast(),
+        has[0],
+        has[1]);
   }
 }

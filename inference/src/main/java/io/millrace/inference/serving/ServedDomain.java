@@ -1,6 +1,7 @@
 package io.millrace.inference.serving;
 
 import io.millrace.inference.metrics.ServingMetrics;
+import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.Refusal;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.schemas.VersionRef;
@@ -9,8 +10,11 @@ import java.time.Instant;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,53 +29,123 @@ import org.slf4j.LoggerFactory;
  * <p>The threads that read the log call it, and the one that lets plans serve that have waited.
  * Each holds the lock of {@link LiveVersions} from the choice to the move.
  */
-public final class ServedDomain {
+public final class ServedDomain implements LoadedDomains.Member {
   private static final Logger LOG = LoggerFactory.getLogger(ServedDomain.class);
 
+  /** What the domains of one process share. */
+  record Shared(
+      AdapterStore store,
+      Rollouts rollouts,
+      AdapterLoader loader,
+      Merger merger,
+      LoadedDomains loadedDomains,
+      FirstServed firstServed,
+      Map<String, ServedDomain> troubled,
+      ServingMetrics metrics) {}
+
   private final String name;
+  private final Shared shared;
   private final Rollouts rollouts;
   private final Merger merger;
   private final ServingMetrics metrics;
   private final Inventory inventory;
   private final LiveVersions live;
   private volatile List<Shortfall> shortfalls = List.of();
+  private volatile long askedAt = System.nanoTime();
 
-  ServedDomain(
-      String name, Rollouts rollouts, AdapterLoader loader, Merger merger, ServingMetrics metrics) {
+  /** Whether what answers follows the rollout; changed under the lock. */
+  private volatile boolean loaded;
+
+  private boolean closed;
+
+  ServedDomain(String name, Shared shared) {
     this.name = name;
-    this.rollouts = rollouts;
-    this.merger = merger;
-    this.metrics = metrics;
-    this.inventory = new Inventory(name);
-    this.live = new LiveVersions(name, loader, merger.maxWait(), metrics);
+    this.shared = shared;
+    this.rollouts = shared.rollouts();
+    this.merger = shared.merger();
+    this.metrics = shared.metrics();
+    this.inventory = new Inventory(name, shared.store());
+    this.live = new LiveVersions(name, shared.loader(), merger.maxWait(), metrics);
   }
 
-  /** Adds a version that is in the store; {@link #settle} decides whether it serves. */
-  void add(StoredVersion version) {
+  /**
+   * A version has come into the store, was refused, or is gone; {@link #settle} decides whether it
+   * serves.
+   */
+  void changed(long version) {
     synchronized (live) {
-      inventory.add(version);
+      inventory.changed(version);
     }
   }
 
-  /** Removes a version that is gone from the store. */
-  void remove(long version) {
+  /**
+   * Brings what answers in step with the rollout and the versions, if the domain is loaded or there
+   * is room to load it. Otherwise its next request does.
+   */
+  void settle() {
     synchronized (live) {
-      inventory.remove(version);
+      if (loaded || shared.loadedDomains().hasRoom()) {
+        load();
+      } else {
+        rollouts.forgetDue(name);
+      }
     }
   }
 
-  /** Adds a version that was refused and is not in the store. */
-  void add(Refusal refusal) {
+  @Override
+  public void load() {
     synchronized (live) {
-      inventory.add(refusal);
+      if (closed) {
+        return;
+      }
+      follow();
+      if (!loaded) {
+        // Not before: requests wait for the loading until then.
+        loaded = true;
+        shared.loadedDomains().loaded();
+      }
+      recount();
     }
+  }
+
+  @Override
+  public void unload() {
+    synchronized (live) {
+      loaded = false;
+      live.close();
+      recount();
+    }
+  }
+
+  /** Counts what is in memory, and what is wrong. */
+  private void recount() {
+    if (loaded) {
+      shared.loadedDomains().count(this, live.loadedBytes());
+    } else {
+      shared.loadedDomains().forget(this);
+    }
+    if (shortfalls.isEmpty() && inventory.unloadable().isEmpty() || closed) {
+      shared.troubled().remove(name, this);
+    } else {
+      shared.troubled().put(name, this);
+    }
+  }
+
+  /** Whether what answers follows the rollout; where not, nothing does. */
+  public boolean isLoaded() {
+    return loaded;
+  }
+
+  @Override
+  public long askedAt() {
+    return askedAt;
   }
 
   /**
    * Makes the plan for the present state of rollout and versions, loads what it needs, and moves
    * the pointer to it or lets it wait.
    */
-  void settle() {
+  private void follow() {
     synchronized (live) {
       Set<String> fresh = new HashSet<>();
       long begun;
@@ -97,8 +171,7 @@ public final class ServedDomain {
 
   private Plan plan(Rollout rollout) {
     ServingRule.Choice choice =
-        new ServingRule(rollout, inventory.versions(), inventory::fault, live.current().stable())
-            .choose();
+        new ServingRule(rollout, inventory, live.current().stable()).choose();
     for (Shortfall shortfall : choice.shortfalls()) {
       if (!shortfalls.contains(shortfall)) {
         LOG.info("{}", shortfall);
@@ -141,12 +214,12 @@ public final class ServedDomain {
     for (VersionRef ref : due) {
       long begun = System.nanoTime();
       StoredVersion version =
-          inventory.fault(ref) == null ? inventory.versions().get(ref.getVersion()) : null;
+          inventory.fault(ref) == null ? inventory.find(ref.getVersion()) : null;
       StoredVersion stable = live.current().stable();
       if (version != null
           && !version.equals(plan.stable())
           && !version.equals(stable)
-          && (live.isLoaded(version) || load(version))) {
+          && (live.isLoaded(version) || tryToLoad(version))) {
         move(new Plan(version, null, 0, stable, true), begun);
         passed = true;
       }
@@ -163,7 +236,7 @@ public final class ServedDomain {
   private boolean load(Plan plan, Set<String> fresh) {
     for (StoredVersion version : plan.loaded()) {
       if (!live.isLoaded(version)) {
-        if (!load(version)) {
+        if (!tryToLoad(version)) {
           return false;
         }
         fresh.add(version.sha256());
@@ -172,7 +245,7 @@ public final class ServedDomain {
     return true;
   }
 
-  private boolean load(StoredVersion version) {
+  private boolean tryToLoad(StoredVersion version) {
     try {
       live.load(version);
       return true;
@@ -199,7 +272,7 @@ public final class ServedDomain {
     Plan before = live.current();
     for (StoredVersion version : next.serving()) {
       if (!before.serves(version.sha256())) {
-        inventory.serves(version.version(), now);
+        shared.firstServed().serves(version.sha256(), now);
       }
     }
     live.move(next, now, begun);
@@ -223,12 +296,15 @@ public final class ServedDomain {
     if (inventory.holds(ready.plan().loaded())) {
       move(ready.plan(), ready.since());
     }
-    settle();
+    load();
   }
 
-  /** Ends serving; each version closes with its last request. */
+  /** Ends serving for good; each version closes with its last request. */
   void close() {
-    live.close();
+    synchronized (live) {
+      closed = true;
+      unload();
+    }
   }
 
   /**
@@ -238,9 +314,21 @@ public final class ServedDomain {
    * @return null where none is loaded
    */
   public LiveAdapter acquire(String key) {
+    askedAt = System.nanoTime();
     return live.acquire(key);
   }
 
+  /**
+   * Loads it, on another thread.
+   *
+   * @return completes once {@link #acquire} gives a version, if there is one that can be loaded
+   */
+  public CompletableFuture<Void> startLoading() {
+    askedAt = System.nanoTime();
+    return shared.loadedDomains().load(this);
+  }
+
+  @Override
   public String name() {
     return name;
   }
@@ -252,7 +340,9 @@ public final class ServedDomain {
 
   /** Counts a request for this domain. */
   public void countRequest() {
-    live.traffic().count();
+    if (!live.traffic().count()) {
+      merger.watch(live);
+    }
   }
 
   /** What is in memory and answers, for the merging. */
@@ -260,6 +350,7 @@ public final class ServedDomain {
     return live;
   }
 
+  /** Whether the store holds nothing of it. */
   boolean isEmpty() {
     return inventory.isEmpty();
   }
@@ -277,28 +368,84 @@ public final class ServedDomain {
     return live.assigned();
   }
 
-  /** The versions that its rollout names and that do not serve here. */
+  /**
+   * The number of the stable version: of the one that answers, or where none is loaded of the one
+   * that the rollout names.
+   */
+  OptionalLong servingNumber() {
+    if (loaded) {
+      return serving()
+          .map(now -> OptionalLong.of(now.stable().version().version()))
+          .orElse(OptionalLong.empty());
+    }
+    return rollouts
+        .of(name)
+        .orNewest(() -> newest())
+        .stable()
+        .map(ref -> OptionalLong.of(ref.getVersion()))
+        .orElse(OptionalLong.empty());
+  }
+
+  private VersionRef newest() {
+    StoredVersion newest = inventory.before(Long.MAX_VALUE);
+    return newest == null ? null : new VersionRef(newest.version(), newest.sha256());
+  }
+
+  /**
+   * What would answer, were it loaded now. Reads the store. As {@link #plan}, and changes nothing.
+   */
+  public Optional<Expected> expected() {
+    Plan plan =
+        new ServingRule(rollouts.of(name), inventory, live.current().stable()).choose().plan();
+    return plan.serving().isEmpty()
+        ? Optional.empty()
+        : Optional.of(new Expected(plan.stable(), plan.candidate(), plan.share()));
+  }
+
+  /**
+   * The versions that would answer.
+   *
+   * @param stable null where there is none
+   * @param candidate null where there is none
+   * @param share the candidate's share, from 0 to 1
+   */
+  public record Expected(StoredVersion stable, StoredVersion candidate, double share) {}
+
+  /** The versions that its rollout names and that do not serve here, as of its last loading. */
   List<Shortfall> shortfalls() {
     return shortfalls;
   }
 
-  /** The versions in the store, in ascending order. */
-  public Collection<StoredVersion> versions() {
-    return inventory.versions().values();
-  }
-
   /** The version of that number in the store. */
   public Optional<StoredVersion> version(long number) {
-    return Optional.ofNullable(inventory.versions().get(number));
+    return Optional.ofNullable(inventory.find(number));
   }
 
-  /** The versions that were refused, in ascending order. */
-  public Collection<Refusal> refusals() {
-    return inventory.refusals();
+  /**
+   * The latest versions before a number that are in the store, in ascending order.
+   *
+   * @param before {@link Long#MAX_VALUE} for the newest ones
+   * @param limit how many at most
+   */
+  public List<StoredVersion> versionsBefore(long before, int limit) {
+    return shared.store().versionsBefore(name, before, limit);
   }
 
-  /** When a version began to serve for the first time since the start; empty where it never did. */
-  public Optional<Instant> firstLiveAt(long version) {
-    return inventory.firstLiveAt(version);
+  /** As {@link #versionsBefore}, of the versions that were refused. */
+  public List<Refusal> refusalsBefore(long before, int limit) {
+    return inventory.refusalsBefore(before, limit);
+  }
+
+  /** The versions in the store that were tried and refused. */
+  Collection<Refusal> unloadable() {
+    return inventory.unloadable();
+  }
+
+  /**
+   * When a version began to serve for the first time since the start; empty where it never did, or
+   * where very many did since.
+   */
+  public Optional<Instant> firstLiveAt(StoredVersion version) {
+    return shared.firstServed().at(version.sha256());
   }
 }

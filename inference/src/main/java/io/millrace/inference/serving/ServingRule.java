@@ -5,18 +5,16 @@ import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.NavigableMap;
-import java.util.function.Function;
 
 /**
  * Chooses which of a domain's versions answer: those that its rollout names, or others where those
  * cannot serve.
  *
  * <p>Where the stable version is missing or was refused, the one that answers now goes on. After a
- * restart none answers: then the one that was stable before serves, or else the newest older one. A
- * candidate that is missing or was refused gets no requests.
+ * restart none answers: then the one that was stable before serves, or else the newest older one,
+ * of at most {@value #MOST_TRIED}: with a wrong base model none can serve, however many there are.
+ * A candidate that is missing or was refused gets no requests.
  */
 final class ServingRule {
   /**
@@ -26,25 +24,36 @@ final class ServingRule {
    */
   record Choice(Plan plan, List<Shortfall> shortfalls) {}
 
+  /** Versions that are tried in place of one that cannot serve. */
+  static final int MOST_TRIED = 16;
+
+  /** The versions in the local store. */
+  interface Versions {
+    /** The version of that number; null where there is none. */
+    StoredVersion find(long number);
+
+    /** The version with the greatest number below this one; null where there is none. */
+    StoredVersion before(long number);
+
+    /**
+     * Why a version cannot serve, in one line.
+     *
+     * @param ref its number and content
+     * @return null where nothing is known against it
+     */
+    String fault(VersionRef ref);
+  }
+
   private final Rollout rollout;
-  private final NavigableMap<Long, StoredVersion> versions;
-  private final Function<VersionRef, String> fault;
+  private final Versions versions;
   private final StoredVersion serving;
 
   /**
-   * @param versions in the local store, by number
-   * @param fault gives the reason why a version of that number and content cannot serve, in one
-   *     line; null where there is none
    * @param serving the stable version that answers now; null where none does
    */
-  ServingRule(
-      Rollout rollout,
-      NavigableMap<Long, StoredVersion> versions,
-      Function<VersionRef, String> fault,
-      StoredVersion serving) {
+  ServingRule(Rollout rollout, Versions versions, StoredVersion serving) {
     this.rollout = rollout;
     this.versions = versions;
-    this.fault = fault;
     this.serving = serving;
   }
 
@@ -57,14 +66,15 @@ final class ServingRule {
       stable = found(wanted);
       if (stable == null) {
         stable = insteadOf(wanted);
-        shortfalls.add(new Shortfall(rollout.domain(), wanted, false, fault.apply(wanted), stable));
+        shortfalls.add(
+            new Shortfall(rollout.domain(), wanted, false, versions.fault(wanted), stable));
       }
     }
     StoredVersion candidate = null;
     if (rollout.candidate() != null) {
       candidate = found(rollout.candidate());
       if (candidate == null) {
-        String reason = fault.apply(rollout.candidate());
+        String reason = versions.fault(rollout.candidate());
         shortfalls.add(new Shortfall(rollout.domain(), rollout.candidate(), true, reason, stable));
       }
     }
@@ -75,7 +85,7 @@ final class ServingRule {
 
   /** Null where it is missing or cannot serve. */
   private StoredVersion found(VersionRef ref) {
-    return fault.apply(ref) == null ? versions.get(ref.getVersion()) : null;
+    return versions.fault(ref) == null ? versions.find(ref.getVersion()) : null;
   }
 
   private StoredVersion insteadOf(VersionRef wanted) {
@@ -83,23 +93,24 @@ final class ServingRule {
       return serving;
     }
     StoredVersion before = rollout.previous() == null ? null : found(rollout.previous());
-    return before != null ? before : newest(versions.headMap(wanted.getVersion(), false));
+    return before != null ? before : newestBefore(wanted.getVersion());
   }
 
   private VersionRef newest() {
-    StoredVersion newest = newest(versions);
+    StoredVersion newest = newestBefore(Long.MAX_VALUE);
     return newest == null ? null : ref(newest);
   }
 
-  private StoredVersion newest(NavigableMap<Long, StoredVersion> among) {
-    return among.values().stream()
-        .filter(this::canServe)
-        .max(Comparator.comparingLong(StoredVersion::version))
-        .orElse(null);
+  private StoredVersion newestBefore(long number) {
+    StoredVersion version = versions.before(number);
+    for (int tried = 1; version != null && tried < MOST_TRIED && !canServe(version); tried++) {
+      version = versions.before(version.version());
+    }
+    return version != null && canServe(version) ? version : null;
   }
 
   private boolean canServe(StoredVersion version) {
-    return fault.apply(ref(version)) == null;
+    return versions.fault(ref(version)) == null;
   }
 
   private static VersionRef ref(StoredVersion version) {

@@ -13,13 +13,46 @@ final class Traffic {
   /** Recent requests from which on a merge is worth it: it costs as much time as ten of them. */
   private static final double WORTH_MERGING = 20;
 
+  /** Recent requests below which a domain counts as quiet. */
+  private static final double QUIET = 0.05;
+
   private final LongAdder requests = new LongAdder();
   private long seen;
   private volatile double recent;
+  private volatile boolean watched;
 
-  /** Counts a request. */
-  void count() {
+  /**
+   * Counts a request.
+   *
+   * @return false where nobody calls {@link #pass} at present; the caller sees to that
+   */
+  boolean count() {
     requests.increment();
+    return watched;
+  }
+
+  /** From now on {@link #pass} is called. */
+  void watch() {
+    watched = true;
+  }
+
+  /**
+   * Ends the calls of {@link #pass} where there were no requests for long.
+   *
+   * @return whether they end
+   */
+  boolean unwatchIfQuiet() {
+    if (recent >= QUIET) {
+      return false;
+    }
+    watched = false;
+    if (requests.sum() != seen) {
+      // It was asked between: its request may have seen that it is watched.
+      watched = true;
+      return false;
+    }
+    recent = 0;
+    return true;
   }
 
   /**

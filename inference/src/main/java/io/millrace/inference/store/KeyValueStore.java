@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,6 +12,8 @@ import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.BiPredicate;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.function.ToIntFunction;
 import org.rocksdb.ColumnFamilyDescriptor;
 import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.DBOptions;
@@ -90,23 +93,172 @@ public final class KeyValueStore implements AutoCloseable {
     }
 
     /**
+     * A cursor at the first entry whose key is no smaller than this one.
+     *
+     * @return to be closed by the caller
+     */
+    Cursor cursor(byte[] from) {
+      RocksIterator iterator = db.newIterator(handle);
+      iterator.seek(from);
+      return new Cursor(iterator);
+    }
+
+    /**
      * The entry with the greatest key; empty where there is none.
      *
      * @throws StoreException where it cannot be read
      */
     public Optional<Map.Entry<byte[], byte[]>> last() {
+      return entry(RocksIterator::seekToLast);
+    }
+
+    /**
+     * The entry with the smallest key that is no smaller than this one; empty where there is none.
+     *
+     * @throws StoreException where it cannot be read
+     */
+    Optional<Map.Entry<byte[], byte[]>> atOrAfter(byte[] key) {
+      return entry(iterator -> iterator.seek(key));
+    }
+
+    /**
+     * The entry with the greatest key that is no greater than this one; empty where there is none.
+     *
+     * @throws StoreException where it cannot be read
+     */
+    Optional<Map.Entry<byte[], byte[]>> atOrBefore(byte[] key) {
+      return entry(iterator -> iterator.seekForPrev(key));
+    }
+
+    private Optional<Map.Entry<byte[], byte[]>> entry(Consumer<RocksIterator> seek) {
       try (RocksIterator iterator = db.newIterator(handle)) {
-        iterator.seekToLast();
-        Optional<Map.Entry<byte[], byte[]>> last =
+        seek.accept(iterator);
+        Optional<Map.Entry<byte[], byte[]>> found =
             iterator.isValid()
                 ? Optional.of(Map.entry(iterator.key(), iterator.value()))
                 : Optional.empty();
         iterator.status();
-        return last;
+        return found;
       } catch (RocksDBException e) {
         throw unreadable(e);
       }
     }
+
+    /**
+     * Passes on the keys from one on, in their order, until one returns false. Reads no values.
+     *
+     * @throws StoreException where it cannot be read
+     */
+    void scanKeys(byte[] from, Predicate<byte[]> key) {
+      try (RocksIterator iterator = db.newIterator(handle)) {
+        iterator.seek(from);
+        while (iterator.isValid() && key.test(iterator.key())) {
+          iterator.next();
+        }
+        iterator.status();
+      } catch (RocksDBException e) {
+        throw unreadable(e);
+      }
+    }
+
+    /**
+     * Passes on the entries from a key on, against the order of the keys, until one returns false.
+     *
+     * @param from the greatest key that may be passed on
+     * @throws StoreException where it cannot be read
+     */
+    void scanBack(byte[] from, BiPredicate<byte[], byte[]> entry) {
+      try (RocksIterator iterator = db.newIterator(handle)) {
+        iterator.seekForPrev(from);
+        while (iterator.isValid() && entry.test(iterator.key(), iterator.value())) {
+          iterator.prev();
+        }
+        iterator.status();
+      } catch (RocksDBException e) {
+        throw unreadable(e);
+      }
+    }
+
+    /**
+     * Passes on the first key of each group of keys that begin alike, in their order; the keys
+     * between are not read.
+     *
+     * @param prefix gives the length of what the keys of a group have in common, from one of them
+     * @throws StoreException where it cannot be read
+     */
+    void forEachGroup(ToIntFunction<byte[]> prefix, Consumer<byte[]> first) {
+      try (RocksIterator iterator = db.newIterator(handle)) {
+        iterator.seekToFirst();
+        while (iterator.isValid()) {
+          byte[] key = iterator.key();
+          first.accept(key);
+          byte[] next = after(Arrays.copyOf(key, prefix.applyAsInt(key)));
+          if (next.length == 0) {
+            break;
+          }
+          iterator.seek(next);
+        }
+        iterator.status();
+      } catch (RocksDBException e) {
+        throw unreadable(e);
+      }
+    }
+  }
+
+  /** A place among the entries of a table, in the order of the keys. For one thread. */
+  final class Cursor implements AutoCloseable {
+    private final RocksIterator iterator;
+
+    private Cursor(RocksIterator iterator) {
+      this.iterator = iterator;
+    }
+
+    /**
+     * Whether there is an entry here.
+     *
+     * @throws StoreException where it cannot be read
+     */
+    boolean isValid() {
+      if (iterator.isValid()) {
+        return true;
+      }
+      try {
+        iterator.status();
+        return false;
+      } catch (RocksDBException e) {
+        throw unreadable(e);
+      }
+    }
+
+    byte[] key() {
+      return iterator.key();
+    }
+
+    byte[] value() {
+      return iterator.value();
+    }
+
+    void next() {
+      iterator.next();
+    }
+
+    @Override
+    public void close() {
+      iterator.close();
+    }
+  }
+
+  /** The smallest key after all keys that begin with a prefix; empty where there is none. */
+  static byte[] after(byte[] prefix) {
+    int last = prefix.length - 1;
+    while (last >= 0 && prefix[last] == -1) {
+      last--;
+    }
+    byte[] next = Arrays.copyOf(prefix, last + 1);
+    if (last >= 0) {
+      next[last]++;
+    }
+    return next;
   }
 
   /** Changes that are written together: all of them or none. */

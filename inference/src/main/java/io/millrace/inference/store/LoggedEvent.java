@@ -8,4 +8,9 @@ import java.time.Instant;
  *
  * @param time the timestamp that Kafka has for the record
  */
-public record LoggedEvent(int partition, long offset, Instant time, RolloutEvent event) {}
+public record LoggedEvent(int partition, long offset, Instant time, RolloutEvent event) {
+  /** Its place in the topic. */
+  public LogPlace place() {
+    return new LogPlace(partition, offset);
+  }
+}

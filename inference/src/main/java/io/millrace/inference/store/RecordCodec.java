@@ -27,8 +27,12 @@ import org.apache.avro.message.BinaryMessageEncoder;
  *                 UTF-8; version, 8 bytes                with an empty payload
  * payloads        as versions                            a safetensors file
  * refusals        as versions                            JSON: sha256, reason, at (ms)
- * rollout-KIND    partition, 4 bytes; offset, 8 bytes    Kafka's time (ms), 8 bytes; RolloutEvent,
- *                                                        an Avro single object
+ * events-KIND     domain's length, 4 bytes; domain,      Kafka's time (ms), 8 bytes; RolloutEvent,
+ *                 UTF-8; partition, 4 bytes;             an Avro single object
+ *                 offset, 8 bytes
+ * rollout-KIND    empty; before layout 3 it held the     as events-KIND
+ *                 events: partition, 4 bytes; offset,
+ *                 8 bytes
  * offsets and     partition, 4 bytes                     next offset to read, 8 bytes
  *  rollout-KIND-offsets
  * schemas         Avro's 64-bit fingerprint, 8 bytes     the schema's JSON
@@ -36,9 +40,9 @@ import org.apache.avro.message.BinaryMessageEncoder;
  *                 layout                                 number of this layout, in digits
  * </pre>
  *
- * <p>So the versions of a domain lie together, in ascending order. A single object names the schema
- * that it was written with by its fingerprint, and the schema stands in the table of schemas: a
- * later release with a later schema reads it.
+ * <p>So the versions of a domain lie together, in ascending order, and so do its events. A single
+ * object names the schema that it was written with by its fingerprint, and the schema stands in the
+ * table of schemas: a later release with a later schema reads it.
  */
 final class RecordCodec {
   /** Keys begin with a length or a partition, neither negative, so this stands after all. */
@@ -93,12 +97,32 @@ final class RecordCodec {
 
   /** The key of a version. */
   static byte[] key(String domain, long version) {
+    return domainKey(domain, Long.BYTES).putLong(version).array();
+  }
+
+  /** What the keys of a domain's versions and events begin with. */
+  static byte[] prefix(String domain) {
+    return domainKey(domain, 0).array();
+  }
+
+  private static ByteBuffer domainKey(String domain, int more) {
     byte[] name = domain.getBytes(UTF_8);
-    return ByteBuffer.allocate(Integer.BYTES + name.length + Long.BYTES)
-        .putInt(name.length)
-        .put(name)
-        .putLong(version)
-        .array();
+    return ByteBuffer.allocate(Integer.BYTES + name.length + more).putInt(name.length).put(name);
+  }
+
+  /** The length of the {@link #prefix} in a key. */
+  static int prefixLength(byte[] key) {
+    return Integer.BYTES + ByteBuffer.wrap(key).getInt();
+  }
+
+  /** The domain in a key of a version or an event. */
+  static String domainOf(byte[] key) {
+    return new String(key, Integer.BYTES, prefixLength(key) - Integer.BYTES, UTF_8);
+  }
+
+  /** The version in the key of a version. */
+  static long versionOf(byte[] key) {
+    return ByteBuffer.wrap(key).getLong(prefixLength(key));
   }
 
   /** A version without its tensors. */
@@ -125,9 +149,14 @@ final class RecordCodec {
 
   /** The key of an event. */
   static byte[] key(LoggedEvent logged) {
-    return ByteBuffer.allocate(Integer.BYTES + Long.BYTES)
-        .putInt(logged.partition())
-        .putLong(logged.offset())
+    return eventKey(logged.event().getDomain(), logged.place());
+  }
+
+  /** The key of a domain's event at a place. */
+  static byte[] eventKey(String domain, LogPlace place) {
+    return domainKey(domain, Integer.BYTES + Long.BYTES)
+        .putInt(place.partition())
+        .putLong(place.offset())
         .array();
   }
 
@@ -144,7 +173,16 @@ final class RecordCodec {
   }
 
   LoggedEvent decodeEvent(byte[] key, byte[] value) throws DamagedException {
-    ByteBuffer place = ByteBuffer.wrap(key);
+    int from = prefixLength(key);
+    return decodeEvent(ByteBuffer.wrap(key, from, key.length - from), value);
+  }
+
+  /** An event as stored before layout 3. */
+  LoggedEvent decodeEventOfLayout2(byte[] key, byte[] value) throws DamagedException {
+    return decodeEvent(ByteBuffer.wrap(key), value);
+  }
+
+  private LoggedEvent decodeEvent(ByteBuffer place, byte[] value) throws DamagedException {
     ByteBuffer content = ByteBuffer.wrap(value);
     Instant time = Instant.ofEpochMilli(content.getLong());
     try {
@@ -164,13 +202,10 @@ final class RecordCodec {
   }
 
   static Refusal decodeRefusal(byte[] key, byte[] value) {
-    ByteBuffer in = ByteBuffer.wrap(key);
-    byte[] domain = new byte[in.getInt()];
-    in.get(domain);
     JsonNode node = json(value);
     return new Refusal(
-        new String(domain, UTF_8),
-        in.getLong(),
+        domainOf(key),
+        versionOf(key),
         node.get("sha256").asText(),
         node.get("reason").asText(),
         Instant.ofEpochMilli(node.get("at").asLong()));

@@ -69,6 +69,11 @@ class HttpApiTest {
     process = ServingProcess.listen(settings(), directory, 0, notice -> {});
     process.load((model, done, total) -> {});
     api = new Api(process.port());
+    Await.until(
+        "both domains are loaded",
+        () ->
+            api.domain("films").get("serving").get("loaded").asBoolean()
+                && !api.domain("books").get("refusals").isEmpty());
   }
 
   @AfterAll

@@ -22,6 +22,7 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -57,6 +58,7 @@ class PredictorTest {
     }
     catalog = new AdapterCatalog(store, new Merger(0, metrics), metrics);
     catalog.load(new AdapterLoader(store, TestAdapters.base()));
+    catalog.domains().values().forEach(domain -> domain.startLoading().join());
     return new Predictor(catalog, 1, 100, maxBatch, metrics);
   }
 
@@ -79,6 +81,22 @@ class PredictorTest {
     }
     assertThat(predictor.served()).isEqualTo(21);
     assertThat(Scrape.count(metrics, "millrace_batch_size")).isLessThan(6);
+  }
+
+  @Test
+  void textsOfADomainThatIsNotLoadedWaitForItAndAreBounded() {
+    AdapterVersion films = TestAdapters.version("films", 1, null);
+    store.put(films, new StreamOffset(0, 1));
+    catalog = new AdapterCatalog(store, new Merger(0, metrics), metrics);
+    catalog.load(new AdapterLoader(store, TestAdapters.base()));
+    Predictor predictor = new Predictor(catalog, 1, 2, 16, metrics);
+
+    List<CompletableFuture<Prediction>> asked =
+        Stream.generate(() -> predictor.predict("films", "a film", "a key")).limit(50).toList();
+
+    assertThat(asked.get(0).join().version().version()).isEqualTo(1);
+    assertThat(asked).anyMatch(CompletableFuture::isCompletedExceptionally);
+    assertThat(predictor.close(LONG)).isTrue();
   }
 
   @Test

@@ -10,6 +10,7 @@ import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.LoggedEvent;
 import io.millrace.inference.store.Refusal;
+import io.millrace.inference.store.StoredVersion;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -66,8 +68,8 @@ class AdapterCatalogTest {
     arrive(TestAdapters.misfit("films", 2));
 
     assertThat(serving()).isEqualTo(1);
-    assertThat(films().versions()).hasSize(2);
-    assertThat(films().refusals())
+    assertThat(versions()).hasSize(2);
+    assertThat(refusals())
         .singleElement()
         .satisfies(refusal -> assertThat(refusal.version()).isEqualTo(2))
         .satisfies(
@@ -83,15 +85,15 @@ class AdapterCatalogTest {
     arrive(corrupted(CHAIN.get(1)));
 
     assertThat(serving()).isEqualTo(1);
-    assertThat(films().versions()).hasSize(1);
-    assertThat(films().refusals())
+    assertThat(versions()).hasSize(1);
+    assertThat(refusals())
         .singleElement()
         .satisfies(refusal -> assertThat(refusal.reason()).contains("its payload hashes to"));
 
     arrive(CHAIN.get(1));
 
     assertThat(serving()).isEqualTo(2);
-    assertThat(films().refusals()).isEmpty();
+    assertThat(refusals()).isEmpty();
   }
 
   @Test
@@ -101,7 +103,7 @@ class AdapterCatalogTest {
     arrive(renamed);
 
     assertThat(serving()).isEqualTo(1);
-    assertThat(films().refusals())
+    assertThat(refusals())
         .singleElement()
         .satisfies(
             refusal ->
@@ -148,22 +150,26 @@ class AdapterCatalogTest {
     intake.flush();
 
     assertThat(serving()).isEqualTo(3);
-    assertThat(films().firstLiveAt(1)).isPresent();
-    assertThat(films().firstLiveAt(2)).isPresent();
+    assertThat(firstLiveAt(1)).isPresent();
+    assertThat(firstLiveAt(2)).isPresent();
   }
 
   @Test
-  void aReopenedStoreServesTheNewestThatFits() {
+  void aReopenedStoreServesTheNewestThatFitsOnceItIsAsked() {
     CHAIN.forEach(this::arrive);
     arrive(TestAdapters.misfit("films", 4));
     arrive(corrupted(TestAdapters.version("films", 5, null)));
     close();
     open();
 
+    assertThat(films().serving()).isEmpty();
+    assertThat(films().expected().orElseThrow().stable().version()).isEqualTo(4);
+    films().startLoading().join();
+
     assertThat(serving()).isEqualTo(3);
-    assertThat(films().refusals()).extracting(Refusal::version).containsExactly(4L, 5L);
-    assertThat(films().firstLiveAt(3)).isPresent();
-    assertThat(films().firstLiveAt(2)).isEmpty();
+    assertThat(refusals()).extracting(Refusal::version).containsExactly(4L, 5L);
+    assertThat(firstLiveAt(3)).isPresent();
+    assertThat(firstLiveAt(2)).isEmpty();
   }
 
   private void arrive(AdapterVersion version) {
@@ -176,6 +182,18 @@ class AdapterCatalogTest {
     byte[] key = Topics.adapterKey("films", version);
     intake.record(key, null, new StreamOffset(0, ++next), Instant.EPOCH);
     intake.flush();
+  }
+
+  private List<StoredVersion> versions() {
+    return films().versionsBefore(Long.MAX_VALUE, 100);
+  }
+
+  private List<Refusal> refusals() {
+    return films().refusalsBefore(Long.MAX_VALUE, 100);
+  }
+
+  private Optional<Instant> firstLiveAt(long version) {
+    return films().firstLiveAt(films().version(version).orElseThrow());
   }
 
   private ServedDomain films() {

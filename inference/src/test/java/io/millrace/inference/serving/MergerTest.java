@@ -1,5 +1,6 @@
 package io.millrace.inference.serving;
 
+import static java.lang.Thread.State.WAITING;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
@@ -57,7 +58,7 @@ class MergerTest {
   /** With room for that many merged versions. */
   private void start(double room) {
     start(room, Duration.ofSeconds(20));
-    merger.start(loader, catalog::live, () -> true);
+    merger.start(loader, () -> true);
   }
 
   /** With a merging that is not started yet. */
@@ -132,7 +133,7 @@ class MergerTest {
     }
 
     Await.until("both are counted", () -> Scrape.count(metrics, "millrace_swap_seconds") == 2);
-    assertThat(domain("films").firstLiveAt(2)).isPresent();
+    assertThat(hasServed(2)).isTrue();
   }
 
   @Test
@@ -142,7 +143,6 @@ class MergerTest {
     AtomicBoolean stuck = new AtomicBoolean();
     merger.start(
         loader,
-        catalog::live,
         () -> {
           if (stuck.get()) {
             awaitQuietly(goesOn);
@@ -160,7 +160,7 @@ class MergerTest {
     Await.until("the last one serves", () -> serving("films") == 5);
     assertThat(isMerged("films")).isFalse();
     for (AdapterVersion version : CHAIN) {
-      assertThat(domain("films").firstLiveAt(version.getVersion())).isPresent();
+      assertThat(hasServed(version.getVersion())).isTrue();
     }
     goesOn.countDown();
     Await.until("that is merged in the end", () -> isMerged("films"));
@@ -235,6 +235,23 @@ class MergerTest {
     assertThat(Scrape.count(metrics, "millrace_merge_seconds")).isZero();
   }
 
+  @Test
+  void itSleepsWhileNoDomainIsAskedHoweverManyThereAre() throws Exception {
+    start(1.5);
+    arrive(CHAIN.get(0));
+
+    Await.until("it waits without a time limit", () -> merging().getState() == WAITING);
+    ask("films", 50);
+    Await.until("it is merged", () -> isMerged("films"));
+  }
+
+  private static Thread merging() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().equals("merge"))
+        .findFirst()
+        .orElseThrow();
+  }
+
   private void arrive(AdapterVersion version) {
     byte[] key = Topics.adapterKey(version.getDomain(), version.getVersion());
     intake.record(key, version, new StreamOffset(0, ++next), Instant.EPOCH);
@@ -270,8 +287,13 @@ class MergerTest {
 
   private void ask(String domain, int times) {
     for (int i = 0; i < times; i++) {
-      domain(domain).traffic().count();
+      domain(domain).countRequest();
     }
+  }
+
+  private boolean hasServed(long version) {
+    ServedDomain films = domain("films");
+    return films.firstLiveAt(films.version(version).orElseThrow()).isPresent();
   }
 
   private ServedDomain domain(String name) {

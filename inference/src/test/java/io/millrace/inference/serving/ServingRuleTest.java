@@ -10,6 +10,7 @@ import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
@@ -18,11 +19,12 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 @Tag("unit")
-class ServingRuleTest {
+class ServingRuleTest implements ServingRule.Versions {
   private final NavigableMap<Long, StoredVersion> versions = new TreeMap<>();
   private final Set<Long> refused = new TreeSet<>();
   private Rollout rollout = Rollout.initial("films");
   private StoredVersion serving;
+  private int looked;
 
   ServingRuleTest() {
     for (long version = 1; version <= 5; version++) {
@@ -99,11 +101,35 @@ class ServingRuleTest {
         .containsExactly(new Shortfall("films", ref(3), true, "another", versions.get(2L)));
   }
 
-  private ServingRule.Choice choose() {
-    return new ServingRule(rollout, versions, this::fault, serving).choose();
+  @Test
+  void whereManyCannotServeItLooksAtAFewOfThemOnly() {
+    for (long version = 6; version <= 1000; version++) {
+      versions.put(version, stored(version));
+      refused.add(version);
+    }
+
+    assertThat(choose().plan().stable()).isNull();
+    assertThat(looked).isEqualTo(ServingRule.MOST_TRIED);
   }
 
-  private String fault(VersionRef ref) {
+  private ServingRule.Choice choose() {
+    return new ServingRule(rollout, this, serving).choose();
+  }
+
+  @Override
+  public StoredVersion find(long number) {
+    return versions.get(number);
+  }
+
+  @Override
+  public StoredVersion before(long number) {
+    looked++;
+    Map.Entry<Long, StoredVersion> found = versions.lowerEntry(number);
+    return found == null ? null : found.getValue();
+  }
+
+  @Override
+  public String fault(VersionRef ref) {
     StoredVersion here = versions.get(ref.getVersion());
     if (here == null) {
       return "missing";

@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -33,6 +34,8 @@ import org.rocksdb.RocksDB;
  */
 @Tag("unit")
 class AdapterStoreSchemaTest {
+  private static final AdapterVersion VERSION = TestAdapters.version("films", 7, null);
+
   @TempDir Path directory;
 
   @Test
@@ -76,9 +79,60 @@ class AdapterStoreSchemaTest {
     }
 
     try (AdapterStore store = AdapterStore.open(directory)) {
-      assertThat(store.rolloutEvents("films")).containsExactly(event);
+      assertThat(events(store)).containsExactly(event);
       assertThat(store.rolloutOffsets(RolloutKind.PUBLICATIONS)).isEqualTo(Map.of(1, 6L));
       assertThat(store.rolloutOffsets(RolloutKind.DECISIONS)).isEmpty();
+    }
+  }
+
+  @Test
+  void takesOverEventsThatLieByPartitionAndOffset() throws Exception {
+    List<LoggedEvent> events = new ArrayList<>();
+    for (int i = 1; i <= 2500; i++) {
+      AdapterVersion version = AdapterVersion.newBuilder(VERSION).setVersion(i).build();
+      events.add(new LoggedEvent(1, i, Instant.ofEpochMilli(i), TestDecisions.published(version)));
+    }
+    try (AdapterStore store = AdapterStore.open(directory)) {
+      store.putRolloutEvents(RolloutKind.PUBLICATIONS, events, Map.of(1, 2501L));
+    }
+    makeItOfLayout2();
+
+    try (AdapterStore store = AdapterStore.open(directory)) {
+      assertThat(events(store)).isEqualTo(events);
+      assertThat(store.rolloutOffsets(RolloutKind.PUBLICATIONS)).isEqualTo(Map.of(1, 2501L));
+    }
+    try (AdapterStore store = AdapterStore.open(directory)) {
+      assertThat(events(store)).hasSize(2500);
+    }
+  }
+
+  private static List<LoggedEvent> events(AdapterStore store) {
+    List<LoggedEvent> events = new ArrayList<>();
+    store.scanRolloutEvents("films", LogPlace.BEGINNING, events::add);
+    return events;
+  }
+
+  /** Moves the publications of films back to keys of partition and offset. */
+  private void makeItOfLayout2() throws Exception {
+    List<ColumnFamilyHandle> families = new ArrayList<>();
+    try (Options options = new Options()) {
+      List<ColumnFamilyDescriptor> names =
+          RocksDB.listColumnFamilies(options, directory.toString()).stream()
+              .map(ColumnFamilyDescriptor::new)
+              .collect(Collectors.toList());
+      try (RocksDB db = RocksDB.open(directory.toString(), names, families)) {
+        ColumnFamilyHandle from = family(families, "events-publications");
+        try (var iterator = db.newIterator(from)) {
+          for (iterator.seekToFirst(); iterator.isValid(); iterator.next()) {
+            byte[] key = iterator.key();
+            byte[] place = Arrays.copyOfRange(key, key.length - 12, key.length);
+            db.put(family(families, "rollout-publications"), place, iterator.value());
+            db.delete(from, key);
+          }
+        }
+        db.put(family(families, "default"), "layout".getBytes(UTF_8), "2".getBytes(UTF_8));
+        families.forEach(ColumnFamilyHandle::close);
+      }
     }
   }
 
@@ -97,6 +151,8 @@ class AdapterStoreSchemaTest {
               "refusals",
               "offsets",
               "schemas",
+              "events-decisions",
+              "events-publications",
               "rollout-decisions",
               "rollout-decisions-offsets",
               "rollout-publications",
