@@ -1,6 +1,7 @@
 package io.millrace.operators.adapt;
 
 import io.millrace.operators.evidence.Evidence;
+import io.millrace.operators.gate.SimilarLabels;
 import io.millrace.operators.model.SharedModel;
 import io.millrace.operators.model.TaskDevice;
 import io.millrace.operators.output.OutgoingRecords;
@@ -12,16 +13,21 @@ import io.millrace.schemas.RecordError;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
+import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.training.NonFiniteStepException;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Adapts one model per domain: gathers a domain's examples into batches, takes a training step for
@@ -33,6 +39,10 @@ import org.apache.flink.util.Collector;
  */
 final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, OutgoingRecord> {
   private static final long serialVersionUID = 1;
+  private static final Logger LOG = LoggerFactory.getLogger(AdaptFunction.class);
+
+  /** With more labels, comparing them with each new one would take long. */
+  private static final int MOST_COMPARED_LABELS = 1000;
 
   private final AdaptSettings settings;
 
@@ -125,6 +135,7 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
       state = trainer.initialState();
     }
     TrainingStep step;
+    int labels = state.getLabels().size();
     try {
       step = trainer.step(domain, state, batch, closedBy);
     } catch (NonFiniteStepException e) {
@@ -132,6 +143,7 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
       batch.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
       return;
     }
+    warnOfSimilar(domain, labels, state.getLabels());
     out.collect(OutgoingRecords.step(step));
     context.output(Evidence.INPUT, Evidence.input(step));
     metrics.step(domain, step.getCorrect(), step.getLoss(), step.getStepMillis());
@@ -139,6 +151,19 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
       publish(domain, state, out);
     }
     domainState.update(state);
+  }
+
+  /** Says once, when the label comes, that another one differs by case or white space only. */
+  private static void warnOfSimilar(String domain, int before, List<String> labels) {
+    if (labels.size() == before || labels.size() > MOST_COMPARED_LABELS) {
+      return;
+    }
+    Set<String> added = Set.copyOf(labels.subList(before, labels.size()));
+    for (List<String> group : SimilarLabels.among(labels)) {
+      if (!Collections.disjoint(added, group)) {
+        LOG.warn(ShownText.of(SimilarLabels.say(domain, group)));
+      }
+    }
   }
 
   private void publishTheRest(String domain, Collector<OutgoingRecord> out) throws Exception {

@@ -14,6 +14,7 @@ import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.input.ExampleFile;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.input.ExampleReader;
+import io.millrace.pipeline.input.RejectedLines;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.method.AdapterMethods;
 import io.millrace.svft.method.MethodForm;
@@ -34,7 +35,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -55,7 +55,7 @@ final class CompareCommand implements Callable<Integer> {
       paramLabel = "FILE.jsonl",
       description =
           "The examples, one JSON object a line: see millrace produce --help. Lines that cannot be"
-              + " trained on are skipped and counted.")
+              + " trained on are skipped and counted. - reads the standard input.")
   private Path input;
 
   @Option(
@@ -139,7 +139,7 @@ final class CompareCommand implements Callable<Integer> {
       }
       ComparisonReport comparison =
           new ComparisonReport(
-              input.getFileName().toString(),
+              content.file().shortName(),
               content.file().sha256(),
               content.examples(),
               content.skippedLines(),
@@ -178,21 +178,16 @@ final class CompareCommand implements Callable<Integer> {
     try (Progress progress = Progress.ofBytes("Reading", input.toFile().length())) {
       file = ExampleFile.open(input, progress::at);
     }
-    try (Progress progress = Progress.ofBytes("Checking", file.size());
+    try (Progress progress = Progress.ofBytes("Checking", file.length());
         ExampleReader reader = new ExampleReader(file, limits)) {
       while (reader.next().isPresent()) {
         progress.at(reader.position());
       }
       Content content = new Content(file, reader.examples(), new TreeMap<>(reader.skipped()));
-      String skipped =
-          content.skipped().entrySet().stream()
-              .map(each -> each.getValue() + " " + each.getKey())
-              .collect(Collectors.joining(", "));
       if (content.examples() == 0) {
-        throw new UsageException(
-            "file %s holds no example that can be trained on%s"
-                .formatted(input, skipped.isEmpty() ? "" : ": " + skipped));
+        throw new UsageException(RejectedLines.nothingIn(file.name(), content.skipped()));
       }
+      String skipped = RejectedLines.counts(content.skipped());
       if (!skipped.isEmpty()) {
         say(
             "%,d lines cannot be trained on and are skipped: %s"

@@ -40,7 +40,10 @@ final class ProduceCommand implements Callable<Integer> {
           .<Setting<?>>flatMap(List::stream)
           .toList();
 
-  @Parameters(paramLabel = "FILE.jsonl", description = "The file, one JSON object a line.")
+  @Parameters(
+      paramLabel = "FILE.jsonl",
+      description =
+          "The file, one JSON object a line; gzip files are unpacked. - reads the standard input.")
   private Path path;
 
   @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
@@ -74,7 +77,7 @@ final class ProduceCommand implements Callable<Integer> {
   }
 
   private Sent send(ExampleFile file, Settings settings, StopSignal stop) {
-    try (Progress progress = Progress.ofBytes("Sending", file.size())) {
+    try (Progress progress = Progress.ofBytes("Sending", file.length())) {
       return new ExampleProducer(settings)
           .send(file, Resume.IF_INCOMPLETE, sent -> committed(sent, progress, stop));
     }
@@ -95,7 +98,7 @@ final class ProduceCommand implements Callable<Integer> {
         String.format(
             Locale.ROOT,
             "%s: %,d examples and %,d dead letters are in Kafka (%.1f s)",
-            file.path().getFileName(),
+            file.shortName(),
             sent.examples(),
             sent.deadLetters(),
             duration.toMillis() / 1e3);

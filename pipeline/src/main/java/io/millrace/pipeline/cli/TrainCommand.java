@@ -13,6 +13,7 @@ import io.millrace.pipeline.embedded.PeakMemory;
 import io.millrace.pipeline.input.ExampleFile;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.input.ExampleProducer;
+import io.millrace.pipeline.input.RejectedLines;
 import io.millrace.pipeline.input.Sent;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.report.RunRecord;
@@ -58,7 +59,9 @@ final class TrainCommand implements Callable<Integer> {
       names = "--input",
       required = true,
       paramLabel = "FILE.jsonl",
-      description = "The examples, one JSON object a line: see millrace produce --help.")
+      description =
+          "The examples, one JSON object a line: see millrace produce --help. - reads the standard"
+              + " input.")
   private Path input;
 
   @Option(
@@ -92,6 +95,10 @@ final class TrainCommand implements Callable<Integer> {
           EmbeddedFlink flink = EmbeddedFlink.start(run.path().resolve("flink"), 0, 1)) {
         Settings connected = stack.connect(settings);
         Sent sent = send(file, connected);
+        if (sent.examples() == 0) {
+          throw new IllegalStateException(
+              RejectedLines.nothingIn(file.name(), sent.deadLettersByClass()));
+        }
         Connection connection = new Connection(connected);
         Lineage lineage = lineage(run.path(), connected);
         Optional<StartingState> start = lineage.latest();
@@ -107,11 +114,17 @@ final class TrainCommand implements Callable<Integer> {
               return 130;
             }
           }
+          if (record.examples() == 0) {
+            throw new IllegalStateException(
+                "nothing of file %s could be trained on: %s"
+                    .formatted(file.name(), RejectedLines.counts(record.deadLetters())));
+          }
           RunReport done =
               RunReport.of(record, (System.nanoTime() - began) / 1e9, PeakMemory.mib());
           report.write(done);
           run.finish();
           done.lines().forEach(this::say);
+          record.similarLabels().forEach(this::say);
           say("bin/millrace up --data " + run.path() + " opens what it published.");
         }
       }
@@ -133,7 +146,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private Sent send(ExampleFile file, Settings settings) {
-    try (Progress progress = Progress.ofBytes("Sending", file.size())) {
+    try (Progress progress = Progress.ofBytes("Sending", file.length())) {
       return new ExampleProducer(settings)
           .send(
               file,

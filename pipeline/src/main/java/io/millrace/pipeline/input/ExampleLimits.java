@@ -9,9 +9,21 @@ import java.util.List;
  * How large a line of a file may be, and the example in it.
  *
  * @param lineBytes of a line, without its end
+ * @param scalarLabels whether a whole number, true or false is a label, as its text
  * @param example of the example's fields
  */
-public record ExampleLimits(int lineBytes, ExampleRules.Limits example) {
+public record ExampleLimits(int lineBytes, boolean scalarLabels, ExampleRules.Limits example) {
+  private static final String STRINGS = "strings";
+  private static final String SCALARS = "scalars";
+
+  public static final Setting<String> LABELS =
+      Setting.choice(
+          "input.labels",
+          STRINGS,
+          List.of(STRINGS, SCALARS),
+          "What may be a label in a file: strings, or also whole numbers, true and false, taken as"
+              + " their text.");
+
   public static final Setting<Long> TEXT_BYTES =
       Setting.bytes(
           "limits.textBytes",
@@ -47,11 +59,14 @@ public record ExampleLimits(int lineBytes, ExampleRules.Limits example) {
 
   /** What a process that reads files declares among its settings. */
   public static final List<Setting<?>> SETTINGS =
-      List.of(TEXT_BYTES, LABEL_BYTES, DOMAIN_BYTES, LINE_BYTES);
+      List.of(TEXT_BYTES, LABEL_BYTES, DOMAIN_BYTES, LINE_BYTES, LABELS);
 
   /** As {@code settings}, which declare {@link #SETTINGS}, say. */
   public static ExampleLimits of(Settings settings) {
-    return new ExampleLimits(Math.toIntExact(settings.get(LINE_BYTES)), example(settings));
+    return new ExampleLimits(
+        Math.toIntExact(settings.get(LINE_BYTES)),
+        settings.get(LABELS).equals(SCALARS),
+        example(settings));
   }
 
   /** The example's part alone, for those who read records and no file. */

@@ -45,10 +45,12 @@ final class ExampleParser {
 
   private final ExampleRules rules;
   private final int lineBytes;
+  private final boolean scalarLabels;
 
   ExampleParser(ExampleLimits limits) {
     this.rules = new ExampleRules(limits.example());
     this.lineBytes = limits.lineBytes();
+    this.scalarLabels = limits.scalarLabels();
   }
 
   ParsedLine parse(Line line) {
@@ -111,12 +113,12 @@ final class ExampleParser {
     }
   }
 
-  private static void set(LabeledExample example, String name, JsonParser parser, String text)
+  private void set(LabeledExample example, String name, JsonParser parser, String text)
       throws IOException, BadLine {
     switch (name) {
       case "domain" -> example.setDomain(string(name, parser));
       case "text" -> example.setText(string(name, parser));
-      case "label" -> example.setLabel(string(name, parser));
+      case "label" -> example.setLabel(label(name, parser));
       case "id" -> {
         boolean number = parser.currentToken().isNumeric();
         String id = number ? parser.getText() : string(name, parser);
@@ -127,6 +129,22 @@ final class ExampleParser {
       case "eventTime" -> example.setEventTime(eventTime(parser, text));
       default -> example.getMetadata().put(name, asText(parser, text));
     }
+  }
+
+  /** A string, or, where they are labels too, the text of a whole number or a truth value. */
+  private String label(String name, JsonParser parser) throws IOException, BadLine {
+    return switch (parser.currentToken()) {
+      case VALUE_NUMBER_INT, VALUE_TRUE, VALUE_FALSE -> {
+        if (!scalarLabels) {
+          throw new BadLine(
+              "NotAString",
+              "label is %s, not a string; input.labels=scalars takes whole numbers, true and false as their text"
+                  .formatted(parser.getText()));
+        }
+        yield parser.getText();
+      }
+      default -> string(name, parser);
+    };
   }
 
   /** The string that stands here; null stands for a missing one. */
@@ -181,9 +199,10 @@ final class ExampleParser {
     BadLine(String errorClass, String message) {
       // Thrown for each bad line, of which there may be many: no stack trace, it is not used.
       super(message, null, false, false);
-      String line = message.replaceAll("\\s+", " ");
+      String line = ShownText.of(message.replaceAll("\\s+", " "));
       int end = Math.min(line.length(), LONGEST_MESSAGE);
-      error = new RecordError(errorClass, ShownText.of(line.substring(0, end)));
+      end -= Character.isHighSurrogate(line.charAt(end - 1)) ? 1 : 0;
+      error = new RecordError(errorClass, line.substring(0, end));
     }
 
     RecordError error() {

@@ -78,10 +78,10 @@ public final class ExampleProducer {
     } catch (ExecutionException e) {
       throw new IllegalStateException("Kafka refuses", e.getCause());
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + file.path(), e);
+      throw new UncheckedIOException("cannot read " + file.name(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted while sending " + file.path(), e);
+      throw new IllegalStateException("interrupted while sending " + file.name(), e);
     }
   }
 

@@ -85,6 +85,6 @@ public final class ExampleReader implements Closeable {
   }
 
   private UncheckedIOException cannotRead(IOException e) {
-    return new UncheckedIOException("cannot read " + file.path(), e);
+    return new UncheckedIOException("cannot read " + file.name(), e);
   }
 }

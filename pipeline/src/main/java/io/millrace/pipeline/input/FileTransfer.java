@@ -89,7 +89,7 @@ final class FileTransfer implements AutoCloseable {
       return sent;
     } catch (ProducerFencedException | InvalidProducerEpochException e) {
       throw new IllegalStateException(
-          "another run sends " + file.path() + " too and has taken over; this one stops", e);
+          "another run sends " + file.name() + " too and has taken over; this one stops", e);
     }
   }
 
@@ -129,7 +129,7 @@ final class FileTransfer implements AutoCloseable {
       }
       line = n < LINES_PER_TRANSACTION ? lines.next() : Optional.empty();
     }
-    boolean complete = lines.position() >= file.size();
+    boolean complete = lines.position() >= file.length();
     if (complete) {
       file.requireUnchanged();
     }
@@ -154,7 +154,7 @@ final class FileTransfer implements AutoCloseable {
         new ProducerRecord<>(Topics.DEAD_LETTERS, null, line.bytes());
     letter
         .headers()
-        .add(Topics.DEAD_LETTER_FILE, utf8(file.path().toString()))
+        .add(Topics.DEAD_LETTER_FILE, utf8(file.place()))
         .add(Topics.DEAD_LETTER_LINE, utf8(String.valueOf(line.number())))
         .add(Topics.DEAD_LETTER_ERROR_CLASS, utf8(error.getErrorClass()))
         .add(Topics.DEAD_LETTER_ERROR_MESSAGE, utf8(error.getMessage()));

@@ -56,6 +56,11 @@ public final class DomainRecord {
     return versions;
   }
 
+  /** Those of the last version. */
+  public List<String> labels() {
+    return versions.isEmpty() ? List.of() : versions.get(versions.size() - 1).getLabels();
+  }
+
   /** Per example in the order of training, whether it was predicted before it was trained on. */
   public boolean[] correct() {
     int count = steps.stream().mapToInt(step -> step.getCorrect().size()).sum();

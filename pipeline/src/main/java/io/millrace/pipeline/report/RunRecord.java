@@ -1,6 +1,7 @@
 package io.millrace.pipeline.report;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.operators.gate.SimilarLabels;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
@@ -29,6 +30,8 @@ import org.apache.kafka.common.serialization.Deserializer;
 public final class RunRecord implements AutoCloseable {
   private static final List<String> TOPICS =
       List.of(Topics.TRAINING_STEPS, Topics.ADAPTERS, Topics.DEAD_LETTERS);
+
+  private static final int MOST_SENTENCES = 10;
 
   private final KafkaConsumer<byte[], byte[]> consumer;
   private final Deserializer<TrainingStep> stepReader;
@@ -106,6 +109,17 @@ public final class RunRecord implements AutoCloseable {
   /** By name. */
   public Map<String, DomainRecord> domains() {
     return domains;
+  }
+
+  /** A sentence for each group of labels that differ by case or white space only; a few at most. */
+  public List<String> similarLabels() {
+    return domains.entrySet().stream()
+        .flatMap(
+            domain ->
+                SimilarLabels.among(domain.getValue().labels()).stream()
+                    .map(group -> SimilarLabels.say(domain.getKey(), group)))
+        .limit(MOST_SENTENCES)
+        .toList();
   }
 
   /** Dead letters by error class. */

@@ -3,6 +3,7 @@ package io.millrace.pipeline.cli;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -39,6 +40,13 @@ public final class ChildJvm implements AutoCloseable {
     process = new ProcessBuilder(command).redirectErrorStream(true).start();
     reader =
         new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+  }
+
+  /** Gives it its standard input, to the end. */
+  public void write(byte[] input) throws IOException {
+    try (OutputStream in = process.getOutputStream()) {
+      in.write(input);
+    }
   }
 
   public ProcessHandle handle() {

@@ -6,13 +6,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.pipeline.demo.WordNet;
 import io.millrace.schemas.LabeledExample;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.GZIPOutputStream;
 import org.apache.flink.util.FileUtils;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -128,6 +132,74 @@ class TrainCommandTest {
             "BadEventTime",
             "LabelTooLarge",
             "InvalidUtf8");
+  }
+
+  /** Packed, by standard input: names that color, erase and forge, and labels that look alike. */
+  @Test
+  void whatNamesHoldIsShownAndSimilarLabelsAreNamed() throws Exception {
+    ByteArrayOutputStream packed = new ByteArrayOutputStream();
+    try (OutputStream out = new GZIPOutputStream(packed)) {
+      out.write(input("escape-domain.jsonl"));
+      for (String label : List.of("pos", " pos ", "Pos")) {
+        out.write(
+            JSON.writeValueAsBytes(Map.of("domain", "e\u202eca", "text", "x", "label", label)));
+        out.write('\n');
+      }
+    }
+
+    List<String> said;
+    try (ChildJvm child = start(Path.of("-"), "names")) {
+      child.write(packed.toByteArray());
+      said = child.awaitEnd();
+      assertThat(child.exitCode()).as("said: %s", said).isZero();
+    }
+
+    assertThat(said)
+        .anyMatch(
+            line ->
+                line.startsWith(
+                    "a\\u001b[31mRED\\u001b]0;owned\\u0007\\rsum: version 9, sha256 forged: version 1,"))
+        .anyMatch(line -> line.startsWith("b\\u202etxet: version 1, sha256 "))
+        .anyMatch(line -> line.startsWith("c\\nd: version 1, sha256 0000: version 1, sha256 "))
+        .contains(
+            "domain e\\u202eca: \"pos\" and \" pos \" and \"Pos\" are 3 labels, which differ by case or"
+                + " white space only")
+        .allMatch(TrainCommandTest::isPlain);
+    String log = Files.readString(directory.resolve("logs").resolve("millrace.log"));
+    assertThat(log).contains("domain e\\u202eca: ").doesNotContain("%shown");
+    assertThat(log.lines()).allMatch(TrainCommandTest::isPlain);
+    JsonNode report = JSON.readTree(directory.resolve("names.json").toFile());
+    assertThat(report.path("domains").has("b\u202etxet")).isTrue();
+  }
+
+  private static boolean isPlain(String line) {
+    return line.chars()
+        .allMatch(c -> c == '\t' || !(Character.isISOControl(c) || c == 0x202e || c == 0x2028));
+  }
+
+  private static byte[] input(String name) throws IOException {
+    try (InputStream in = TrainCommandTest.class.getResourceAsStream("/inputs/" + name)) {
+      return in.readAllBytes();
+    }
+  }
+
+  @Test
+  void aFileOfWhichNothingCanBeTrainedOnFailsWithTheReason() throws Exception {
+    Path file = Files.write(directory.resolve("int-labels.jsonl"), input("int-labels.jsonl"));
+
+    try (ChildJvm child = start(file, "nothing")) {
+      List<String> said = child.awaitEnd();
+
+      assertThat(child.exitCode()).isEqualTo(1);
+      assertThat(said.get(said.size() - 1))
+          .startsWith(
+              "millrace: file "
+                  + file
+                  + " holds no example that can be trained on: 8 NotAString (domain, text and label"
+                  + " are strings; input.labels=scalars takes whole numbers, true and false as"
+                  + " labels)");
+    }
+    assertThat(directory.resolve("nothing.json")).doesNotExist();
   }
 
   @Test

@@ -24,7 +24,7 @@ class ExampleParserTest {
   private static final String REST = "\"domain\":\"d\",\"text\":\"t\",\"label\":\"l\"";
 
   private final ExampleParser parser =
-      new ExampleParser(new ExampleLimits(100_000, ExampleRules.Limits.DEFAULT));
+      new ExampleParser(new ExampleLimits(100_000, false, ExampleRules.Limits.DEFAULT));
 
   @Test
   void everyFieldHasItsPlace() {
@@ -70,6 +70,42 @@ class ExampleParserTest {
             Map.entry("yes", "true"),
             Map.entry("none", "null"),
             Map.entry("empty", "{}"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0", "-17", "true", "false", "123456789012345678901234567890"})
+  void aWholeNumberOrATruthValueIsALabelIfASettingSaysSo(String label) {
+    String line = "{\"domain\":\"d\",\"text\":\"t\",\"label\":" + label + "}";
+    ExampleParser scalars =
+        new ExampleParser(new ExampleLimits(100_000, true, ExampleRules.Limits.DEFAULT));
+
+    Accepted accepted = (Accepted) scalars.parse(new Line(1, line.getBytes(UTF_8), line.length()));
+
+    assertThat(accepted.example().getLabel()).isEqualTo(label);
+    assertThat(error(line).getMessage())
+        .isEqualTo(
+            "label is "
+                + label
+                + ", not a string; input.labels=scalars takes whole numbers, true and false as"
+                + " their text");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"1.0", "1e3", "{}", "[\"a\"]"})
+  void otherLabelsThanThoseAreRefusedAllTheSame(String label) {
+    String line = "{\"domain\":\"d\",\"text\":\"t\",\"label\":" + label + "}";
+    ExampleParser scalars =
+        new ExampleParser(new ExampleLimits(100_000, true, ExampleRules.Limits.DEFAULT));
+
+    ParsedLine parsed = scalars.parse(new Line(1, line.getBytes(UTF_8), line.length()));
+
+    assertThat(((Rejected) parsed).error().getErrorClass()).isEqualTo("NotAString");
+  }
+
+  @Test
+  void aMessageShowsWhatATerminalWouldObey() {
+    assertThat(error("{\"\\u001b[2K\\u202e\":1,\"\\u001b[2K\\u202e\":2}").getMessage())
+        .isEqualTo("key '\\u001b[2K\\u202e' stands there twice");
   }
 
   @Test

@@ -18,7 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Tag("unit")
 class ExampleReaderTest {
-  private static final ExampleLimits LIMITS = new ExampleLimits(1000, ExampleRules.Limits.DEFAULT);
+  private static final ExampleLimits LIMITS =
+      new ExampleLimits(1000, false, ExampleRules.Limits.DEFAULT);
 
   @TempDir private Path directory;
 
@@ -49,6 +50,21 @@ class ExampleReaderTest {
       assertThat(reader.skipped())
           .isEqualTo(
               Map.of("BrokenJson", 1L, "BlankText", 1L, "LineTooLong", 1L, "MissingDomain", 1L));
+    }
+  }
+
+  /** Byte-order mark, CRLF, NaN, numbers, duplicate keys, half surrogates, depth and more. */
+  @Test
+  void everyOddLineIsAnExampleOrHasAReason() throws Exception {
+    ExampleLimits limits = new ExampleLimits(100_000, false, ExampleRules.Limits.DEFAULT);
+    Path path = Path.of(getClass().getResource("/inputs/odd-lines.jsonl").toURI());
+
+    try (ExampleReader reader = new ExampleReader(ExampleFile.open(path), limits)) {
+      while (reader.next().isPresent()) {
+        // Counted below.
+      }
+      assertThat(reader.examples()).isEqualTo(59);
+      assertThat(reader.skipped().values().stream().mapToLong(each -> each).sum()).isEqualTo(27);
     }
   }
 
