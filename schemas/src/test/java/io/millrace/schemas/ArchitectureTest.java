@@ -30,7 +30,12 @@ class ArchitectureTest {
     classes()
         .should()
         .onlyDependOnClassesThat()
-        .resideInAnyPackage(MODULE + "..", "java..", "org.apache.avro..", "com.fasterxml.jackson..")
+        .resideInAnyPackage(
+            MODULE + "..",
+            "java..",
+            "javax.net.ssl..",
+            "org.apache.avro..",
+            "com.fasterxml.jackson..")
         .check(classes);
   }
 }

@@ -10,7 +10,9 @@ import java.io.Serializable;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serializer;
@@ -25,8 +27,7 @@ public final class Connection implements Serializable {
       Setting.text(
           "kafka.bootstrap.servers",
           "127.0.0.1:9092",
-          "Kafka brokers, host:port, separated by commas. Any other kafka.* setting goes to the"
-              + " Kafka clients as it is.");
+          "Kafka brokers, host:port, separated by commas.");
 
   public static final Setting<String> REGISTRY_URL =
       Setting.text(
@@ -48,9 +49,34 @@ public final class Connection implements Serializable {
           "The class that reads records; io.confluent.kafka.serializers.KafkaAvroDeserializer with"
               + " the build profile confluent.");
 
+  private static final Setting<String> KAFKA =
+      Setting.handedOn(
+          "kafka.",
+          KafkaNames::known,
+          "Any other setting of Kafka's clients goes to them as it is, such as"
+              + " kafka.security.protocol.");
+
+  private static final Setting<String> REGISTRY =
+      Setting.handedOn(
+          "schema.registry.",
+          Connection::registryNames,
+          "Credentials and TLS of the registry, by Confluent's names, such as"
+              + " schema.registry.basic.auth.user.info and schema.registry.ssl.truststore.location.");
+
   /** The settings that a connecting process declares. */
   public static final List<Setting<?>> SETTINGS =
-      List.of(BOOTSTRAP_SERVERS, REGISTRY_URL, VALUE_SERIALIZER, VALUE_DESERIALIZER);
+      List.of(
+          BOOTSTRAP_SERVERS, REGISTRY_URL, VALUE_SERIALIZER, VALUE_DESERIALIZER, KAFKA, REGISTRY);
+
+  /** Another class than ours may take any setting. */
+  private static Optional<Set<String>> registryNames(Map<String, String> set) {
+    boolean ours = isOurs(set, VALUE_SERIALIZER) && isOurs(set, VALUE_DESERIALIZER);
+    return ours ? Optional.of(RegistryCredentials.names()) : Optional.empty();
+  }
+
+  private static boolean isOurs(Map<String, String> set, Setting<String> setting) {
+    return set.getOrDefault(setting.key(), setting.defaultValue()).equals(setting.defaultValue());
+  }
 
   private final Settings settings;
 
@@ -146,11 +172,17 @@ public final class Connection implements Serializable {
     return configuration;
   }
 
-  /** The registry that {@code schema.registry.url} of a serializer's configuration names. */
+  /**
+   * The registry that {@code schema.registry.url} of a serializer's configuration names, with the
+   * credentials there.
+   *
+   * @throws UsageException where the address or the credentials cannot be used
+   */
   static SchemaRegistry registry(Map<String, ?> configuration) {
     String url = String.valueOf(configuration.get(REGISTRY_URL.key()));
+    RegistryCredentials credentials = RegistryCredentials.of(configuration);
     try {
-      return new SchemaRegistry(url);
+      return new SchemaRegistry(url, credentials.authorization(), credentials.tls());
     } catch (IllegalArgumentException e) {
       // The cause would show the credentials that this leaves out.
       String shown = Setting.quoted(url.replaceAll("//.*@", "//"));

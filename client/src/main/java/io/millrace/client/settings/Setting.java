@@ -7,6 +7,9 @@ import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -26,6 +29,7 @@ public final class Setting<T> {
   private final String description;
   private final Function<String, T> parser;
   private final Function<T, String> formatter;
+  private final OtherSystem otherSystem;
 
   private Setting(
       String key,
@@ -34,12 +38,45 @@ public final class Setting<T> {
       String description,
       Function<String, T> parser,
       Function<T, String> formatter) {
+    this(key, defaultValue, allowed, description, parser, formatter, null);
+  }
+
+  private Setting(
+      String key,
+      T defaultValue,
+      String allowed,
+      String description,
+      Function<String, T> parser,
+      Function<T, String> formatter,
+      OtherSystem otherSystem) {
     this.key = key;
     this.defaultValue = defaultValue;
     this.allowed = allowed;
     this.description = description;
     this.parser = parser;
     this.formatter = formatter;
+    this.otherSystem = otherSystem;
+  }
+
+  /** A system that takes settings which are not declared here. */
+  @FunctionalInterface
+  public interface OtherSystem {
+    /**
+     * The names that it knows, without the prefix.
+     *
+     * @param set everything that was set, by key: a plug-in named there may know further names
+     * @return empty where it may know any name
+     */
+    Optional<Set<String>> names(Map<String, String> set);
+  }
+
+  /**
+   * All keys that begin with {@code prefix}, such as {@code kafka.}: another system's settings.
+   *
+   * @param prefix ends with a dot
+   */
+  public static Setting<String> handedOn(String prefix, OtherSystem system, String description) {
+    return new Setting<>(prefix, "", "", description, text -> text, text -> text, system);
   }
 
   /** Any text of at most {@value #LONGEST_TEXT} characters. */
@@ -150,6 +187,11 @@ public final class Setting<T> {
     return allowed;
   }
 
+  /** Empty unless it stands for another system's settings. */
+  Optional<OtherSystem> otherSystem() {
+    return Optional.ofNullable(otherSystem);
+  }
+
   /** {@code value} as {@link #parse} reads it. */
   String format(T value) {
     return formatter.apply(value);
@@ -164,7 +206,8 @@ public final class Setting<T> {
     } catch (IllegalArgumentException | ArithmeticException | DateTimeException e) {
       String expected =
           allowed.isEmpty() ? "a text of at most " + LONGEST_TEXT + " characters" : allowed;
-      throw new UsageException(key + ": " + quoted(text) + " is not " + expected, e);
+      String shown = Secrets.isSecret(key) ? "its value" : quoted(text);
+      throw new UsageException(key + ": " + shown + " is not " + expected, e);
     }
   }
 

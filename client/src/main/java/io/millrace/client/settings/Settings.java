@@ -12,7 +12,9 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
@@ -20,12 +22,11 @@ import java.util.TreeSet;
  * What the user set, checked against what is declared; everything else has its default. Immutable,
  * and serializable for its way to a task manager.
  *
- * <p>Keys that begin with {@code kafka.}, {@code schema.registry.} or {@code flink.} need no
- * declaration: they are handed on to those systems.
+ * <p>Settings of other systems, such as {@code kafka.linger.ms}, are declared by their prefix; the
+ * system tells which names it knows.
  */
 public final class Settings implements Serializable {
   private static final long serialVersionUID = 1L;
-  private static final List<String> HANDED_ON = List.of("kafka.", "schema.registry.", "flink.");
 
   private final TreeMap<String, String> explicit;
   private final TreeSet<String> declared;
@@ -46,6 +47,17 @@ public final class Settings implements Serializable {
    *     file unreadable
    */
   public static Settings of(List<Setting<?>> known, Path configFile, List<String> sets) {
+    return of(known, configFile, Map.of(), sets);
+  }
+
+  /**
+   * As the other {@code of}, with the settings that environment variables hold.
+   *
+   * @param environment by name; they win over the file, and the items win over them. See {@link
+   *     EnvironmentVariables}
+   */
+  public static Settings of(
+      List<Setting<?>> known, Path configFile, Map<String, String> environment, List<String> sets) {
     Map<String, Setting<?>> byKey = new TreeMap<>();
     for (Setting<?> setting : known) {
       if (byKey.put(setting.key(), setting) != null) {
@@ -57,21 +69,35 @@ public final class Settings implements Serializable {
       explicit.putAll(read(configFile));
       try {
         explicit.forEach((key, value) -> check(byKey, key, value));
+        requireKnownElsewhere(byKey, explicit);
       } catch (UsageException e) {
         throw new UsageException("config file " + configFile + ": " + e.getMessage(), e);
       }
     }
+    TreeMap<String, String> items = items(byKey, sets);
+    // Which names another system knows may depend on a plug-in that an item names.
+    TreeMap<String, String> plugins = new TreeMap<>(explicit);
+    plugins.putAll(items);
+    explicit.putAll(new EnvironmentVariables(byKey, environment).settings(plugins));
+    explicit.putAll(items);
+    requireKnownElsewhere(byKey, explicit);
+    return new Settings(explicit, new TreeSet<>(byKey.keySet()));
+  }
+
+  private static TreeMap<String, String> items(Map<String, Setting<?>> byKey, List<String> sets) {
+    TreeMap<String, String> items = new TreeMap<>();
     for (String item : sets) {
       int equals = item.indexOf('=');
       if (equals < 1) {
-        throw new UsageException(Setting.quoted(item) + " is not a setting: write key=value");
+        String shown = Secrets.isSecret(item) ? "an item of --set" : Setting.quoted(item);
+        throw new UsageException(shown + " is not a setting: write key=value");
       }
       String key = item.substring(0, equals).strip();
       String value = item.substring(equals + 1);
       check(byKey, key, value);
-      explicit.put(key, value);
+      items.put(key, value);
     }
-    return new Settings(explicit, new TreeSet<>(byKey.keySet()));
+    return items;
   }
 
   /** The value of {@code setting}: what was set, or its default. */
@@ -143,26 +169,63 @@ public final class Settings implements Serializable {
 
   private static void check(Map<String, Setting<?>> known, String key, String value) {
     Setting<?> setting = known.get(key);
-    if (setting != null) {
-      setting.parse(value);
-      return;
+    if (setting == null || setting.otherSystem().isPresent()) {
+      setting = otherSystem(known, key).orElseThrow(() -> unknown(key, names(known)));
     }
-    String nearest =
-        known.keySet().stream()
-            .min(Comparator.comparingInt(other -> distance(key, other)))
+    setting.parse(value);
+  }
+
+  /** The setting that stands for all that have the prefix of {@code key}. */
+  static Optional<Setting<?>> otherSystem(Map<String, Setting<?>> known, String key) {
+    return known.values().stream()
+        .filter(setting -> setting.otherSystem().isPresent())
+        .filter(setting -> key.startsWith(setting.key()) && key.length() > setting.key().length())
+        .max(Comparator.comparingInt(setting -> setting.key().length()))
+        .map(setting -> setting);
+  }
+
+  /** What a system does not know would have no effect, and the user would not notice. */
+  private static void requireKnownElsewhere(
+      Map<String, Setting<?>> known, Map<String, String> explicit) {
+    for (String key : explicit.keySet()) {
+      if (known.containsKey(key)) {
+        continue;
+      }
+      Setting<?> prefix = otherSystem(known, key).orElseThrow();
+      Optional<Set<String>> names = prefix.otherSystem().orElseThrow().names(explicit);
+      Set<String> all = names(known);
+      names.ifPresent(some -> some.forEach(name -> all.add(prefix.key() + name)));
+      boolean misspelt =
+          names.isEmpty() && names(known).stream().anyMatch(other -> distance(key, other) == 1);
+      if (misspelt || names.isPresent() && !all.contains(key)) {
+        throw unknown(key, all);
+      }
+    }
+  }
+
+  private static Set<String> names(Map<String, Setting<?>> known) {
+    Set<String> names = new TreeSet<>(known.keySet());
+    known.values().stream()
+        .filter(setting -> setting.otherSystem().isPresent())
+        .forEach(setting -> names.remove(setting.key()));
+    return names;
+  }
+
+  /** The refusal of a name that is not among {@code names}. */
+  static UsageException unknown(String name, Set<String> names) {
+    String hint =
+        names.stream()
+            .min(Comparator.comparingInt(other -> distance(name, other)))
+            .map(nearest -> "; the nearest is " + nearest)
             .orElse("");
-    // One letter off a declared key is a typing error, not another system's setting.
-    if (HANDED_ON.stream().noneMatch(key::startsWith) || distance(key, nearest) == 1) {
-      String hint = nearest.isEmpty() ? "" : "; the nearest is " + nearest;
-      throw new UsageException("no setting is called " + Setting.quoted(key) + hint);
-    }
+    return new UsageException("no setting is called " + Setting.quoted(name) + hint);
   }
 
   /**
    * Levenshtein distance: the fewest letters to insert, delete or replace to turn one into the
    * other.
    */
-  private static int distance(String from, String to) {
+  static int distance(String from, String to) {
     int[] row = new int[to.length() + 1];
     for (int j = 0; j < row.length; j++) {
       row[j] = j;

@@ -32,7 +32,7 @@ public final class SettingsOptions {
   @Option(
       names = "--set",
       paramLabel = "KEY=VALUE",
-      description = "One setting; wins over the file. May be repeated.")
+      description = "One setting; wins over file and environment. May be repeated.")
   private List<String> sets = new ArrayList<>();
 
   /** For a command that declares {@code known}. */
@@ -46,13 +46,20 @@ public final class SettingsOptions {
    * @throws UsageException as {@link Settings#of}
    */
   public Settings load() {
-    return Settings.of(known, configFile, sets);
+    return Settings.of(known, configFile, System.getenv(), sets);
   }
 
   @Spec(Spec.Target.MIXEE)
   void describe(CommandSpec command) {
     List<String> footer = new ArrayList<>(List.of(command.usageMessage().footer()));
-    footer.addAll(List.of("", "Settings and their defaults:"));
+    footer.addAll(
+        List.of(
+            "",
+            "An environment variable sets any of them: MILLRACE_KAFKA_BOOTSTRAP_SERVERS is",
+            "kafka.bootstrap.servers, and the file that MILLRACE_KAFKA_SASL_JAAS_CONFIG_FILE names",
+            "holds kafka.sasl.jaas.config. --set wins over the environment, and that over --config.",
+            "",
+            "Settings and their defaults:"));
     for (Setting<?> setting : known) {
       // picocli formats the footer, so a percent sign must be doubled.
       lines(setting).forEach(line -> footer.add(line.replace("%", "%%")));
@@ -62,7 +69,10 @@ public final class SettingsOptions {
 
   private static <T> List<String> lines(Setting<T> setting) {
     List<String> lines = new ArrayList<>();
-    lines.add("  " + setting.key() + "=" + setting.format(setting.defaultValue()));
+    lines.add(
+        setting.otherSystem().isPresent()
+            ? "  " + setting.key() + "*"
+            : "  " + setting.key() + "=" + setting.format(setting.defaultValue()));
     String allowed = setting.allowed().isEmpty() ? "" : " [" + setting.allowed() + "]";
     // picocli would wrap these lines too, but lose their indentation.
     Matcher wrapped = LINE.matcher(setting.description() + allowed);

@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,7 +25,14 @@ class SettingsTest {
   private static final Setting<Integer> SIZE = Setting.integer("batch.size", 16, 1, 1024, "");
   private static final Setting<Double> RATE = Setting.decimal("learning.rate", 0.03, 0, 1, "");
   private static final Setting<String> BROKERS = Connection.BOOTSTRAP_SERVERS;
-  private static final List<Setting<?>> KNOWN = List.of(SIZE, RATE, BROKERS);
+  private static final Setting<String> KAFKA =
+      Connection.SETTINGS.stream()
+          .filter(setting -> setting.key().equals("kafka."))
+          .map(setting -> Setting.handedOn("kafka.", setting.otherSystem().orElseThrow(), ""))
+          .findFirst()
+          .orElseThrow();
+  private static final Setting<String> ANY = Setting.handedOn("any.", set -> Optional.empty(), "");
+  private static final List<Setting<?>> KNOWN = List.of(SIZE, RATE, BROKERS, KAFKA, ANY);
 
   @TempDir private Path directory;
 
@@ -42,10 +50,10 @@ class SettingsTest {
   @Test
   void keysOfOtherSystemsAreHandedOn() {
     Settings settings =
-        set("kafka.linger.ms=5", "kafka.bootstrap.servers=k:9092", "flink.x.y=a=b", "flink.e=");
+        set("kafka.linger.ms=5", "kafka.bootstrap.servers=k:9092", "any.x.y=a=b", "any.e=");
 
     assertThat(settings.under("kafka.")).containsExactly(entry("linger.ms", "5"));
-    assertThat(settings.under("flink.")).containsExactly(entry("e", ""), entry("x.y", "a=b"));
+    assertThat(settings.under("any.")).containsExactly(entry("e", ""), entry("x.y", "a=b"));
     assertThat(settings.under("schema.registry.")).isEmpty();
   }
 
@@ -61,6 +69,22 @@ class SettingsTest {
     refused(
         "kafka.bootstrap.server=k:9092",
         "no setting is called 'kafka.bootstrap.server'; the nearest is kafka.bootstrap.servers");
+  }
+
+  @Test
+  void whatTheOtherSystemDoesNotKnowIsRefused() throws IOException {
+    refused(
+        "kafka.linger.mss=5",
+        "no setting is called 'kafka.linger.mss'; the nearest is kafka.linger.ms");
+    refused(
+        "kafka.sasl.jaasconfig=5",
+        "no setting is called 'kafka.sasl.jaasconfig'; the nearest is kafka.sasl.jaas.config");
+    refused("flink.x=5", "no setting is called 'flink.x'; the nearest is batch.size");
+    Path file = file("kafka.linger.mss=5");
+    refused(file, "config file " + file + ": no setting is called 'kafka.linger.mss'");
+    assertThat(set("kafka.linger.mss=5", "kafka.interceptor.classes=mine").under("kafka."))
+        .as("a plug-in may know any name")
+        .containsKey("linger.mss");
   }
 
   @Test

@@ -286,6 +286,12 @@ public final class JobSettings {
           MAX_GRADIENT_NORM,
           SCORING_STEPS);
 
+  private static final Setting<String> FLINK =
+      Setting.handedOn(
+          "flink.",
+          FlinkNames::known,
+          "A setting of Flink for the job; it wins over what Millrace sets.");
+
   /** All of them. */
   public static final List<Setting<?>> ALL =
       Stream.of(
@@ -297,6 +303,7 @@ public final class JobSettings {
                   ALLOW_CREATE_TIME,
                   PUBLISH_EVERY_STEPS,
                   SNAPSHOT_EVERY_VERSIONS,
+                  FLINK,
                   SIGNING_KEY,
                   MODEL_STORE,
                   MODEL_NAME,

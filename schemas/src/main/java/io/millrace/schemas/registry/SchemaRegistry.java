@@ -41,18 +41,15 @@ public final class SchemaRegistry {
   private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration UNKNOWN_FOR = Duration.ofSeconds(1);
   private static final int UNKNOWN_IDS = 1000;
+  private static final int MAX_REDIRECTS = 5;
   private static final String MEDIA_TYPE = "application/vnd.schemaregistry.v1+json";
   private static final int SCHEMA_NOT_FOUND = 40403;
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  private final HttpClient http =
-      HttpClient.newBuilder()
-          .version(HttpClient.Version.HTTP_1_1)
-          .connectTimeout(CONNECT_TIMEOUT)
-          .followRedirects(HttpClient.Redirect.NORMAL)
-          .build();
+  private final HttpClient http;
   private final String url;
-  private final Optional<String> credentials;
+  private final Optional<String> authorization;
+  private final boolean showsCredentials;
   private final Duration answerTimeout;
   private final Map<Registration, Integer> ids = new ConcurrentHashMap<>();
   private final Map<Integer, Schema> schemas = new ConcurrentHashMap<>();
@@ -79,10 +76,29 @@ public final class SchemaRegistry {
    * @throws IllegalArgumentException where {@code url} is not an http or https URL
    */
   public SchemaRegistry(String url) {
-    this(url, ANSWER_TIMEOUT, UNKNOWN_FOR);
+    this(url, Optional.empty(), Optional.empty());
+  }
+
+  /**
+   * As the other constructor.
+   *
+   * @param authorization the value of the header Authorization, instead of credentials in the URL
+   * @param tls how to speak TLS; empty for Java's defaults
+   */
+  public SchemaRegistry(String url, Optional<String> authorization, Optional<RegistryTls> tls) {
+    this(url, authorization, tls, ANSWER_TIMEOUT, UNKNOWN_FOR);
   }
 
   SchemaRegistry(String url, Duration answerTimeout, Duration unknownFor) {
+    this(url, Optional.empty(), Optional.empty(), answerTimeout, unknownFor);
+  }
+
+  private SchemaRegistry(
+      String url,
+      Optional<String> authorization,
+      Optional<RegistryTls> tls,
+      Duration answerTimeout,
+      Duration unknownFor) {
     URI uri = URI.create(url.strip());
     boolean web = "http".equals(uri.getScheme()) || "https".equals(uri.getScheme());
     if (!web || uri.getHost() == null) {
@@ -91,9 +107,18 @@ public final class SchemaRegistry {
     String port = uri.getPort() < 0 ? "" : ":" + uri.getPort();
     String path = uri.getRawPath().replaceAll("/+$", "");
     this.url = uri.getScheme() + "://" + uri.getHost() + port + path;
-    this.credentials =
-        Optional.ofNullable(uri.getUserInfo())
-            .map(user -> Base64.getEncoder().encodeToString(user.getBytes(StandardCharsets.UTF_8)));
+    this.authorization =
+        authorization.or(() -> Optional.ofNullable(uri.getUserInfo()).map(SchemaRegistry::basic));
+    this.showsCredentials = this.authorization.isPresent() || tls.isPresent();
+    HttpClient.Builder builder =
+        HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(CONNECT_TIMEOUT)
+            // Java's own redirects carry the header Authorization anywhere.
+            .followRedirects(HttpClient.Redirect.NEVER);
+    tls.ifPresent(
+        settings -> builder.sslContext(settings.context()).sslParameters(settings.parameters()));
+    this.http = builder.build();
     this.answerTimeout = answerTimeout;
     this.unknownFor = unknownFor;
   }
@@ -213,19 +238,86 @@ public final class SchemaRegistry {
     }
   }
 
+  private static String basic(String user) {
+    return "Basic " + Base64.getEncoder().encodeToString(user.getBytes(StandardCharsets.UTF_8));
+  }
+
   private HttpRequest.Builder request(String path) {
     HttpRequest.Builder request =
         HttpRequest.newBuilder(URI.create(url + path)).header("Accept", MEDIA_TYPE);
-    credentials.ifPresent(encoded -> request.header("Authorization", "Basic " + encoded));
+    authorization.ifPresent(value -> request.header("Authorization", value));
     return request;
   }
 
   private HttpResponse<String> send(HttpRequest.Builder request) throws IOException {
+    long deadline = System.nanoTime() + answerTimeout.toNanos();
+    for (int redirects = 0; ; redirects++) {
+      HttpRequest built = request.build();
+      HttpResponse<String> response = exchange(built, deadline);
+      Optional<URI> elsewhere = redirect(built, response);
+      if (elsewhere.isEmpty() || redirects == MAX_REDIRECTS) {
+        return response;
+      }
+      request.uri(elsewhere.get());
+    }
+  }
+
+  /**
+   * Where an answer sends a request.
+   *
+   * @throws IOException where the request must not be sent there
+   */
+  private Optional<URI> redirect(HttpRequest request, HttpResponse<String> response)
+      throws IOException {
+    boolean keepsMethod = response.statusCode() == 307 || response.statusCode() == 308;
+    boolean moved = response.statusCode() == 301 || response.statusCode() == 302;
+    Optional<String> location = response.headers().firstValue("Location");
+    if (location.isEmpty() || !(keepsMethod || moved && request.method().equals("GET"))) {
+      return Optional.empty();
+    }
+    URI from = request.uri();
+    URI to;
+    try {
+      to = from.resolve(location.get());
+    } catch (IllegalArgumentException e) {
+      return Optional.empty();
+    }
+    boolean web = "http".equals(to.getScheme()) || "https".equals(to.getScheme());
+    boolean lessSafe = "https".equals(from.getScheme()) && !"https".equals(to.getScheme());
+    if (!web || to.getHost() == null || lessSafe || (showsCredentials && !sameOrigin(from, to))) {
+      throw new IOException(
+          "schema registry "
+              + url
+              + " sends its clients to "
+              + to.getScheme()
+              + "://"
+              + to.getHost()
+              + (to.getPort() < 0 ? "" : ":" + to.getPort())
+              + ", which is not shown the credentials; if that is right, make it"
+              + " schema.registry.url");
+    }
+    return Optional.of(to);
+  }
+
+  private static boolean sameOrigin(URI one, URI other) {
+    return one.getScheme().equals(other.getScheme())
+        && one.getHost().equalsIgnoreCase(other.getHost())
+        && port(one) == port(other);
+  }
+
+  private static int port(URI uri) {
+    if (uri.getPort() >= 0) {
+      return uri.getPort();
+    }
+    return uri.getScheme().equals("https") ? 443 : 80;
+  }
+
+  private HttpResponse<String> exchange(HttpRequest request, long deadline) throws IOException {
     // HttpRequest's own timeout ends with the headers; the body could take any time.
     CompletableFuture<HttpResponse<String>> exchange =
-        http.sendAsync(request.build(), BodyHandlers.ofString());
+        http.sendAsync(request, BodyHandlers.ofString());
     try {
-      return exchange.get(answerTimeout.toMillis(), TimeUnit.MILLISECONDS);
+      return exchange.get(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
       Throwable cause = e.getCause();
       String reason = cause.getMessage() == null ? "no connection" : cause.getMessage();
@@ -252,7 +344,9 @@ public final class SchemaRegistry {
   private IOException unexpected(HttpResponse<String> response) {
     String body = response.body().strip().replaceAll("\\s+", " ");
     String start = body.length() <= 200 ? body : body.substring(0, 200) + "...";
+    boolean denied = response.statusCode() == 401 || response.statusCode() == 403;
+    String hint = denied ? "; see schema.registry.basic.auth.user.info and bearer.auth.token" : "";
     return new IOException(
-        "schema registry " + url + " answered " + response.statusCode() + ": " + start);
+        "schema registry " + url + " answered " + response.statusCode() + ": " + start + hint);
   }
 }
