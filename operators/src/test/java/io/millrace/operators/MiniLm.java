@@ -32,7 +32,17 @@ public final class MiniLm {
     return settings(TrainingSettings.defaults(AdapterMethod.parse("svft:plain")), STORE);
   }
 
+  /** The same with other limits. */
+  public static AdaptSettings settings(AdaptSettings.Limits limits) {
+    return settings(TrainingSettings.defaults(AdapterMethod.parse("svft:plain")), STORE, limits);
+  }
+
   public static AdaptSettings settings(TrainingSettings training, String store) {
+    return settings(training, store, AdaptSettings.Limits.DEFAULT);
+  }
+
+  public static AdaptSettings settings(
+      TrainingSettings training, String store, AdaptSettings.Limits limits) {
     return new AdaptSettings(
         training,
         4,
@@ -44,7 +54,8 @@ public final class MiniLm {
         ModelStore.MINILM,
         "cpu",
         1,
-        "");
+        "",
+        limits);
   }
 
   private static SharedModel.Lease lease() {

@@ -42,6 +42,13 @@ public final class Received {
         .build();
   }
 
+  /** The same with a label of its own. */
+  public static ReceivedExample labeled(String domain, long offset, String label) {
+    ReceivedExample example = example(domain, 0, offset, offset);
+    example.getExample().setLabel(label);
+    return example;
+  }
+
   public static ByteBuffer bytes(String text) {
     return ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
   }

@@ -6,6 +6,7 @@ import io.millrace.operators.model.SharedModel;
 import io.millrace.operators.model.TaskDevice;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.BatchClosedBy;
+import io.millrace.schemas.DomainSetAside;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
@@ -14,12 +15,17 @@ import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
 import io.millrace.schemas.text.ShownText;
+import io.millrace.svft.adapter.PayloadSize;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.training.NonFiniteStepException;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
@@ -45,8 +51,10 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
   private static final int MOST_COMPARED_LABELS = 1000;
 
   private final AdaptSettings settings;
+  private final LabelLimit labelLimit;
 
   private transient ValueState<DomainState> domainState;
+  private transient ValueState<DomainSetAside> setAside;
   private transient PendingBatches batches;
   private transient SharedModel.Lease model;
   private transient DomainTrainer trainer;
@@ -55,6 +63,7 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
 
   AdaptFunction(AdaptSettings settings) {
     this.settings = settings;
+    this.labelLimit = new LabelLimit(settings.limits().labels());
   }
 
   @Override
@@ -64,6 +73,10 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
         getRuntimeContext()
             .getState(
                 new ValueStateDescriptor<>("domain-state", new AvroTypeInfo<>(DomainState.class)));
+    setAside =
+        getRuntimeContext()
+            .getState(
+                new ValueStateDescriptor<>("set-aside", new AvroTypeInfo<>(DomainSetAside.class)));
     batches =
         new PendingBatches(getRuntimeContext(), settings.batchSize(), settings.batchTimeout());
     model =
@@ -72,12 +85,11 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
             settings.modelName(),
             TaskDevice.of(getRuntimeContext(), settings.device()),
             settings.training().method().factored());
+    requireThatVersionsFit(model.base().config());
     trainer =
         new DomainTrainer(
             model.base(), settings.training(), settings.recorded(), settings.threads());
-    publisher =
-        new DomainPublisher(
-            trainer, signer, settings.publishEverySteps(), settings.snapshotEveryVersions());
+    publisher = new DomainPublisher(trainer, signer, settings);
     metrics = new DomainMetrics(getRuntimeContext().getMetricGroup());
   }
 
@@ -89,6 +101,18 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
       return Optional.of(AdapterSigner.read(Path.of(keyFile)));
     } catch (KeyFileException e) {
       throw new IllegalStateException("publish.signingKey: " + e.getMessage());
+    }
+  }
+
+  /** Otherwise no domain could ever publish. */
+  private void requireThatVersionsFit(EncoderConfig config) {
+    AdapterMethod method = settings.training().method();
+    long bytes = PayloadSize.tensorBytes(config, method, 0);
+    if (bytes > settings.limits().versionBytes()) {
+      throw new PermanentFailureException(
+          "a version of %s with the adapter method %s takes more than %d bytes, a record of the topic adapters holds %d: adapt fewer weights, or choose another method"
+              .formatted(
+                  settings.modelName(), method.spec(), bytes, settings.limits().versionBytes()));
     }
   }
 
@@ -105,6 +129,11 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
   @Override
   public void processElement(
       ReceivedExample received, Context context, Collector<OutgoingRecord> out) throws Exception {
+    if (isSetAside()) {
+      refuse(batches.giveUp(context.timerService()), out);
+      refuse(List.of(received), out);
+      return;
+    }
     batches.add(
         received,
         context.timerService(),
@@ -129,19 +158,34 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
       Context context,
       Collector<OutgoingRecord> out)
       throws Exception {
+    if (isSetAside()) {
+      refuse(batch, out);
+      return;
+    }
     String domain = context.getCurrentKey();
     DomainState state = domainState.value();
     if (state == null) {
       state = trainer.initialState();
     }
+    List<ReceivedExample> trained =
+        labelLimit.within(
+            state.getLabels(),
+            batch,
+            (example, error) -> out.collect(OutgoingRecords.deadLetter(example, error)));
+    if (trained.isEmpty()) {
+      return;
+    }
     TrainingStep step;
     int labels = state.getLabels().size();
     try {
-      step = trainer.step(domain, state, batch, closedBy);
+      step = trainer.step(domain, state, trained, closedBy);
     } catch (NonFiniteStepException e) {
       RecordError error = new RecordError("NonFiniteStep", e.getMessage());
-      batch.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
+      trained.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
       return;
+    } catch (RuntimeException e) {
+      JobID job = getRuntimeContext().getJobInfo().getJobId();
+      throw RepeatedFailures.note(job, domain, state.getSteps() + 1, trained, e);
     }
     warnOfSimilar(domain, labels, state.getLabels());
     out.collect(OutgoingRecords.step(step));
@@ -166,16 +210,43 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
     }
   }
 
+  /** Whether the domain is; it goes on once a record can hold the version that did not fit. */
+  private boolean isSetAside() throws IOException {
+    DomainSetAside why = setAside.value();
+    if (why == null) {
+      return false;
+    }
+    if (why.getBytes() > settings.limits().versionBytes()) {
+      return true;
+    }
+    setAside.clear();
+    return false;
+  }
+
+  private void refuse(List<ReceivedExample> examples, Collector<OutgoingRecord> out)
+      throws IOException {
+    RecordError error = new RecordError("DomainSetAside", setAside.value().getReason());
+    examples.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
+    metrics.setAside(examples.size());
+  }
+
   private void publishTheRest(String domain, Collector<OutgoingRecord> out) throws Exception {
     DomainState state = domainState.value();
-    if (state != null && DomainPublisher.unpublishedSteps(state) > 0) {
+    if (state != null && setAside.value() == null && DomainPublisher.unpublishedSteps(state) > 0) {
       publish(domain, state, out);
       domainState.update(state);
     }
   }
 
-  private void publish(String domain, DomainState state, Collector<OutgoingRecord> out) {
-    publisher.publish(domain, state, out);
-    metrics.version(domain, state.getVersion());
+  private void publish(String domain, DomainState state, Collector<OutgoingRecord> out)
+      throws IOException {
+    Optional<DomainSetAside> why = publisher.publish(domain, state, out);
+    if (why.isPresent()) {
+      LOG.error("Domain {} is trained no more: {}", ShownText.of(domain), why.get().getReason());
+      setAside.update(why.get());
+      metrics.setAside();
+    } else {
+      metrics.version(domain, state.getVersion());
+    }
   }
 }

@@ -22,6 +22,7 @@ import java.util.TreeMap;
  * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
  * @param threads number of threads that share a step's work
  * @param signingKey path of the Ed25519 private key that signs versions; empty for none
+ * @param limits what a domain may grow to
  */
 public record AdaptSettings(
     TrainingSettings training,
@@ -34,5 +35,19 @@ public record AdaptSettings(
     String modelName,
     String device,
     int threads,
-    String signingKey)
-    implements Serializable {}
+    String signingKey,
+    Limits limits)
+    implements Serializable {
+
+  /**
+   * What a domain may grow to.
+   *
+   * @param labels most labels of a domain, see {@link LabelLimit}
+   * @param versionBytes largest record of a version; a domain with a larger one is set aside
+   * @param snapshotBytes largest record of a snapshot; a larger one is left out
+   */
+  public record Limits(int labels, long versionBytes, long snapshotBytes) implements Serializable {
+    /** 4,000 labels, and what Kafka's topics take as Millrace makes them. */
+    public static final Limits DEFAULT = new Limits(4000, 64L << 20, 64L << 20);
+  }
+}

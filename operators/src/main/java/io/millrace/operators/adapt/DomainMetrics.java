@@ -11,7 +11,8 @@ import org.apache.flink.metrics.MetricGroup;
 /**
  * Metrics of a domain's training, under {@code domain.<name>} in Flink's metric system: {@code
  * examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss}, {@code
- * stepMillis}, {@code version}. They start again with the process.
+ * stepMillis}, {@code version}. Of all domains together: {@code domainsSetAside} and {@code
+ * examplesSetAside}. They start again with the process.
  */
 final class DomainMetrics {
   /** Examples in the accuracy window. */
@@ -29,9 +30,23 @@ final class DomainMetrics {
 
   private final MetricGroup root;
   private final Map<String, Domain> domains = new HashMap<>();
+  private final Counter domainsSetAside;
+  private final Counter examplesSetAside;
 
   DomainMetrics(MetricGroup root) {
     this.root = root;
+    domainsSetAside = root.counter("domainsSetAside");
+    examplesSetAside = root.counter("examplesSetAside");
+  }
+
+  /** A domain was set aside. */
+  void setAside() {
+    domainsSetAside.inc();
+  }
+
+  /** Examples of domains that are set aside came to the dead letters. */
+  void setAside(int examples) {
+    examplesSetAside.inc(examples);
   }
 
   void step(String name, List<Boolean> correct, double loss, double millis) {

@@ -1,11 +1,15 @@
 package io.millrace.operators.adapt;
 
 import io.millrace.operators.output.OutgoingRecords;
+import io.millrace.operators.output.RecordBytes;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainSetAside;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.text.ShownText;
+import java.util.List;
 import java.util.Optional;
 import org.apache.flink.util.Collector;
 import org.slf4j.Logger;
@@ -17,29 +21,20 @@ import org.slf4j.LoggerFactory;
  * is emitted is what state holds; {@link OutgoingRecords} says how both commit together.
  */
 final class DomainPublisher {
-  /** A Kafka record holds up to 64 MiB; the snapshot's other fields need some of it. */
-  private static final long LARGEST_SNAPSHOT_BYTES = 60L * 1024 * 1024;
-
   private static final Logger LOG = LoggerFactory.getLogger(DomainPublisher.class);
 
   private final DomainTrainer trainer;
   private final Optional<AdapterSigner> signer;
   private final int everySteps;
   private final int snapshotEveryVersions;
+  private final AdaptSettings.Limits limits;
 
-  /**
-   * @param everySteps steps from one version to the next
-   * @param snapshotEveryVersions versions from one snapshot to the next; 0 for none
-   */
-  DomainPublisher(
-      DomainTrainer trainer,
-      Optional<AdapterSigner> signer,
-      int everySteps,
-      int snapshotEveryVersions) {
+  DomainPublisher(DomainTrainer trainer, Optional<AdapterSigner> signer, AdaptSettings settings) {
     this.trainer = trainer;
     this.signer = signer;
-    this.everySteps = everySteps;
-    this.snapshotEveryVersions = snapshotEveryVersions;
+    this.everySteps = settings.publishEverySteps();
+    this.snapshotEveryVersions = settings.snapshotEveryVersions();
+    this.limits = settings.limits();
   }
 
   /** Whether the state has taken as many steps since its last version as a version takes. */
@@ -52,28 +47,58 @@ final class DomainPublisher {
     return state.getSteps() - state.getPublishedAtStep();
   }
 
-  /** Emits the state as the domain's next version, and notes the version in the state. */
-  void publish(String domain, DomainState state, Collector<OutgoingRecord> out) {
+  /**
+   * Emits the state as the domain's next version, and notes the version in the state.
+   *
+   * @return empty; or, if no record can hold the version, why the domain is to be set aside. Then
+   *     nothing is emitted, and the state is as it was.
+   */
+  Optional<DomainSetAside> publish(
+      String domain, DomainState state, Collector<OutgoingRecord> out) {
+    long lastVersion = state.getVersion();
+    String lastSha256 = state.getVersionSha256();
+    long lastStep = state.getPublishedAtStep();
+    List<TrainingRun> runs = state.getRuns();
     AdapterVersion version = trainer.publish(domain, state);
     signer.ifPresent(key -> version.setSignature(key.sign(version.getSha256())));
-    out.collect(OutgoingRecords.version(version));
+    OutgoingRecord record = OutgoingRecords.version(version);
+    long bytes = RecordBytes.of(record);
+    if (bytes > limits.versionBytes()) {
+      state.setVersion(lastVersion);
+      state.setVersionSha256(lastSha256);
+      state.setPublishedAtStep(lastStep);
+      state.setRuns(runs);
+      return Optional.of(tooLarge(version, bytes));
+    }
+    out.collect(record);
     out.collect(OutgoingRecords.published(version));
     if (snapshotEveryVersions > 0 && state.getVersion() % snapshotEveryVersions == 0) {
       snapshot(domain, state, out);
     }
+    return Optional.empty();
+  }
+
+  private DomainSetAside tooLarge(AdapterVersion version, long bytes) {
+    return new DomainSetAside(
+        version.getVersion(),
+        bytes,
+        "version %d has %d labels and takes %d bytes, a record holds %d: the domain is set aside until publish.recordBytes allows more"
+            .formatted(
+                version.getVersion(), version.getLabels().size(), bytes, limits.versionBytes()));
   }
 
   private void snapshot(String domain, DomainState state, Collector<OutgoingRecord> out) {
-    long bytes = DomainStates.bytes(state);
-    if (bytes > LARGEST_SNAPSHOT_BYTES) {
+    OutgoingRecord record = OutgoingRecords.snapshot(trainer.snapshot(domain, state));
+    long bytes = RecordBytes.of(record);
+    if (bytes > limits.snapshotBytes()) {
       LOG.warn(
-          "{}@{}: no snapshot: the state is {} bytes, a record holds {}",
+          "{}@{}: no snapshot: it takes {} bytes, a record holds {}",
           ShownText.of(domain),
           state.getVersion(),
           bytes,
-          LARGEST_SNAPSHOT_BYTES);
+          limits.snapshotBytes());
     } else {
-      out.collect(OutgoingRecords.snapshot(trainer.snapshot(domain, state)));
+      out.collect(record);
     }
   }
 }

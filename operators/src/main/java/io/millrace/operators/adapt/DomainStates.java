@@ -47,7 +47,7 @@ public final class DomainStates {
   /**
    * The training state in a record.
    *
-   * @throws IllegalStateException where it was trained on another base model or basis
+   * @throws PermanentFailureException where it was trained on another base model or basis
    */
   public static TrainingState read(DomainState record, BaseModel base) {
     requireSame("base model", record.getBaseSha256(), base.baseSha256());
@@ -72,7 +72,7 @@ public final class DomainStates {
 
   private static void requireSame(String what, String inState, String here) {
     if (!inState.equals(here)) {
-      throw new IllegalStateException(
+      throw new PermanentFailureException(
           "state was trained on the %s %s, the one here is %s: restore the model store it belongs to"
               .formatted(what, inState, here));
     }

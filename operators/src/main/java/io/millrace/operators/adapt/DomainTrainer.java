@@ -9,7 +9,9 @@ import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.training.NonFiniteStepException;
@@ -32,6 +34,7 @@ import java.util.Map;
 public final class DomainTrainer implements AutoCloseable {
   private final BaseModel base;
   private final Trainer trainer;
+  private final AdapterMethod method;
   private final Map<String, String> settings;
   private final Map<String, String> environment;
 
@@ -43,6 +46,7 @@ public final class DomainTrainer implements AutoCloseable {
   public DomainTrainer(
       BaseModel base, TrainingSettings training, Map<String, String> recorded, int threads) {
     this.base = base;
+    this.method = training.method();
     this.trainer = new Trainer(base, training, threads);
     this.settings = Map.copyOf(recorded);
     this.environment = TrainingEnvironment.describe(base.device(), threads);
@@ -70,9 +74,15 @@ public final class DomainTrainer implements AutoCloseable {
    * @param batch in order
    * @return the step's record
    * @throws NonFiniteStepException where loss, gradient or update is not finite
+   * @throws PermanentFailureException where the state belongs to another model or method
    */
   public TrainingStep step(
       String domain, DomainState state, List<ReceivedExample> batch, BatchClosedBy closedBy) {
+    if (!state.getMethod().equals(method.spec())) {
+      throw new PermanentFailureException(
+          "domain %s was trained with the adapter method %s, the setting is %s: set the method that it was trained with, or start without its state"
+              .formatted(ShownText.of(domain), state.getMethod(), method.spec()));
+    }
     List<TrainingExample> examples =
         batch.stream()
             .map(ReceivedExample::getExample)

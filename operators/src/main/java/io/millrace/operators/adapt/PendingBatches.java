@@ -157,6 +157,16 @@ final class PendingBatches {
     }
   }
 
+  /**
+   * Ends the open batch of a domain that is trained no more.
+   *
+   * @return its examples, in order; none where no batch is open
+   */
+  List<ReceivedExample> giveUp(TimerService timers) throws Exception {
+    PendingBatch pending = pendingBatch.value();
+    return pending == null ? List.of() : take(pending, timers);
+  }
+
   private PendingBatch open(ReceivedExample first, TimerService timers) {
     timers.registerEventTimeTimer(END_OF_INPUT);
     PendingBatch pending = new PendingBatch(0, first.getPartition(), first.getTimestamp(), null);
@@ -181,6 +191,10 @@ final class PendingBatches {
   private void close(
       PendingBatch pending, BatchClosedBy closedBy, TimerService timers, Training training)
       throws Exception {
+    training.train(take(pending, timers), closedBy);
+  }
+
+  private List<ReceivedExample> take(PendingBatch pending, TimerService timers) throws Exception {
     List<ReceivedExample> batch = new ArrayList<>();
     pendingExamples.get().forEach(batch::add);
     if (pending.getTimer() != null) {
@@ -188,6 +202,6 @@ final class PendingBatches {
     }
     pendingExamples.clear();
     pendingBatch.clear();
-    training.train(batch, closedBy);
+    return batch;
   }
 }

@@ -11,6 +11,7 @@ import io.millrace.schemas.TrainingStep;
 import io.millrace.testing.Await;
 import java.util.List;
 import java.util.concurrent.ScheduledFuture;
+import java.util.function.Consumer;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -176,14 +177,24 @@ public final class AdaptHarness implements AutoCloseable {
 
   /** What keyed state holds of a domain. */
   DomainState state(String domain) throws Exception {
+    return domainState(domain).value();
+  }
+
+  /** Changes what keyed state holds of a domain. */
+  void change(String domain, Consumer<DomainState> change) throws Exception {
+    ValueState<DomainState> state = domainState(domain);
+    DomainState now = state.value();
+    change.accept(now);
+    state.update(now);
+  }
+
+  private ValueState<DomainState> domainState(String domain) throws Exception {
     KeyedStateBackend<String> backend = harness.getOperator().getKeyedStateBackend();
     backend.setCurrentKey(domain);
-    ValueState<DomainState> state =
-        backend.getPartitionedState(
-            VoidNamespace.INSTANCE,
-            VoidNamespaceSerializer.INSTANCE,
-            new ValueStateDescriptor<>("domain-state", new AvroTypeInfo<>(DomainState.class)));
-    return state.value();
+    return backend.getPartitionedState(
+        VoidNamespace.INSTANCE,
+        VoidNamespaceSerializer.INSTANCE,
+        new ValueStateDescriptor<>("domain-state", new AvroTypeInfo<>(DomainState.class)));
   }
 
   /** The operator's timers, with a clock that advances during a step. */

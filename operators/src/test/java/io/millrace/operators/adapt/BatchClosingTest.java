@@ -224,7 +224,8 @@ class BatchClosingTest {
         settings.modelName(),
         settings.device(),
         settings.threads(),
-        settings.signingKey());
+        settings.signingKey(),
+        settings.limits());
   }
 
   private static void assertStep(

@@ -112,6 +112,7 @@ class ManifestTest {
         settings.modelName(),
         settings.device(),
         settings.threads(),
-        settings.signingKey());
+        settings.signingKey(),
+        settings.limits());
   }
 }

@@ -151,7 +151,8 @@ class PublishingTest {
         settings.modelName(),
         settings.device(),
         settings.threads(),
-        key.toString());
+        key.toString(),
+        settings.limits());
   }
 
   private static Path pem(Path directory, String kind, Key key) throws Exception {

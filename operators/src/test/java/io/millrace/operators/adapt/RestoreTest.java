@@ -191,7 +191,8 @@ class RestoreTest {
     try (AdaptHarness adapt = AdaptHarness.restore(MiniLm.settings(head, MiniLm.STORE), snapshot)) {
       assertThatThrownBy(() -> adapt.receive("a", 4, 8))
           .hasMessage(
-              "the state was trained with the adapter method svft:plain, the setting is head");
+              "domain a was trained with the adapter method svft:plain, the setting is head: set the"
+                  + " method that it was trained with, or start without its state");
     }
   }
 

@@ -7,7 +7,9 @@ import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** Prepares the base model before a job needs it, with a progress bar. */
 final class BaseModels {
@@ -18,6 +20,19 @@ final class BaseModels {
    */
   static ModelFiles prepare(Settings settings) {
     return prepare(settings.get(JobSettings.MODEL_NAME), settings);
+  }
+
+  /**
+   * The base model where the store is a directory here that holds it; nothing is prepared. A broken
+   * one is found by who loads it.
+   */
+  static Optional<ModelFiles> find(Settings settings) {
+    String store = JobSettings.modelStore(settings);
+    try {
+      return new ModelStore(Path.of(store)).find(settings.get(JobSettings.MODEL_NAME));
+    } catch (ModelException | InvalidPathException e) {
+      return Optional.empty();
+    }
   }
 
   /**

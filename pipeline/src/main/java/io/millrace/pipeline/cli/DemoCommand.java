@@ -6,6 +6,7 @@ import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.demo.Demo;
 import io.millrace.pipeline.demo.DemoResult;
+import io.millrace.pipeline.submission.RecordLimits;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -58,6 +59,7 @@ final class DemoCommand implements Callable<Integer> {
     long start = System.nanoTime();
     Settings settings = options.load();
     ModelFiles model = BaseModels.prepare(settings);
+    RecordLimits.requireFit(settings, model);
     RunDirectory run = RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);
     try (StopSignal stop = StopSignal.install()) {
       Optional<DemoResult> result =

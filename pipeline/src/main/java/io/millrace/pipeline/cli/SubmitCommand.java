@@ -14,6 +14,7 @@ import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.pipeline.submission.JobTopics;
 import io.millrace.pipeline.submission.JobWatch;
+import io.millrace.pipeline.submission.RecordLimits;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -84,11 +85,13 @@ final class SubmitCommand implements Callable<Integer> {
               .formatted(name, running.get(0)));
     }
     JobTopics.require(connection);
+    Settings limited = RecordLimits.ofTopics(settings);
+    BaseModels.find(limited).ifPresent(model -> RecordLimits.requireFit(limited, model));
     String checkpoints = JobSettings.checkpoints(settings);
     ChosenState start = ChosenState.of(from, checkpoints, settings, connection);
     FlinkJob job =
         FlinkJob.submit(
-            host, port, settings, checkpoints, start.state(), AdaptationJob.Input.UNBOUNDED);
+            host, port, limited, checkpoints, start.state(), AdaptationJob.Input.UNBOUNDED);
     say("Job " + name + " is submitted as " + job.id());
     start.lines().forEach(this::say);
     if (!job.isRecorded()) {

@@ -22,8 +22,10 @@ import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobWatch;
 import io.millrace.pipeline.submission.Lineage;
+import io.millrace.pipeline.submission.RecordLimits;
 import io.millrace.pipeline.submission.StartingState;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -84,10 +86,13 @@ final class TrainCommand implements Callable<Integer> {
     JobSettings.requireSigningKey(settings);
     ExampleFile file = open();
     report.requireWritable();
+    BaseModels.find(settings).ifPresent(known -> RecordLimits.requireFit(settings, known));
     RunDirectory run =
         RunDirectory.open(
             data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
-    method.warning(BaseModels.prepare(settings)).ifPresent(this::say);
+    ModelFiles model = BaseModels.prepare(settings);
+    RecordLimits.requireFit(settings, model);
+    method.warning(model).ifPresent(this::say);
     try (StopSignal stop = StopSignal.install()) {
       say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
       try (EmbeddedStack stack =
@@ -156,8 +161,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private static void requireComplete(RunRecord record, Sent sent, Path directory) {
-    long letters = record.deadLetters().values().stream().mapToLong(Long::longValue).sum();
-    if (record.examples() + letters < sent.examples() + sent.deadLetters()) {
+    if (record.examples() + record.letters() < sent.examples() + sent.deadLetters()) {
       throw new IllegalStateException(
           "%s holds %,d of %,d examples trained and no checkpoint to go on from: remove it, and the"
                   .formatted(directory, record.examples(), sent.examples())

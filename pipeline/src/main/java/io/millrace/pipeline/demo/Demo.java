@@ -162,7 +162,7 @@ public final class Demo {
         JobWatch watch = new JobWatch(job, progress::say)) {
       // What stays in an unfinished batch trains when the job drains.
       long almost = total - settings.get(JobSettings.BATCH_SIZE);
-      while (!feeding.isDone() || record.examples() <= almost) {
+      while (!feeding.isDone() || record.examples() + record.letters() <= almost) {
         if (stop.requested().isDone()) {
           return false;
         }

@@ -27,6 +27,9 @@ record JobSinks(Settings settings, Connection connection) {
 
   private static final int LARGEST_RECORD_BYTES = 64 * 1024 * 1024;
 
+  /** The rest of a record is for its key and headers. */
+  static final int LARGEST_VALUE_BYTES = LARGEST_RECORD_BYTES - 64 * 1024;
+
   /** Adapters and their publications, steps, snapshots and dead letters: exactly once. */
   KafkaSink<OutgoingRecord> transactional() {
     Properties properties = connection.properties();

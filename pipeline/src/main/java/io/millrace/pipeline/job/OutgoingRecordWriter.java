@@ -2,8 +2,10 @@ package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.DomainPartition;
+import io.millrace.operators.adapt.PermanentFailureException;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.text.ShownText;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -56,12 +58,14 @@ final class OutgoingRecordWriter
     record
         .getHeaders()
         .forEach((name, value) -> headers.add(name, value.getBytes(StandardCharsets.UTF_8)));
+    byte[] value = value(record);
+    requireSendable(record, value);
     return new ProducerRecord<>(
         record.getTopic(),
         partition(record, context),
         null,
         bytes(record.getKey()),
-        value(record),
+        value,
         headers);
   }
 
@@ -75,6 +79,19 @@ final class OutgoingRecordWriter
     }
     int partitions = context.getPartitionsForTopic(record.getTopic()).length;
     return DomainPartition.of(bytes(record.getPartitionBy()), partitions);
+  }
+
+  /** Kafka's producer would refuse it again after each restart. */
+  private static void requireSendable(OutgoingRecord record, byte[] value) {
+    if (value != null && value.length > JobSinks.LARGEST_VALUE_BYTES) {
+      throw new PermanentFailureException(
+          "a record for the topic %s, of %s, is %d bytes long; the job sends at most %d"
+              .formatted(
+                  record.getTopic(),
+                  ShownText.of(record.getRoute()),
+                  value.length,
+                  JobSinks.LARGEST_VALUE_BYTES));
+    }
   }
 
   private byte[] value(OutgoingRecord record) {

@@ -127,6 +127,11 @@ public final class RunRecord implements AutoCloseable {
     return deadLetters;
   }
 
+  /** All dead letters. */
+  public long letters() {
+    return deadLetters.values().stream().mapToLong(Long::longValue).sum();
+  }
+
   /** Examples trained on. */
   public long examples() {
     return examples;

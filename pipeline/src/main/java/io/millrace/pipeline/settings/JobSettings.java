@@ -129,6 +129,41 @@ public final class JobSettings {
           1_000_000,
           "Versions from one snapshot of the whole training state to the next; a replay can start"
               + " there. 0 publishes none.");
+
+  /** Its default leaves room for a dead letter's headers below the 1 MiB that Kafka takes. */
+  public static final Setting<Long> RECORD_BYTES =
+      Setting.bytes(
+          "limits.recordBytes",
+          960 << 10,
+          1 << 10,
+          32 << 20,
+          "The longest record of labeled-examples that is trained on, key and value; of a longer one,"
+              + " the dead letter holds this much.");
+
+  public static final Setting<Integer> LABELS =
+      Setting.integer(
+          "limits.labels",
+          AdaptSettings.Limits.DEFAULT.labels(),
+          2,
+          1_000_000,
+          "The most labels of a domain; an example with one more is a dead letter. Each label is a row"
+              + " in every version.");
+  public static final Setting<Long> VERSION_BYTES =
+      Setting.bytes(
+          "publish.recordBytes",
+          AdaptSettings.Limits.DEFAULT.versionBytes(),
+          1 << 10,
+          64 << 20,
+          "The largest record of a version; a domain that needs a larger one is set aside. What the"
+              + " topic adapters takes unless set.");
+  public static final Setting<Long> SNAPSHOT_BYTES =
+      Setting.bytes(
+          "snapshot.recordBytes",
+          AdaptSettings.Limits.DEFAULT.snapshotBytes(),
+          1 << 10,
+          64 << 20,
+          "The largest record of a snapshot; a larger one is left out. What the topic"
+              + " training-snapshots takes unless set.");
   public static final Setting<String> SIGNING_KEY =
       Setting.text(
           "publish.signingKey",
@@ -304,6 +339,10 @@ public final class JobSettings {
                   PUBLISH_EVERY_STEPS,
                   SNAPSHOT_EVERY_VERSIONS,
                   FLINK,
+                  RECORD_BYTES,
+                  LABELS,
+                  VERSION_BYTES,
+                  SNAPSHOT_BYTES,
                   SIGNING_KEY,
                   MODEL_STORE,
                   MODEL_NAME,
@@ -383,7 +422,9 @@ public final class JobSettings {
         settings.get(MODEL_NAME),
         settings.get(DEVICE),
         settings.get(THREADS),
-        settings.get(SIGNING_KEY));
+        settings.get(SIGNING_KEY),
+        new AdaptSettings.Limits(
+            settings.get(LABELS), settings.get(VERSION_BYTES), settings.get(SNAPSHOT_BYTES)));
   }
 
   /** The settings of the evidence operator. */

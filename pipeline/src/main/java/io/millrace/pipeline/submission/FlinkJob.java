@@ -61,13 +61,14 @@ public final class FlinkJob {
       String checkpoints,
       Optional<StartingState> start,
       AdaptationJob.Input input) {
+    Settings limited = RecordLimits.ofTopics(settings);
     JobID id = new JobID();
-    Configuration configuration = JobConfiguration.of(settings, checkpoints, start);
+    Configuration configuration = JobConfiguration.of(limited, checkpoints, start);
     configuration.set(PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID, id.toHexString());
     StreamExecutionEnvironment environment = new RemoteStreamEnvironment(host, port, configuration);
     environment.configure(configuration);
     AdaptationJob.define(
-        environment, settings, new ExampleRules(ExampleLimits.example(settings)), input);
+        environment, limited, new ExampleRules(ExampleLimits.example(limited)), input);
     String name = settings.get(JobSettings.GROUP);
     Optional<JobStart> recorded = record(settings, id, checkpoints, start);
     try {

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -41,9 +42,28 @@ public final class JobHealth implements AutoCloseable {
    *
    * @param timestamp when, in milliseconds since 1970
    * @param task what failed, such as {@code adapt}; empty where it was the job as a whole
+   * @param cause name of the innermost cause's class, without its package
    * @param reason the innermost cause in one line
    */
-  public record Failure(long timestamp, String task, String reason) {
+  public record Failure(long timestamp, String task, String cause, String reason) {
+    /** Causes that lie outside of the job and its input. */
+    private static final Set<String> MAY_PASS =
+        Set.of(
+            "TimeoutException",
+            "DisconnectException",
+            "NetworkException",
+            "ConnectException",
+            "UnknownHostException",
+            "NoRouteToHostException",
+            "LocalTransportException",
+            "RemoteTransportException",
+            "NoResourceAvailableException");
+
+    /** Whether it may be over by itself, as when Kafka does not answer. */
+    boolean mayPass() {
+      return MAY_PASS.contains(cause);
+    }
+
     @Override
     public String toString() {
       return task.isEmpty() ? reason : task + ": " + reason;
@@ -143,7 +163,10 @@ public final class JobHealth implements AutoCloseable {
 
   private static Failure failure(RootExceptionInfo entry) {
     return new Failure(
-        entry.getTimestamp(), taskOf(entry.getTaskName()), rootOf(entry.getStacktrace()));
+        entry.getTimestamp(),
+        taskOf(entry.getTaskName()),
+        nameOf(rootLine(entry.getStacktrace())),
+        rootOf(entry.getStacktrace()));
   }
 
   /** Without the subtask and attempt that Flink appends: {@code adapt (1/1) - execution #3}. */
@@ -156,17 +179,30 @@ public final class JobHealth implements AutoCloseable {
    * a single word, as a bare path is.
    */
   static String rootOf(String stackTrace) {
-    String root =
-        stackTrace
-            .lines()
-            .filter(line -> line.startsWith("Caused by: "))
-            .reduce((outer, inner) -> inner)
-            .map(line -> line.substring("Caused by: ".length()))
-            .orElseGet(() -> stackTrace.lines().findFirst().orElse("no reason given"));
+    String root = rootLine(stackTrace);
     int colon = root.indexOf(": ");
-    String name = root.substring(root.lastIndexOf('.', colon < 0 ? root.length() : colon) + 1);
     String message = colon < 0 ? "" : root.substring(colon + 2).strip();
-    return message.contains(" ") ? message : name;
+    return message.contains(" ") ? message : root.substring(classStart(root));
+  }
+
+  private static String rootLine(String stackTrace) {
+    return stackTrace
+        .lines()
+        .filter(line -> line.startsWith("Caused by: "))
+        .reduce((outer, inner) -> inner)
+        .map(line -> line.substring("Caused by: ".length()))
+        .orElseGet(() -> stackTrace.lines().findFirst().orElse("no reason given"));
+  }
+
+  private static String nameOf(String root) {
+    int colon = root.indexOf(": ");
+    return root.substring(classStart(root), colon < 0 ? root.length() : colon);
+  }
+
+  /** Where the name of the exception's class begins, after its package. */
+  private static int classStart(String root) {
+    int colon = root.indexOf(": ");
+    return root.lastIndexOf('.', colon < 0 ? root.length() : colon) + 1;
   }
 
   private static <T> T answer(CompletableFuture<T> question) throws TimeoutException {

@@ -16,6 +16,9 @@ import org.slf4j.LoggerFactory;
  * Reports why a job restarts or its checkpoints fail, each failure once, also in the log; and
  * throws when a job makes no progress. For one thread.
  *
+ * <p>Three equal failures in a row, with no commit in between, are on the same input: another
+ * restart would fail, too. Failures that may pass, and different ones, have more time.
+ *
  * <p>A job makes progress when it commits a step, a version or a dead letter. Completed checkpoints
  * do not count: a job that fails on one record again and again may complete some before it reaches
  * that record.
@@ -28,6 +31,9 @@ public final class JobWatch implements AutoCloseable {
   private static final Duration QUIET = Duration.ofSeconds(5);
 
   private static final int MOST_RESTARTS = 10;
+
+  /** As many equal failures in a row, without a commit in between, are on the same input. */
+  private static final int EQUAL_FAILURES = 3;
 
   /** Enough if they are spread over {@link #PATIENCE}. */
   private static final int FEWEST_RESTARTS = 3;
@@ -139,6 +145,13 @@ public final class JobWatch implements AutoCloseable {
       return;
     }
     Failure last = withoutProgress.get(count - 1);
+    if (!last.mayPass()
+        && withoutProgress.subList(count - EQUAL_FAILURES, count).stream()
+            .allMatch(failure -> failure.reason().equals(last.reason()))) {
+      throw new IllegalStateException(
+          "the job failed %d times in the same way on the same input: %s"
+              .formatted(EQUAL_FAILURES, last));
+    }
     long millis = last.timestamp() - withoutProgress.get(0).timestamp();
     if (count >= MOST_RESTARTS || millis >= PATIENCE.toMillis()) {
       throw new IllegalStateException(

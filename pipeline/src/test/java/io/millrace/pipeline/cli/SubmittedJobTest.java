@@ -76,8 +76,8 @@ class SubmittedJobTest {
     assertThat(failures)
         .singleElement()
         .asString()
-        .contains("the job restarted 10 times and committed nothing in between")
-        .contains("because of adapt: FileAlreadyExistsException: " + noStore)
+        .contains("the job failed 3 times in the same way on the same input: ")
+        .contains("adapt: FileAlreadyExistsException: " + noStore)
         .endsWith("; it stays submitted");
     assertThat(said.toString())
         .contains("the job restarts (1st time): adapt: FileAlreadyExistsException: " + noStore);

@@ -36,7 +36,7 @@ class JobWatchTest {
     hear(0);
     hear(0);
     fail(1);
-    failures.add(new Failure(2, "", "the job manager is gone"));
+    failures.add(new Failure(2, "", "FlinkException", "the job manager is gone"));
     hear(0);
 
     assertThat(said)
@@ -47,18 +47,42 @@ class JobWatchTest {
   }
 
   @Test
-  void tenRestartsInARowThatCommitNothingAreTheEnd() {
+  void threeEqualFailuresInARowAreOnTheSameInputAndTheEnd() {
+    fail(0);
+    failures.add(new Failure(1, "publish", "TimeoutException", "Kafka does not answer"));
+    fail(2);
+    fail(3);
+    hear(0);
+    fail(4);
+
+    assertThatThrownBy(() -> hear(0))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("the job failed 3 times in the same way on the same input: adapt: no model");
+  }
+
+  @Test
+  void equalFailuresThatMayPassAreNotTheEnd() {
     for (int i = 0; i < 9; i++) {
-      fail(i);
+      failures.add(new Failure(i, "publish", "TimeoutException", "Kafka does not answer"));
     }
     hear(0);
-    fail(9);
+
+    assertThat(said).hasSize(9);
+  }
+
+  @Test
+  void tenRestartsInARowThatCommitNothingAreTheEnd() {
+    for (int i = 0; i < 9; i++) {
+      failAnew(i);
+    }
+    hear(0);
+    failAnew(9);
 
     assertThatThrownBy(() -> hear(0))
         .isInstanceOf(IllegalStateException.class)
         .hasMessage(
             "the job restarted 10 times and committed nothing in between, the last time because of"
-                + " adapt: no model");
+                + " adapt: no model 9");
   }
 
   @Test
@@ -73,10 +97,10 @@ class JobWatchTest {
 
   @Test
   void threeRestartsInFiveMinutesAreTheEndToo() {
-    fail(0);
-    fail(5 * MINUTE);
+    failAnew(0);
+    failAnew(5 * MINUTE);
     hear(0);
-    fail(5 * MINUTE + 1);
+    failAnew(5 * MINUTE + 1);
 
     assertThatThrownBy(() -> hear(0)).hasMessageStartingWith("the job restarted 3 times");
   }
@@ -147,7 +171,12 @@ class JobWatchTest {
   }
 
   private void fail(long timestamp) {
-    failures.add(new Failure(timestamp, "adapt", "no model"));
+    failures.add(new Failure(timestamp, "adapt", "IOException", "no model"));
+  }
+
+  /** For another reason each time. */
+  private void failAnew(long timestamp) {
+    failures.add(new Failure(timestamp, "adapt", "IOException", "no model " + timestamp));
   }
 
   private void hear(long committed) {
