@@ -128,7 +128,7 @@ final class PendingBatches {
       pending = open(received, timers);
     }
     pending.setCount(pending.getCount() + 1);
-    pendingExamples.add(received);
+    pendingExamples.add(StoredExample.pack(received));
     if (pending.getCount() >= batchSize) {
       close(pending, BatchClosedBy.COUNT, timers, training);
     } else {
@@ -196,7 +196,7 @@ final class PendingBatches {
 
   private List<ReceivedExample> take(PendingBatch pending, TimerService timers) throws Exception {
     List<ReceivedExample> batch = new ArrayList<>();
-    pendingExamples.get().forEach(batch::add);
+    pendingExamples.get().forEach(stored -> batch.add(StoredExample.unpack(stored)));
     if (pending.getTimer() != null) {
       timers.deleteProcessingTimeTimer(pending.getTimer());
     }

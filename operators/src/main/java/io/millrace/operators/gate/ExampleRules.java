@@ -12,9 +12,9 @@ import java.util.Optional;
  * file and for a record of the topic, whichever client wrote it.
  *
  * <p>An error has one of these classes, where {@code X} is Domain, Text or Label: {@code MissingX},
- * {@code BlankX}, {@code XTooLarge}, {@code NulCharacter}, {@code LoneSurrogate}, {@code
- * BadWeight}. Where several apply, the first one found is reported. The fields are checked in the
- * order domain, text, label, id, metadata, weight.
+ * {@code BlankX}, {@code XTooLarge}, {@code MetadataTooLarge}, {@code NulCharacter}, {@code
+ * LoneSurrogate}, {@code BadWeight}. Where several apply, the first one found is reported. The
+ * fields are checked in the order domain, text, label, id, metadata, weight.
  */
 public final class ExampleRules implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -22,15 +22,22 @@ public final class ExampleRules implements Serializable {
   private final Limits limits;
 
   /**
-   * The largest sizes allowed, each in bytes of UTF-8.
+   * The largest sizes allowed, in bytes of UTF-8, and the largest weight.
    *
    * @param textBytes of the text
    * @param labelBytes of the label
    * @param domainBytes of the domain, which is also part of the adapter's key
+   * @param metadataBytes of the id, and of all keys and values of the metadata, together
+   * @param weight of the example. The others of a batch have shares that are smaller by this
+   *     factor; float32 has room for about ten million.
    */
-  public record Limits(long textBytes, long labelBytes, long domainBytes) implements Serializable {
-    /** 64 KiB of text, 1 KiB of label, 256 bytes of domain. */
-    public static final Limits DEFAULT = new Limits(64 * 1024, 1024, 256);
+  public record Limits(
+      long textBytes, long labelBytes, long domainBytes, long metadataBytes, double weight)
+      implements Serializable {
+    /**
+     * 64 KiB of text, 1 KiB of label, 256 bytes of domain, 64 KiB of metadata, a weight of 1000.
+     */
+    public static final Limits DEFAULT = new Limits(64 * 1024, 1024, 256, 64 * 1024, 1000);
   }
 
   public ExampleRules(Limits limits) {
@@ -43,7 +50,7 @@ public final class ExampleRules implements Serializable {
         .or(() -> required("Text", example.getText(), limits.textBytes()))
         .or(() -> required("Label", example.getLabel(), limits.labelBytes()))
         .or(() -> wellFormed("id", example.getId()))
-        .or(() -> metadata(example.getMetadata()))
+        .or(() -> metadata(example.getId(), example.getMetadata()))
         .or(() -> weight(example.getWeight()));
   }
 
@@ -69,9 +76,18 @@ public final class ExampleRules implements Serializable {
     return Optional.empty();
   }
 
-  private static Optional<RecordError> metadata(Map<String, String> metadata) {
-    if (metadata == null) {
-      return Optional.empty();
+  private Optional<RecordError> metadata(String id, Map<String, String> given) {
+    Map<String, String> metadata = given == null ? Map.of() : given;
+    long bytes = id == null ? 0 : utf8Length(id);
+    for (Map.Entry<String, String> entry : metadata.entrySet()) {
+      bytes += utf8Length(entry.getKey());
+      bytes += entry.getValue() == null ? 0 : utf8Length(entry.getValue());
+    }
+    if (bytes > limits.metadataBytes()) {
+      return error(
+          "MetadataTooLarge",
+          "id and metadata are %d bytes long in UTF-8; limits.metadataBytes allows %d"
+              .formatted(bytes, limits.metadataBytes()));
     }
     return metadata.entrySet().stream()
         .flatMap(
@@ -82,10 +98,15 @@ public final class ExampleRules implements Serializable {
         .findFirst();
   }
 
-  private static Optional<RecordError> weight(float weight) {
-    return weight > 0 && Float.isFinite(weight)
+  private Optional<RecordError> weight(float weight) {
+    if (!(weight > 0) || !Float.isFinite(weight)) {
+      return error("BadWeight", "weight is " + weight + ", not a positive finite number");
+    }
+    return weight <= limits.weight()
         ? Optional.empty()
-        : error("BadWeight", "weight is " + weight + ", not a positive finite number");
+        : error(
+            "BadWeight",
+            "weight is %s; limits.weight allows %s".formatted(weight, limits.weight()));
   }
 
   /**

@@ -73,10 +73,37 @@ class ExampleRulesTest {
     assertThat(errorClass(e -> e.setWeight(weight))).isEqualTo("BadWeight");
   }
 
+  @ParameterizedTest
+  @ValueSource(floats = {1001f, 1e6f, 1e38f})
+  void aWeightThatSilencesItsNeighborsIsRefused(float weight) {
+    assertThat(errorClass(e -> e.setWeight(1000f))).isNull();
+    RecordError error = rules.check(example(e -> e.setWeight(weight))).orElseThrow();
+
+    assertThat(error.getErrorClass()).isEqualTo("BadWeight");
+    assertThat(error.getMessage())
+        .isEqualTo("weight is " + weight + "; limits.weight allows 1000.0");
+  }
+
+  @Test
+  void idAndMetadataAreBoundedTogether() {
+    assertThat(errorClass(e -> e.setMetadata(Map.of("k", "v".repeat(64 * 1024 - 2))))).isNull();
+    assertThat(errorClass(e -> e.setMetadata(Map.of("key", "v".repeat(64 * 1024 - 3)))))
+        .isEqualTo("MetadataTooLarge");
+    assertThat(errorClass(e -> e.setId("i".repeat(64 * 1024 + 1)))).isEqualTo("MetadataTooLarge");
+    RecordError error =
+        rules
+            .check(example(e -> e.setMetadata(Map.of("a", "\u20ac".repeat(30_000)))))
+            .orElseThrow();
+    assertThat(error.getMessage())
+        .isEqualTo(
+            "id and metadata are 90002 bytes long in UTF-8; limits.metadataBytes allows 65536");
+  }
+
   @Test
   void theRulesTravelToATaskManager() throws Exception {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    new ObjectOutputStream(bytes).writeObject(new ExampleRules(new ExampleRules.Limits(3, 9, 9)));
+    new ObjectOutputStream(bytes)
+        .writeObject(new ExampleRules(new ExampleRules.Limits(3, 9, 9, 9, 9)));
     Object copy = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray())).readObject();
 
     assertThat(((ExampleRules) copy).check(example(e -> e.setText("four")))).isPresent();

@@ -48,6 +48,23 @@ public record ExampleLimits(int lineBytes, boolean scalarLabels, ExampleRules.Li
           4 << 10,
           "The longest name of a domain, in UTF-8.");
 
+  public static final Setting<Long> METADATA_BYTES =
+      Setting.bytes(
+          "limits.metadataBytes",
+          ExampleRules.Limits.DEFAULT.metadataBytes(),
+          0,
+          16 << 20,
+          "The longest id and metadata of an example together, in UTF-8.");
+
+  public static final Setting<Double> WEIGHT =
+      Setting.decimal(
+          "limits.weight",
+          ExampleRules.Limits.DEFAULT.weight(),
+          1,
+          1e6,
+          "The largest weight of an example: with a larger one, the others of its batch would hardly"
+              + " count.");
+
   /** Its default leaves room for headers below the 1 MiB that Kafka takes by default. */
   public static final Setting<Long> LINE_BYTES =
       Setting.bytes(
@@ -59,7 +76,8 @@ public record ExampleLimits(int lineBytes, boolean scalarLabels, ExampleRules.Li
 
   /** What a process that reads files declares among its settings. */
   public static final List<Setting<?>> SETTINGS =
-      List.of(TEXT_BYTES, LABEL_BYTES, DOMAIN_BYTES, LINE_BYTES, LABELS);
+      List.of(
+          TEXT_BYTES, LABEL_BYTES, DOMAIN_BYTES, METADATA_BYTES, WEIGHT, LINE_BYTES, LABELS);
 
   /** As {@code settings}, which declare {@link #SETTINGS}, say. */
   public static ExampleLimits of(Settings settings) {
@@ -72,6 +90,10 @@ public record ExampleLimits(int lineBytes, boolean scalarLabels, ExampleRules.Li
   /** The example's part alone, for those who read records and no file. */
   public static ExampleRules.Limits example(Settings settings) {
     return new ExampleRules.Limits(
-        settings.get(TEXT_BYTES), settings.get(LABEL_BYTES), settings.get(DOMAIN_BYTES));
+        settings.get(TEXT_BYTES),
+        settings.get(LABEL_BYTES),
+        settings.get(DOMAIN_BYTES),
+        settings.get(METADATA_BYTES),
+        settings.get(WEIGHT));
   }
 }

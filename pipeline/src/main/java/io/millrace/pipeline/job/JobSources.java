@@ -34,7 +34,9 @@ record JobSources(Settings settings, Connection connection) {
             // consumer group: state and position belong together.
             .setStartingOffsets(
                 new BeginningOffsets(settings.get(JobSettings.LOST_EXAMPLES).equals("skip")))
-            .setDeserializer(new ReceivedExampleReader(connection));
+            .setDeserializer(
+                new ReceivedExampleReader(
+                    connection, Math.toIntExact(settings.get(JobSettings.RECORD_BYTES))));
     if (input == Input.BOUNDED) {
       builder.setBounded(OffsetsInitializer.latest());
     }

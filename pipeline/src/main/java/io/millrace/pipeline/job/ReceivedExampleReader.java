@@ -22,22 +22,23 @@ import org.apache.kafka.common.serialization.Deserializer;
  * emitted with the reason and its original bytes. It waits while the registry is unavailable,
  * because no record is at fault then.
  *
- * <p>One kind of record is not kept whole: a few compressed kilobytes can expand to more than Kafka
- * accepts from the job. Only its beginning is kept; the source topic still holds all of it.
+ * <p>One kind of record is not kept whole: one that is longer than allowed, since a few compressed
+ * kilobytes can expand to more than Kafka accepts from the job. Only its beginning is kept; the
+ * source topic still holds all of it.
  */
 final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<ReceivedExample> {
   private static final long serialVersionUID = 1;
 
-  /** The maximum of {@code limits.lineBytes}; half of what the sink can send. */
-  static final int LARGEST_RECORD_BYTES = 32 * 1024 * 1024;
-
-  static final int KEPT_BYTES = 1024 * 1024;
-
   private final Connection connection;
+  private final int largest;
   private transient Deserializer<LabeledExample> deserializer;
 
-  ReceivedExampleReader(Connection connection) {
+  /**
+   * @param largest bytes of key and value together; a longer record is not read
+   */
+  ReceivedExampleReader(Connection connection, int largest) {
     this.connection = connection;
+    this.largest = largest;
   }
 
   @Override
@@ -58,14 +59,14 @@ final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<Re
             .setValue(buffer(record.value()))
             .build();
     long bytes = (long) length(record.key()) + length(record.value());
-    if (bytes > LARGEST_RECORD_BYTES) {
-      received.setKey(beginning(record.key()));
-      received.setValue(beginning(record.value()));
+    if (bytes > largest) {
+      received.setKey(beginning(record.key(), largest / 2));
+      received.setValue(beginning(record.value(), largest - length(received.getKey())));
       received.setError(
           new RecordError(
               "RecordTooLarge",
-              "the record is %d bytes long, %d are allowed; a dead letter holds the first %d of its value"
-                  .formatted(bytes, LARGEST_RECORD_BYTES, KEPT_BYTES)));
+              "the record is %d bytes long, limits.recordBytes allows %d; a dead letter holds the first %d of its value"
+                  .formatted(bytes, largest, length(received.getValue()))));
     } else if (record.value() == null) {
       received.setError(new RecordError("EmptyRecord", "the record has no value"));
     } else {
@@ -84,9 +85,13 @@ final class ReceivedExampleReader implements KafkaRecordDeserializationSchema<Re
     return bytes == null ? 0 : bytes.length;
   }
 
-  private static ByteBuffer beginning(byte[] bytes) {
+  private static int length(ByteBuffer bytes) {
+    return bytes == null ? 0 : bytes.remaining();
+  }
+
+  private static ByteBuffer beginning(byte[] bytes, int atMost) {
     // A copy, so that the rest can be freed.
-    return length(bytes) > KEPT_BYTES ? buffer(Arrays.copyOf(bytes, KEPT_BYTES)) : buffer(bytes);
+    return length(bytes) > atMost ? buffer(Arrays.copyOf(bytes, atMost)) : buffer(bytes);
   }
 
   private static ByteBuffer buffer(byte[] bytes) {

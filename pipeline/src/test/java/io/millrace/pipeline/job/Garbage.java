@@ -27,7 +27,7 @@ import org.apache.kafka.common.serialization.Serializer;
 final class Garbage {
   private static final int HEADER = 5;
   private static final float[] NO_WEIGHTS = {
-    Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, 0f, -0f, -1f
+    Float.NaN, 1e38f, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, 0f, -0f, -1f
   };
   private static final List<Consumer<LabeledExample>> BROKEN_RULES =
       List.of(

@@ -10,6 +10,7 @@ import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.job.Garbage.Letter;
 import io.millrace.pipeline.report.RunRecord;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.schemas.LabeledExample;
@@ -55,6 +56,7 @@ class GarbageTest {
   private static final int GARBAGE = 10_000;
   private static final int GOOD = 64;
   private static final int BATCH = 16;
+  private static final int LARGEST = Math.toIntExact(JobSettings.RECORD_BYTES.defaultValue());
 
   @TempDir private Path directory;
 
@@ -131,9 +133,10 @@ class GarbageTest {
       RecordMetadata at = sending.get(i).get();
       sent.put(at.partition() + "@" + at.offset(), letters.get(i));
     }
-    sendCompressed(connection, ReceivedExampleReader.LARGEST_RECORD_BYTES, "UnreadableRecord");
-    sendCompressed(connection, ReceivedExampleReader.LARGEST_RECORD_BYTES + 1, "RecordTooLarge");
-    assertThat(sent.size()).isEqualTo(GARBAGE + 2);
+    sendCompressed(connection, LARGEST, "UnreadableRecord");
+    sendCompressed(connection, LARGEST + 1, "RecordTooLarge");
+    sendCompressed(connection, 32 << 20, "RecordTooLarge");
+    assertThat(sent.size()).isEqualTo(GARBAGE + 3);
   }
 
   /** A few kilobytes on their way, a great many in the job. */
@@ -147,8 +150,7 @@ class GarbageTest {
         new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
       RecordMetadata at =
           producer.send(new ProducerRecord<>(Topics.LABELED_EXAMPLES, null, value)).get();
-      boolean kept = bytes <= ReceivedExampleReader.LARGEST_RECORD_BYTES;
-      byte[] expected = kept ? value : Arrays.copyOf(value, ReceivedExampleReader.KEPT_BYTES);
+      byte[] expected = Arrays.copyOf(value, Math.min(bytes, LARGEST));
       sent.put(at.partition() + "@" + at.offset(), new Letter(null, expected, error));
     }
   }
