@@ -69,8 +69,10 @@ public final class ApicurioRegistry implements AutoCloseable {
     return url;
   }
 
-  /** Sends a JSON body to {@code path} of the registry; the answer must be 200. */
-  public void send(String method, String path, String json)
+  /**
+   * Sends a JSON body to {@code path} of the registry; the answer must be 200. Returns its body.
+   */
+  public String send(String method, String path, String json)
       throws IOException, InterruptedException {
     HttpResponse<String> response =
         http.send(
@@ -82,6 +84,7 @@ public final class ApicurioRegistry implements AutoCloseable {
     if (response.statusCode() != 200) {
       throw new IOException(path + ": " + response.statusCode() + " " + response.body());
     }
+    return response.body();
   }
 
   private HttpRequest.Builder request(String path) {

@@ -5,6 +5,7 @@ import static java.util.stream.Collectors.toMap;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.VersionRef;
@@ -20,8 +21,9 @@ import org.apache.kafka.common.serialization.Deserializer;
 
 /**
  * Reads Millrace's records from Confluent's wire format, whichever version of their schema they
- * were written with, into the generated classes. Safe for several threads once configured, with
- * {@code schema.registry.url}.
+ * were written with, into the generated classes. In the topic of examples, records of other names
+ * are read by their structure: see {@link ForeignExample}. Safe for several threads once
+ * configured, with {@code schema.registry.url}.
  */
 public final class AvroRecordDeserializer implements Deserializer<Object> {
   private static final Map<String, Class<? extends SpecificRecord>> RECORDS =
@@ -75,6 +77,9 @@ public final class AvroRecordDeserializer implements Deserializer<Object> {
         throw new UnreadableRecordException("the schema registry knows no schema " + id);
       }
       Class<? extends SpecificRecord> type = types.get(writer.getFullName());
+      if (isForeignExample(topic, writer, type)) {
+        return ForeignExample.read(WireFormat.decode(bytes, writer));
+      }
       if (type == null) {
         throw new UnreadableRecordException(
             "schema "
@@ -89,5 +94,20 @@ public final class AvroRecordDeserializer implements Deserializer<Object> {
     } catch (AvroRuntimeException e) {
       throw new UnreadableRecordException(e.getMessage(), e);
     }
+  }
+
+  /**
+   * Whether a record is an example by its structure alone: in the topic of examples a record of a
+   * name that is not ours, or of an example's name whose time is in another unit.
+   */
+  private static boolean isForeignExample(
+      String topic, Schema writer, Class<? extends SpecificRecord> type) {
+    if (writer.getType() != Schema.Type.RECORD) {
+      return false;
+    }
+    return type == null
+        ? Topics.LABELED_EXAMPLES.equals(topic)
+        : type == LabeledExample.class
+            && !WireFormat.hasSameUnits(writer, LabeledExample.getClassSchema());
   }
 }

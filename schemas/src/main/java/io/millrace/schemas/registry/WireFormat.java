@@ -4,8 +4,14 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
+import org.apache.avro.generic.GenericData;
+import org.apache.avro.generic.GenericDatumReader;
+import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.io.BinaryEncoder;
 import org.apache.avro.io.DecoderFactory;
 import org.apache.avro.io.EncoderFactory;
@@ -76,6 +82,7 @@ public final class WireFormat {
     try {
       DatumCheck.check(writer, ByteBuffer.wrap(bytes, HEADER, bytes.length - HEADER));
       SpecificData data = SpecificData.getForClass(type);
+      requireSameUnits(writer, data.getSchema(type));
       return new SpecificDatumReader<T>(writer, data.getSchema(type), data)
           .read(
               null, DecoderFactory.get().binaryDecoder(bytes, HEADER, bytes.length - HEADER, null));
@@ -83,6 +90,67 @@ public final class WireFormat {
       throw new AvroRuntimeException(
           "not a readable " + type.getSimpleName() + ": " + reason(e), e);
     }
+  }
+
+  /**
+   * Decodes a record of any schema, as cautiously. Logical types are not applied: a timestamp is a
+   * long.
+   *
+   * @throws AvroRuntimeException where the bytes are not a valid record of the schema
+   */
+  public static GenericRecord decode(byte[] bytes, Schema writer) {
+    try {
+      DatumCheck.check(writer, ByteBuffer.wrap(bytes, HEADER, bytes.length - HEADER));
+      return new GenericDatumReader<GenericRecord>(writer, writer, new GenericData())
+          .read(
+              null, DecoderFactory.get().binaryDecoder(bytes, HEADER, bytes.length - HEADER, null));
+    } catch (RuntimeException | IOException | StackOverflowError e) {
+      throw new AvroRuntimeException(
+          "not a readable " + writer.getFullName() + ": " + reason(e), e);
+    }
+  }
+
+  /**
+   * Whether every field that both schemas have counts time in the same unit. Avro's resolution does
+   * not look at logical types: it takes microseconds for milliseconds.
+   */
+  public static boolean hasSameUnits(Schema writer, Schema reader) {
+    return otherUnit(writer, reader).isEmpty();
+  }
+
+  private static void requireSameUnits(Schema writer, Schema reader) {
+    otherUnit(writer, reader)
+        .ifPresent(
+            field -> {
+              throw new AvroRuntimeException(
+                  "field %s is of logical type %s, not %s"
+                      .formatted(
+                          field,
+                          unit(writer.getField(field).schema()).orElseThrow(),
+                          unit(reader.getField(field).schema()).orElseThrow()));
+            });
+  }
+
+  /** A field with a logical type that is stated in both schemas and differs. */
+  private static Optional<String> otherUnit(Schema writer, Schema reader) {
+    for (Schema.Field field : reader.getFields()) {
+      Optional<String> expected = unit(field.schema());
+      if (expected.isPresent() && writer.getField(field.name()) != null) {
+        Optional<String> stated = unit(writer.getField(field.name()).schema());
+        if (stated.isPresent() && !stated.equals(expected)) {
+          return Optional.of(field.name());
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static Optional<String> unit(Schema schema) {
+    List<Schema> types = schema.isUnion() ? schema.getTypes() : List.of(schema);
+    return types.stream()
+        .map(type -> type.getProp("logicalType"))
+        .filter(Objects::nonNull)
+        .findFirst();
   }
 
   private static String reason(Throwable e) {
