@@ -76,8 +76,7 @@ public record ExampleLimits(int lineBytes, boolean scalarLabels, ExampleRules.Li
 
   /** What a process that reads files declares among its settings. */
   public static final List<Setting<?>> SETTINGS =
-      List.of(
-          TEXT_BYTES, LABEL_BYTES, DOMAIN_BYTES, METADATA_BYTES, WEIGHT, LINE_BYTES, LABELS);
+      List.of(TEXT_BYTES, LABEL_BYTES, DOMAIN_BYTES, METADATA_BYTES, WEIGHT, LINE_BYTES, LABELS);
 
   /** As {@code settings}, which declare {@link #SETTINGS}, say. */
   public static ExampleLimits of(Settings settings) {

@@ -181,7 +181,8 @@ public final class Trainer implements AutoCloseable {
       }
     }
     return new Gradients(
-        loss,
+        // Without loss, the program's negated sum is -0.0.
+        loss + 0.0,
         logits,
         model.gradients(sum.values()),
         Head.join(sum.headWeight(), sum.headBias(), base.config().hidden()));

@@ -77,6 +77,14 @@ class TrainerTest {
     assertThat(result.correct()).containsExactly(false, true);
   }
 
+  /** Minus a sum of zeros is -0.0, which people and JSON would see. */
+  @Test
+  void aLossOfNothingHasNoSign() {
+    double loss = trainer.step(trainer.initialState(), List.of(example("Hi!", "a"))).loss();
+
+    assertThat(Double.doubleToRawLongBits(loss)).isZero();
+  }
+
   @Test
   void aNewLabelStartsAtAZeroRow() {
     TrainingState before = trained(Sentences.batch(3, 2));
