@@ -54,11 +54,16 @@ final class PageHinkley implements DriftDetector {
 
   @Override
   public Optional<Change> add(boolean error) {
+    return add(error ? 1L : 0L);
+  }
+
+  /** Processes any whole number: the test is defined for all values, not for errors only. */
+  Optional<Change> add(long value) {
     long n = state.getExamples() + 1;
-    long errors = state.getErrors() + (error ? 1 : 0);
-    double sum = ALPHA * state.getSum() + (error ? 1 : 0) - (double) errors / n - DELTA;
+    long errors = state.getErrors() + value;
+    double sum = ALPHA * state.getSum() + value - (double) errors / n - DELTA;
     double newest = state.getNewest();
-    newest += ((error ? 1 : 0) - newest) / Math.min(n, NEWEST);
+    newest += (value - newest) / Math.min(n, NEWEST);
     if (n >= FEWEST && sum >= THRESHOLD) {
       begin();
       return Optional.of(new Change((double) errors / n, newest, n, Math.min(n, NEWEST)));
