@@ -12,6 +12,7 @@ import io.millrace.inference.http.BearerToken;
 import io.millrace.inference.http.DescriptionEndpoint;
 import io.millrace.inference.http.FeedbackEndpoint;
 import io.millrace.inference.http.HttpService;
+import io.millrace.inference.http.Listings;
 import io.millrace.inference.http.LiveEndpoint;
 import io.millrace.inference.http.MetricsEndpoint;
 import io.millrace.inference.http.PredictEndpoint;
@@ -84,6 +85,7 @@ public final class ServingProcess implements AutoCloseable {
   private final Predictor predictor;
   private final Optional<Feedback> feedback;
   private final RolloutDesk desk;
+  private final Listings listings = new Listings();
   private final HttpService http;
 
   /** Held while loading, and while closing what was loaded. */
@@ -172,8 +174,8 @@ public final class ServingProcess implements AutoCloseable {
     routes.put(
         "/v1/feedback",
         new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics), feedbackToken));
-    routes.put("/v1/adapters", new Routes.Route("GET", new AdaptersEndpoint(catalog)));
-    routes.putAll(RolloutDecisionEndpoint.routes(desk, rolloutToken, bodies, metrics));
+    routes.put("/v1/adapters", new Routes.Route("GET", new AdaptersEndpoint(catalog, listings)));
+    routes.putAll(RolloutDecisionEndpoint.routes(desk, listings, rolloutToken, bodies, metrics));
     routes.put("/openapi.yaml", new Routes.Route("GET", new DescriptionEndpoint()));
     routes.put("/metrics", new Routes.Route("GET", new MetricsEndpoint(metrics)));
     routes.put("/health/live", new Routes.Route("GET", new LiveEndpoint()));
@@ -277,6 +279,7 @@ public final class ServingProcess implements AutoCloseable {
         predictor.close(until(deadline))
             && feedback.map(f -> f.close(until(deadline))).orElse(true)
             && desk.close(until(deadline))
+            && listings.close(until(deadline))
             && follower.awaitClosed(until(deadline))
             && merger.awaitClosed(until(deadline))
             && catalog.awaitClosed(until(deadline))

@@ -181,7 +181,8 @@ final class LabelToLiveRun {
   private static NavigableMap<Long, Long> liveAt(ServeProcess serve)
       throws IOException, InterruptedException {
     NavigableMap<Long, Long> liveAt = new TreeMap<>();
-    JsonNode answer = JSON.readTree(serve.get("/v1/adapters?domain=" + WordNet.DOMAIN).body());
+    JsonNode answer =
+        JSON.readTree(serve.get("/v1/adapters?versions=1000&domain=" + WordNet.DOMAIN).body());
     for (JsonNode version : answer.path("domains").path(0).path("versions")) {
       if (version.path("liveAt").isTextual()) {
         liveAt.put(

@@ -13,8 +13,6 @@ import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
 import io.millrace.schemas.rollout.RolloutRefusedException;
 import java.time.Duration;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -79,11 +77,24 @@ public final class RolloutDesk {
     return catalog.rollouts().knows(domain) || catalog.find(domain).isPresent();
   }
 
-  /** The names of the domains that have a version or a rollout event here, sorted. */
-  public Set<String> domains() {
-    Set<String> domains = new TreeSet<>(catalog.rollouts().domains());
-    domains.addAll(catalog.domains().keySet());
-    return domains;
+  /**
+   * The first name, of the domains that have a version or a rollout event here, that is no smaller
+   * than this one; null where there is none.
+   */
+  public String ceiling(String name) {
+    return smaller(catalog.rollouts().domains().ceiling(name), catalog.domains().ceilingKey(name));
+  }
+
+  /** As {@link #ceiling}, the first one that is greater. */
+  public String higher(String name) {
+    return smaller(catalog.rollouts().domains().higher(name), catalog.domains().higherKey(name));
+  }
+
+  private static String smaller(String one, String other) {
+    if (one == null || other == null) {
+      return one == null ? other : one;
+    }
+    return one.compareTo(other) <= 0 ? one : other;
   }
 
   /** The state of a domain's rollout. */

@@ -10,35 +10,77 @@ import io.millrace.inference.serving.ServedDomain;
 import io.millrace.inference.store.Refusal;
 import io.millrace.inference.store.StoredVersion;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
-import org.eclipse.jetty.util.Fields;
 
-/** {@code GET /v1/adapters}, of all domains or, with {@code ?domain=}, of one. */
+/**
+ * {@code GET /v1/adapters}, of a {@link DomainPage}; of each domain the latest {@code &versions=},
+ * and of a single one those {@code &before=} a number.
+ */
 public final class AdaptersEndpoint implements Endpoint {
-  private final AdapterCatalog catalog;
+  private static final int DEFAULT_VERSIONS = 100;
+  private static final int MAX_VERSIONS = 1000;
+  private static final Set<String> PARAMETERS =
+      Stream.concat(DomainPage.PARAMETERS.stream(), Stream.of("versions", "before"))
+          .collect(Collectors.toUnmodifiableSet());
 
-  public AdaptersEndpoint(AdapterCatalog catalog) {
+  private final AdapterCatalog catalog;
+  private final Listings listings;
+
+  public AdaptersEndpoint(AdapterCatalog catalog, Listings listings) {
     this.catalog = catalog;
+    this.listings = listings;
+  }
+
+  @Override
+  public Set<String> parameters() {
+    return PARAMETERS;
   }
 
   @Override
   public void answer(Request request, Response response, Callback callback) {
-    Fields.Field asked = Request.extractQueryParameters(request).get("domain");
-    ObjectNode body = Answer.object();
-    ArrayNode domains = body.putArray("domains");
-    if (asked == null) {
-      catalog.domains().values().forEach(domain -> domains.add(json(domain)));
-    } else {
-      catalog.find(asked.getValue()).ifPresent(domain -> domains.add(json(domain)));
+    DomainPage page;
+    int versions;
+    long before;
+    try {
+      Query query = Query.of(request, PARAMETERS);
+      page = DomainPage.of(query);
+      versions = query.number("versions", 0, MAX_VERSIONS, DEFAULT_VERSIONS);
+      before = query.versionOrLast("before");
+      if (query.text("before") != null && page.domain() == null) {
+        throw new IllegalArgumentException("\"before\" is about one domain: name it");
+      }
+    } catch (IllegalArgumentException e) {
+      Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
+      return;
     }
-    Answer.send(response, callback, HttpStatus.OK_200, body);
+    listings.send(
+        response,
+        callback,
+        DomainListing.of(
+            page,
+            new DomainListing.Names() {
+              @Override
+              public String ceiling(String name) {
+                return catalog.domains().ceilingKey(name);
+              }
+
+              @Override
+              public String higher(String name) {
+                return catalog.domains().higherKey(name);
+              }
+            },
+            name -> catalog.find(name).map(domain -> json(domain, before, versions))));
   }
 
-  private static ObjectNode json(ServedDomain domain) {
+  private static ObjectNode json(ServedDomain domain, long before, int limit) {
     ObjectNode body = Answer.object();
     body.put("domain", domain.name());
     Optional<Assignment> assigned = domain.assigned();
@@ -60,14 +102,19 @@ public final class AdaptersEndpoint implements Endpoint {
               .map(next -> unloaded(next.candidate()).put("share", next.share()))
               .orElse(null));
     }
+    // One more tells whether there are earlier ones.
+    List<StoredVersion> found = domain.versionsBefore(before, limit + 1);
+    List<StoredVersion> shown = found.subList(Math.max(0, found.size() - limit), found.size());
     ArrayNode versions = body.putArray("versions");
-    domain
-        .versionsBefore(Long.MAX_VALUE, Integer.MAX_VALUE)
-        .forEach(version -> versions.add(version(domain, version)));
+    shown.forEach(version -> versions.add(version(domain, version)));
+    boolean hasEarlier = found.size() > shown.size();
+    if (hasEarlier) {
+      body.put("versionsBefore", found.get(0).version() + 1);
+    } else {
+      body.putNull("versionsBefore");
+    }
     ArrayNode refusals = body.putArray("refusals");
-    domain
-        .refusalsBefore(Long.MAX_VALUE, Integer.MAX_VALUE)
-        .forEach(refusal -> refusals.add(refusal(refusal)));
+    domain.refusalsBefore(before, limit).forEach(refusal -> refusals.add(refusal(refusal)));
     return body;
   }
 

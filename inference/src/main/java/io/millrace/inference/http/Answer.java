@@ -42,11 +42,20 @@ final class Answer {
     send(response, callback, status, new HttpField(HttpHeader.CONTENT_TYPE, contentType), bytes);
   }
 
-  private static void send(
-      Response response, Callback callback, int status, HttpField contentType, byte[] bytes) {
+  /** The status and the headers of an answer with a JSON body. */
+  static void putHeaders(Response response, int status) {
+    putHeaders(response, status, CONTENT_TYPE);
+  }
+
+  private static void putHeaders(Response response, int status, HttpField contentType) {
     response.setStatus(status);
     response.getHeaders().put(contentType);
     response.getHeaders().put(NO_STORE);
+  }
+
+  private static void send(
+      Response response, Callback callback, int status, HttpField contentType, byte[] bytes) {
+    putHeaders(response, status, contentType);
     response.getHeaders().put(NO_SNIFF);
     response.getHeaders().put(SAME_ORIGIN);
     response.getHeaders().put(HttpHeader.CONTENT_LENGTH, bytes.length);

@@ -1,5 +1,6 @@
 package io.millrace.inference.http;
 
+import java.util.Set;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
@@ -9,6 +10,11 @@ import org.eclipse.jetty.util.Callback;
  * connection.
  */
 interface Endpoint {
+  /** The query parameters that it takes; a request with others is refused. */
+  default Set<String> parameters() {
+    return Set.of();
+  }
+
   /** Answers now or later. Exactly one answer must complete the callback. */
   void answer(Request request, Response response, Callback callback);
 }

@@ -50,10 +50,16 @@ public final class RolloutDecisionEndpoint implements Endpoint {
    * @param token empty where no client may decide
    */
   public static Map<String, Routes.Route> routes(
-      RolloutDesk desk, Optional<BearerToken> token, RequestBody bodies, ServingMetrics metrics) {
+      RolloutDesk desk,
+      Listings listings,
+      Optional<BearerToken> token,
+      RequestBody bodies,
+      ServingMetrics metrics) {
     Map<String, Routes.Route> routes = new TreeMap<>();
-    routes.put("/v1/rollouts", new Routes.Route("GET", new RolloutsEndpoint(desk)));
-    routes.put("/v1/rollouts/history", new Routes.Route("GET", new RolloutHistoryEndpoint(desk)));
+    routes.put("/v1/rollouts", new Routes.Route("GET", new RolloutsEndpoint(desk, listings)));
+    routes.put(
+        "/v1/rollouts/history",
+        new Routes.Route("GET", new RolloutHistoryEndpoint(desk, listings)));
     for (RolloutRequest.Action action : RolloutRequest.Action.values()) {
       routes.put(
           "/v1/rollouts/" + action.word(),

@@ -1,45 +1,63 @@
 package io.millrace.inference.http;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.inference.serving.Rollouts;
-import java.time.DateTimeException;
+import io.millrace.inference.store.LogPlace;
+import io.millrace.inference.store.LoggedEvent;
 import java.time.Instant;
-import java.time.OffsetDateTime;
+import java.util.Iterator;
+import java.util.Set;
+import java.util.function.Predicate;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
-import org.eclipse.jetty.util.Fields;
 
 /**
  * {@code GET /v1/rollouts/history?domain=}: the state of a rollout, now or {@code &at=} a time, and
- * the latest {@code &limit=} events that led to it.
+ * the latest {@code &limit=} events that led to it. {@code &before=} and {@code &after=} a place in
+ * the log lead to other events.
  */
 final class RolloutHistoryEndpoint implements Endpoint {
   private static final int DEFAULT_LIMIT = 100;
   private static final int MAX_LIMIT = 10_000;
+  private static final Set<String> PARAMETERS = Set.of("domain", "at", "limit", "before", "after");
 
   private final RolloutDesk desk;
+  private final Listings listings;
 
-  RolloutHistoryEndpoint(RolloutDesk desk) {
+  RolloutHistoryEndpoint(RolloutDesk desk, Listings listings) {
     this.desk = desk;
+    this.listings = listings;
+  }
+
+  @Override
+  public Set<String> parameters() {
+    return PARAMETERS;
   }
 
   @Override
   public void answer(Request request, Response response, Callback callback) {
-    Fields query = Request.extractQueryParameters(request);
-    String domain = query.getValue("domain");
+    String domain;
     Instant at;
+    LogPlace before;
+    LogPlace after;
     int limit;
     try {
+      Query query = Query.of(request, PARAMETERS);
+      domain = query.text("domain");
       if (domain == null) {
         throw new IllegalArgumentException("\"domain\" is missing: ask with ?domain=NAME");
       }
-      at = time(query.getValue("at"));
-      limit = limit(query.getValue("limit"));
+      at = query.time("at");
+      before = query.place("before");
+      after = query.place("after");
+      if (before != null && after != null) {
+        throw new IllegalArgumentException("\"before\" and \"after\" exclude each other");
+      }
+      limit = query.number("limit", 1, MAX_LIMIT, DEFAULT_LIMIT);
     } catch (IllegalArgumentException e) {
       Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
       return;
@@ -48,53 +66,31 @@ final class RolloutHistoryEndpoint implements Endpoint {
       Answer.error(response, callback, HttpStatus.NOT_FOUND_404, "unknown domain");
       return;
     }
-    desk.history(domain, null, event -> at == null || !event.time().isAfter(at), limit)
-        .thenApply(part -> json(part, domain, at))
+    Predicate<LoggedEvent> isWithin =
+        event ->
+            (at == null || !event.time().isAfter(at))
+                && (before == null || event.place().compareTo(before) < 0);
+    desk.history(domain, after, isWithin, limit)
         .whenComplete(
-            (body, failure) -> {
+            (part, failure) -> {
               if (failure == null) {
-                Answer.send(response, callback, HttpStatus.OK_200, body);
+                listings.send(response, callback, content(part, domain, at));
               } else {
                 RolloutDecisionEndpoint.fail(failure, response, callback);
               }
             });
   }
 
-  private static ObjectNode json(Rollouts.Part part, String domain, Instant at) {
-    ObjectNode body = Answer.object();
-    body.put("domain", domain);
-    body.put("at", at == null ? null : RolloutJson.time(at));
-    body.set("rollout", RolloutJson.rollout(part.state()));
-    ArrayNode events = body.putArray("events");
-    part.entries().forEach(entry -> events.add(RolloutJson.entryWithState(entry)));
-    return body;
-  }
-
-  private static Instant time(String text) {
-    if (text == null) {
-      return null;
-    }
-    try {
-      // An unescaped + is a space in a query.
-      return OffsetDateTime.parse(text.replace(' ', '+')).toInstant();
-    } catch (DateTimeException e) {
-      throw new IllegalArgumentException(
-          "\"at\" is no time such as 2026-11-22T09:00:00Z or 2026-11-22T10:00:00+01:00", e);
-    }
-  }
-
-  private static int limit(String text) {
-    if (text == null) {
-      return DEFAULT_LIMIT;
-    }
-    try {
-      int limit = Integer.parseInt(text);
-      if (limit >= 1 && limit <= MAX_LIMIT) {
-        return limit;
-      }
-    } catch (NumberFormatException e) {
-      // Reported below.
-    }
-    throw new IllegalArgumentException("\"limit\" is no whole number from 1 to " + MAX_LIMIT);
+  private static Listings.Content content(Rollouts.Part part, String domain, Instant at) {
+    ObjectNode head = Answer.object();
+    head.put("domain", domain);
+    head.put("at", at == null ? null : RolloutJson.time(at));
+    head.set("rollout", RolloutJson.rollout(part.state()));
+    ObjectNode tail = Answer.object();
+    tail.put("earlier", part.hasEarlier() ? Query.place(part.first()) : null);
+    tail.put("later", part.hasLater() ? Query.place(part.last()) : null);
+    Iterator<ObjectNode> events =
+        part.entries().stream().map(RolloutJson::entryWithState).iterator();
+    return new Listings.Content(head, "events", events, () -> tail);
   }
 }

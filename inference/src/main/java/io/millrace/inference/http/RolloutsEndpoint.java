@@ -1,33 +1,57 @@
 package io.millrace.inference.http;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.decide.RolloutDesk;
+import java.util.Optional;
+import java.util.Set;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.util.Callback;
-import org.eclipse.jetty.util.Fields;
 
-/** {@code GET /v1/rollouts}, of all domains or, with {@code ?domain=}, of one. */
+/** {@code GET /v1/rollouts}, of a {@link DomainPage}. */
 final class RolloutsEndpoint implements Endpoint {
   private final RolloutDesk desk;
+  private final Listings listings;
 
-  RolloutsEndpoint(RolloutDesk desk) {
+  RolloutsEndpoint(RolloutDesk desk, Listings listings) {
     this.desk = desk;
+    this.listings = listings;
+  }
+
+  @Override
+  public Set<String> parameters() {
+    return DomainPage.PARAMETERS;
   }
 
   @Override
   public void answer(Request request, Response response, Callback callback) {
-    Fields.Field asked = Request.extractQueryParameters(request).get("domain");
-    ObjectNode body = Answer.object();
-    ArrayNode domains = body.putArray("domains");
-    if (asked == null) {
-      desk.domains().forEach(domain -> domains.add(RolloutJson.rollout(desk.rollout(domain))));
-    } else if (desk.knows(asked.getValue())) {
-      domains.add(RolloutJson.rollout(desk.rollout(asked.getValue())));
+    DomainPage page;
+    try {
+      page = DomainPage.of(Query.of(request, DomainPage.PARAMETERS));
+    } catch (IllegalArgumentException e) {
+      Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
+      return;
     }
-    Answer.send(response, callback, HttpStatus.OK_200, body);
+    listings.send(
+        response,
+        callback,
+        DomainListing.of(
+            page,
+            new DomainListing.Names() {
+              @Override
+              public String ceiling(String name) {
+                return desk.ceiling(name);
+              }
+
+              @Override
+              public String higher(String name) {
+                return desk.higher(name);
+              }
+            },
+            name ->
+                desk.knows(name)
+                    ? Optional.of(RolloutJson.rollout(desk.rollout(name)))
+                    : Optional.empty()));
   }
 }

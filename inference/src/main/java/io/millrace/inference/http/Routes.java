@@ -66,7 +66,7 @@ public final class Routes extends Handler.Abstract.NonBlocking {
       UNWANTED.refuse(
           request, response, callback, HttpStatus.METHOD_NOT_ALLOWED_405, "use " + route.allowed());
     } else if (isShown(route, request)) {
-      route.endpoint().answer(request, response, callback);
+      answer(route.endpoint(), request, response, callback);
     } else {
       response.getHeaders().put(HttpHeader.WWW_AUTHENTICATE, "Bearer");
       UNWANTED.refuse(
@@ -79,6 +79,17 @@ public final class Routes extends Handler.Abstract.NonBlocking {
               : "a token is needed: send Authorization: Bearer TOKEN");
     }
     return true;
+  }
+
+  private static void answer(
+      Endpoint endpoint, Request request, Response response, Callback callback) {
+    try {
+      Query.of(request, endpoint.parameters());
+    } catch (IllegalArgumentException e) {
+      UNWANTED.refuse(request, response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
+      return;
+    }
+    endpoint.answer(request, response, callback);
   }
 
   private static boolean isShown(Route route, Request request) {

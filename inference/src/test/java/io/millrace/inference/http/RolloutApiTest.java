@@ -283,7 +283,7 @@ class RolloutApiTest {
             "127.0.0.1",
             0,
             RolloutDecisionEndpoint.routes(
-                desk, token(settings), new RequestBody(100_000), metrics),
+                desk, new Listings(), token(settings), new RequestBody(100_000), metrics),
             new WebAccess("127.0.0.1"),
             metrics);
     api = new Api(http.port());

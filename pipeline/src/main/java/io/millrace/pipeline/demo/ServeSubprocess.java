@@ -1,11 +1,14 @@
 package io.millrace.pipeline.demo;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -98,17 +101,16 @@ final class ServeSubprocess implements AutoCloseable {
   long versionsLive(String domain) throws IOException, InterruptedException {
     HttpResponse<String> response =
         http.send(
-            HttpRequest.newBuilder(address.resolve("/v1/adapters"))
+            HttpRequest.newBuilder(
+                    address.resolve(
+                        "/v1/adapters?versions=1000&domain=" + URLEncoder.encode(domain, UTF_8)))
                 .timeout(Duration.ofSeconds(10))
                 .build(),
             HttpResponse.BodyHandlers.ofString());
     long live = 0;
-    for (JsonNode each : JSON.readTree(response.body()).path("domains")) {
-      if (each.path("domain").asText().equals(domain)) {
-        for (JsonNode version : each.path("versions")) {
-          live += version.path("liveAt").isTextual() ? 1 : 0;
-        }
-      }
+    for (JsonNode version :
+        JSON.readTree(response.body()).path("domains").path(0).path("versions")) {
+      live += version.path("liveAt").isTextual() ? 1 : 0;
     }
     return live;
   }
