@@ -91,6 +91,13 @@ class ComposeFileTest {
     }
   }
 
+  /** A session of one job manager forgets its jobs when that ends; something has to stay. */
+  @Test
+  void theJobIsSupervised() {
+    assertThat(compose.list("submit", "command")).contains("--wait", "--if-running=ok");
+    assertThat(compose.services().get("submit")).containsEntry("restart", "unless-stopped");
+  }
+
   @Test
   void theLaunchersMainClassesExist() throws Exception {
     String launcher = Files.readString(HOME.resolve("bin/millrace"));

@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
       ProduceCommand.class,
       TopicsCommand.class,
       SubmitCommand.class,
+      StopCommand.class,
       ServeCommand.class,
       AdaptersCommand.class,
       RolloutCommand.class,

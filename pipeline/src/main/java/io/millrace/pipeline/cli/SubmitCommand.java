@@ -2,24 +2,26 @@ package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
-import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
-import io.millrace.pipeline.input.ExampleLimits;
+import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.ChosenState;
 import io.millrace.pipeline.submission.ExampleTimestamps;
 import io.millrace.pipeline.submission.FlinkJob;
+import io.millrace.pipeline.submission.FlinkSession;
+import io.millrace.pipeline.submission.FlinkSession.Slots;
 import io.millrace.pipeline.submission.JobHealth;
+import io.millrace.pipeline.submission.JobSupervisor;
 import io.millrace.pipeline.submission.JobTopics;
 import io.millrace.pipeline.submission.JobWatch;
 import io.millrace.pipeline.submission.RecordLimits;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeoutException;
-import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -33,28 +35,15 @@ import picocli.CommandLine.Spec;
     description = {
       "Start the job on a Flink session: that of millrace up, or any whose task managers have Millrace"
           + " in their lib folder.",
-      "It goes on from its newest checkpoint unless told otherwise."
+      "It goes on from its newest checkpoint unless told otherwise. millrace stop stops it."
     })
 final class SubmitCommand implements Callable<Integer> {
-  private static final List<Setting<?>> SETTINGS =
-      Stream.of(JobSettings.ALL, ExampleLimits.SETTINGS, Connection.SETTINGS)
-          .<Setting<?>>flatMap(List::stream)
-          .toList();
-
-  /** How long the job may take from its submission to running. */
-  private static final int START_SECONDS = 120;
-
-  @Option(
-      names = "--flink",
-      paramLabel = "HOST:PORT",
-      defaultValue = "127.0.0.1:8082",
-      description = "The session's REST interface. Default: ${DEFAULT-VALUE}.")
-  private String flink;
+  @Mixin private final FlinkOption flink = new FlinkOption();
 
   @Option(
       names = "--from",
       paramLabel = "latest|none|PATH",
-      defaultValue = "latest",
+      defaultValue = ChosenState.LATEST,
       description =
           "Where state comes from: the newest checkpoint of this job in checkpoint.directory, nothing"
               + " (which trains on all of the topic again, versions counting from 1), or a checkpoint"
@@ -62,7 +51,32 @@ final class SubmitCommand implements Callable<Integer> {
               + " if its path is named. Default: ${DEFAULT-VALUE}.")
   private String from;
 
-  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+  @Option(
+      names = "--if-running",
+      paramLabel = "refuse|ok",
+      defaultValue = "refuse",
+      description =
+          "What to do where a job of this name runs already: refuse (exit code 2), or leave it as it is"
+              + " (exit code 0; with --wait, stay with it). Default: ${DEFAULT-VALUE}.")
+  private String ifRunning;
+
+  @Option(
+      names = "--wait",
+      description =
+          "Stay until the job has ended, and submit it again from its newest checkpoint whenever the"
+              + " session has lost it, as one without high availability does when its job manager"
+              + " starts anew. Exit code 0 once the job was stopped or cancelled, 1 once it failed for"
+              + " good. Ctrl-C leaves the job running.")
+  private boolean wait;
+
+  @Option(
+      names = "--start-within",
+      paramLabel = "SECONDS",
+      defaultValue = "120",
+      description = "How long the job may take until it runs. Default: ${DEFAULT-VALUE}.")
+  private int startSeconds;
+
+  @Mixin private final SettingsOptions options = new SettingsOptions(FlinkJob.SETTINGS);
 
   @Spec private CommandSpec spec;
 
@@ -73,50 +87,82 @@ final class SubmitCommand implements Callable<Integer> {
     // Fails here, not in a task, if a class or an address cannot be used.
     Connection connection = new Connection(settings);
     connection.serializer().close();
-    int colon = flink.lastIndexOf(':');
-    String host = colon < 0 ? flink : flink.substring(0, colon);
-    int port = port(colon);
+    flink.port();
+    if (!List.of("refuse", "ok").contains(ifRunning)) {
+      throw new UsageException("--if-running: \"" + ifRunning + "\" is not refuse or ok");
+    }
     ExampleTimestamps.check(settings).ifPresent(this::say);
     String name = settings.get(JobSettings.GROUP);
-    List<JobID> running = FlinkJob.running(host, port, name);
-    if (!running.isEmpty()) {
-      throw new UsageException(
-          "job %s is running already, as %s; two would write the same versions twice"
-              .formatted(name, running.get(0)));
+    try (FlinkSession session = new FlinkSession(flink.host(), flink.port())) {
+      List<JobID> running = session.running(name);
+      if (!running.isEmpty() && ifRunning.equals("refuse")) {
+        throw new UsageException(
+            "job %s is running already, as %s; two would write the same versions twice"
+                .formatted(name, running.get(0)));
+      }
+      JobID job;
+      if (running.isEmpty()) {
+        JobTopics.require(connection);
+        Optional<String> slots = missingSlots(session.slots(), settings);
+        FlinkJob submitted = submit(from, settings, connection);
+        job = submitted.id();
+        slots.ifPresent(
+            missing ->
+                say(
+                    "It waits for task managers, %d s at most: ".formatted(startSeconds)
+                        + missing));
+        awaitRunning(submitted, slots);
+        say("It is running; http://" + flink.address() + " shows it.");
+      } else {
+        job = running.get(0);
+        say("Job " + name + " runs already, as " + job);
+      }
+      return wait ? supervise(session, name, job, settings, connection) : 0;
     }
-    JobTopics.require(connection);
+  }
+
+  private FlinkJob submit(String from, Settings settings, Connection connection) {
     Settings limited = RecordLimits.ofTopics(settings);
     BaseModels.find(limited).ifPresent(model -> RecordLimits.requireFit(limited, model));
     String checkpoints = JobSettings.checkpoints(settings);
     ChosenState start = ChosenState.of(from, checkpoints, settings, connection);
     FlinkJob job =
         FlinkJob.submit(
-            host, port, limited, checkpoints, start.state(), AdaptationJob.Input.UNBOUNDED);
-    say("Job " + name + " is submitted as " + job.id());
+            flink.host(),
+            flink.port(),
+            limited,
+            checkpoints,
+            start.state(),
+            AdaptationJob.Input.UNBOUNDED);
+    say("Job " + settings.get(JobSettings.GROUP) + " is submitted as " + job.id());
     start.lines().forEach(this::say);
     if (!job.isRecorded()) {
       say(
           "Warning: cannot write to %s from here: name a checkpoint with --from next time"
               .formatted(checkpoints));
     }
-    awaitRunning(job);
-    say("It is running; http://" + host + ":" + port + " shows it.");
-    return 0;
+    return job;
   }
 
-  private int port(int colon) {
-    try {
-      return Integer.parseInt(flink.substring(colon + 1));
-    } catch (NumberFormatException e) {
-      throw new UsageException("--flink: \"" + flink + "\" is not HOST:PORT");
-    }
+  /**
+   * Which slots the job waits for, where the session has too few that are free; it may start more
+   * task managers. With a GPU slots are not all alike, and their number says nothing.
+   */
+  private static Optional<String> missingSlots(Slots slots, Settings settings) {
+    int needed = settings.get(JobSettings.PARALLELISM);
+    return slots.free() >= needed || settings.get(JobSettings.DEVICE).equals("gpu")
+        ? Optional.empty()
+        : Optional.of(
+            "it needs %d task slots (%s), the session has %d, of which %d were free"
+                .formatted(needed, JobSettings.PARALLELISM.key(), slots.total(), slots.free()));
   }
 
   /** Waits until every task runs, or throws if the job cannot start. */
-  private void awaitRunning(FlinkJob job) throws InterruptedException {
+  private void awaitRunning(FlinkJob job, Optional<String> missingSlots)
+      throws InterruptedException {
     try (JobHealth health = job.health();
         JobWatch watch = new JobWatch(job, this::say)) {
-      for (int i = 0; i < START_SECONDS * 5; i++) {
+      for (int i = 0; i < startSeconds * 5; i++) {
         job.requireAlive();
         if (health.allTasksRun()) {
           return;
@@ -129,7 +175,8 @@ final class SubmitCommand implements Callable<Integer> {
           "the job is submitted; whether it runs is not known: " + e.getMessage(), e);
     }
     throw new IllegalStateException(
-        "the job does not run after %d s: Flink says %s".formatted(START_SECONDS, job.status()));
+        "the job does not run after %d s: %s; it stays submitted, millrace stop --no-savepoint cancels it"
+            .formatted(startSeconds, missingSlots.orElse("Flink says " + job.status())));
   }
 
   private static void look(JobWatch watch) {
@@ -137,6 +184,28 @@ final class SubmitCommand implements Callable<Integer> {
       watch.look(0);
     } catch (IllegalStateException e) {
       throw new IllegalStateException(e.getMessage() + "; it stays submitted", e);
+    }
+  }
+
+  private int supervise(
+      FlinkSession session, String name, JobID job, Settings settings, Connection connection)
+      throws InterruptedException {
+    try (StopSignal stop = StopSignal.install();
+        JobSupervisor supervisor =
+            new JobSupervisor(
+                session,
+                name,
+                job,
+                () -> submit(ChosenState.LATEST, settings, connection),
+                id -> JobHealth.of(flink.host(), flink.port(), id),
+                this::say)) {
+      say("Staying with it until it ends; Ctrl-C leaves it running.");
+      switch (supervisor.supervise(stop.requested())) {
+        case FINISHED -> say("Job " + name + " was stopped.");
+        case CANCELED -> say("Job " + name + " was cancelled.");
+        case LEFT -> say("Job " + name + " goes on without supervision.");
+      }
+      return 0;
     }
   }
 

@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * <pre>
  * 5f0c.../start.json      whose it is: a {@link JobStart}, written before the job is submitted
  * 5f0c.../chk-12          a checkpoint
- * 5f0c.../savepoint.txt   the savepoint that {@link FlinkJob#stop} ended this start with
+ * 5f0c.../savepoint.txt   where the savepoint is that this start was stopped with
  * </pre>
  *
  * <p>No file is ever changed. There is one folder for each start, as there always was with Flink;
@@ -111,9 +111,15 @@ final class CheckpointDirectory {
     files().delete(folder(start.id()), false);
   }
 
-  /** Records the savepoint that a start was stopped with. */
-  void recordStop(JobID start, String savepoint) throws IOException {
+  /**
+   * Records the savepoint that a start was stopped with; false where the start is not on record.
+   */
+  boolean recordStop(JobID start, String savepoint) throws IOException {
+    if (start(folder(start)).isEmpty()) {
+      return false;
+    }
     write(new Path(folder(start), SAVEPOINT), savepoint.getBytes(StandardCharsets.UTF_8));
+    return true;
   }
 
   private Optional<StoredState> savepoint(JobID start) throws IOException {

@@ -1,5 +1,7 @@
 package io.millrace.pipeline.submission;
 
+import io.millrace.client.kafka.Connection;
+import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.gate.ExampleRules;
 import io.millrace.pipeline.input.ExampleLimits;
@@ -12,16 +14,13 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.JobStatus;
-import org.apache.flink.client.program.rest.RestClusterClient;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptionsInternal;
-import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
-import org.apache.flink.runtime.client.JobStatusMessage;
 import org.apache.flink.streaming.api.environment.RemoteStreamEnvironment;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.slf4j.Logger;
@@ -29,6 +28,12 @@ import org.slf4j.LoggerFactory;
 
 /** A submitted job on a Flink session: its submission, status and stop. */
 public final class FlinkJob {
+  /** What a job is made of, wherever it is to run. */
+  public static final List<Setting<?>> SETTINGS =
+      Stream.of(JobSettings.ALL, ExampleLimits.SETTINGS, Connection.SETTINGS)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
+
   private static final Logger LOG = LoggerFactory.getLogger(FlinkJob.class);
 
   private final JobClient client;
@@ -103,8 +108,8 @@ public final class FlinkJob {
   /** A start that did not take place must not count as the newest one. */
   private static void forgetUnlessRunning(
       String host, int port, String name, String checkpoints, JobStart start) {
-    try {
-      if (!running(host, port, name).contains(start.id())) {
+    try (FlinkSession session = new FlinkSession(host, port)) {
+      if (!session.running(name).contains(start.id())) {
         CheckpointDirectory.of(checkpoints).forget(start);
       }
     } catch (IOException | IllegalStateException e) {
@@ -112,34 +117,13 @@ public final class FlinkJob {
     }
   }
 
-  private static String rootMessage(Throwable error) {
+  /** The first line of what the innermost cause of a failure says, to be part of a message. */
+  public static String rootMessage(Throwable error) {
     Throwable root = error;
     while (root.getCause() != null) {
       root = root.getCause();
     }
     return String.valueOf(root.getMessage()).lines().findFirst().orElse(root.toString());
-  }
-
-  /**
-   * Jobs of that name on a session that have not ended.
-   *
-   * @throws IllegalStateException where no session answers there
-   */
-  public static List<JobID> running(String host, int port, String name) {
-    Configuration configuration = new Configuration();
-    configuration.set(RestOptions.ADDRESS, host);
-    configuration.set(RestOptions.PORT, port);
-    configuration.set(RestOptions.RETRY_MAX_ATTEMPTS, 3);
-    try (RestClusterClient<String> client = new RestClusterClient<>(configuration, name)) {
-      return client.listJobs().get(20, TimeUnit.SECONDS).stream()
-          .filter(job -> job.getJobName().equals(name))
-          .filter(job -> !job.getJobState().isGloballyTerminalState())
-          .map(JobStatusMessage::getJobId)
-          .toList();
-    } catch (Exception e) {
-      throw new IllegalStateException(
-          "no Flink session answers at %s:%d: %s".formatted(host, port, rootMessage(e)), e);
-    }
   }
 
   /** The id that Flink gave it. */

@@ -86,7 +86,7 @@ public final class JobHealth implements AutoCloseable {
   }
 
   /** For a job on the session whose REST interface is there; sends no request yet. */
-  static JobHealth of(String host, int port, JobID job) {
+  public static JobHealth of(String host, int port, JobID job) {
     Configuration configuration = new Configuration();
     configuration.set(RestOptions.ADDRESS, host);
     configuration.set(RestOptions.PORT, port);

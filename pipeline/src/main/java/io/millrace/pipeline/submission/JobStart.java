@@ -7,10 +7,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.settings.JobSettings;
+import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Optional;
@@ -68,8 +70,12 @@ record JobStart(
 
   private static Optional<ModelFiles> model(Settings settings) {
     // A store at a URI, and a model that no one has prepared yet, are for the cluster to open.
-    return new ModelStore(Path.of(JobSettings.modelStore(settings)))
-        .find(settings.get(JobSettings.MODEL_NAME));
+    try {
+      return new ModelStore(Path.of(JobSettings.modelStore(settings)))
+          .find(settings.get(JobSettings.MODEL_NAME));
+    } catch (ModelException | InvalidPathException e) {
+      return Optional.empty();
+    }
   }
 
   /**

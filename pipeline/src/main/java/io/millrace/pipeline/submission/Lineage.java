@@ -8,6 +8,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Optional;
+import org.apache.flink.api.common.JobID;
 import org.apache.flink.core.execution.RecoveryClaimMode;
 import org.apache.flink.core.fs.Path;
 import org.slf4j.Logger;
@@ -236,6 +237,21 @@ public final class Lineage {
   void requireReadable(StartingState state, Settings settings) {
     writer(new Path(JobConfiguration.uri(state.path())))
         .ifPresent(writer -> writer.requireReadable(settings, state.path()));
+  }
+
+  /**
+   * Records the savepoint that a start was stopped with, so that the next one goes on from it.
+   *
+   * @param directory of the job's checkpoints
+   * @return whether that start is on record there
+   */
+  public static boolean recordStop(String directory, JobID start, String savepoint) {
+    try {
+      return CheckpointDirectory.of(directory).recordStop(start, savepoint);
+    } catch (IOException e) {
+      LOG.warn("Cannot record in {} that {} was stopped", directory, start, e);
+      return false;
+    }
   }
 
   private static String time(Instant at) {
