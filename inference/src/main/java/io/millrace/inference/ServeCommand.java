@@ -1,6 +1,7 @@
 package io.millrace.inference;
 
 import io.millrace.client.process.CommandLines;
+import io.millrace.client.process.PrivateDirectories;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -101,7 +102,8 @@ public final class ServeCommand implements Callable<Integer> {
   /** Names the log file; log4j2.xml writes every event to the file in these properties. */
   private static void logTo(Path logs) {
     try {
-      Files.createDirectories(logs);
+      PrivateDirectories.create(logs.getParent());
+      PrivateDirectories.create(logs);
     } catch (IOException e) {
       throw new UsageException("cannot write to " + logs + ": " + e, e);
     }

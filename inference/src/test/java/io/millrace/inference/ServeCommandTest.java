@@ -3,6 +3,8 @@ package io.millrace.inference;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.inference.http.Api;
 import io.millrace.testing.Await;
 import java.io.IOException;
@@ -10,8 +12,10 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -48,7 +52,7 @@ class ServeCommandTest {
     assertThat(serve.exitValue()).isEqualTo(TERMINATED);
     assertThat(text(serve, "out")).startsWith("listening on http://127.0.0.1:" + port);
     assertThat(Files.readString(directory.resolve("data/logs/serve.log")))
-        .contains("0 domains loaded")
+        .contains("0 domains are in the local store")
         .doesNotContain("not everything ended");
   }
 
@@ -78,6 +82,71 @@ class ServeCommandTest {
       return "a thread has just ended";
     }
     return values.toString();
+  }
+
+  @Test
+  void nobodyElseMayReadWhatItKeeps() throws Exception {
+    Files.createDirectories(directory.resolve("data"));
+    Files.setPosixFilePermissions(
+        directory.resolve("data"), PosixFilePermissions.fromString("rwxr-xr-x"));
+    serve("data", "--port", "0", "--port-file", portFile().toString());
+    Await.until("it listens", () -> Files.exists(portFile()));
+
+    for (String each : List.of("data", "data/adapters", "data/requests", "data/logs")) {
+      assertThat(Files.getPosixFilePermissions(directory.resolve(each)))
+          .as(each)
+          .isEqualTo(PosixFilePermissions.fromString("rwx------"));
+    }
+    Path log = directory.resolve("data/logs/serve.log");
+    Await.until("it logs", () -> Files.exists(log));
+    assertThat(Files.getPosixFilePermissions(log))
+        .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+  }
+
+  @Test
+  void inAContainerItsLogGoesToTheConsoleOneLineAnEvent() throws Exception {
+    Process json = serve("json", "--port", "0", "--set", "log.console=json");
+    Process text = serve("text", "--port", "0", "--set", "log.console=text");
+    Process quiet = serve("quiet", "--port", "0");
+    for (Process each : List.of(json, text)) {
+      Await.until(
+          "it has loaded", () -> text(each, "err").contains("0 domains are in the local store"));
+    }
+    Await.until("it has loaded", () -> text(quiet, "out").contains("listening"));
+
+    for (String line :
+        text(json, "err").lines().filter(l -> !l.startsWith("millrace: ")).toList()) {
+      JsonNode event = new ObjectMapper().readTree(line);
+      assertThat(event.get("level").asText()).isIn("INFO", "WARN", "ERROR");
+      assertThat(event.get("message").asText()).isNotBlank();
+      assertThat(event.has("exception")).isTrue();
+    }
+    assertThat(text(text, "err").lines().filter(l -> !l.startsWith("millrace: ")))
+        .allMatch(line -> line.matches("\\d{4}-\\d\\d-\\d\\dT.* (INFO|WARN|ERROR) .*"));
+    assertThat(text(quiet, "err").lines()).allMatch(line -> line.startsWith("millrace: "));
+  }
+
+  @Test
+  void aSecretOfTheEnvironmentIsTakenAndShownNowhere() throws Exception {
+    Process serve =
+        serve(
+            Map.of("MILLRACE_SERVING_TOKENS_PREDICT", "s3cret-t0ken"),
+            "data",
+            "--port",
+            "0",
+            "--port-file",
+            portFile().toString(),
+            "--set",
+            "log.console=text");
+    Await.until("it listens", () -> Files.exists(portFile()));
+    int port = Integer.parseInt(Files.readString(portFile()).strip());
+
+    assertThat(new Api(port).predict("films", "x").status()).isEqualTo(401);
+    assertThat(serve.info().commandLine().orElse("")).doesNotContain("s3cret");
+    Await.until(
+        "it has loaded", () -> text(serve, "err").contains("0 domains are in the local store"));
+    assertThat(text(serve, "err") + text(serve, "out")).doesNotContain("s3cret");
+    assertThat(Files.readString(directory.resolve("data/logs/serve.log"))).doesNotContain("s3cret");
   }
 
   @Test
@@ -130,6 +199,11 @@ class ServeCommandTest {
   }
 
   private Process serve(String data, String... arguments) throws IOException {
+    return serve(Map.of(), data, arguments);
+  }
+
+  private Process serve(Map<String, String> environment, String data, String... arguments)
+      throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of("-Xmx400m", "-XX:+UseSerialGC", "-Dai.djl.offline=true"));
@@ -142,11 +216,12 @@ class ServeCommandTest {
     command.addAll(List.of("--set", "kafka.bootstrap.servers=127.0.0.1:1"));
     command.addAll(List.of(arguments));
     int number = started.size();
-    Process process =
+    ProcessBuilder builder =
         new ProcessBuilder(command)
             .redirectOutput(directory.resolve(number + ".out").toFile())
-            .redirectError(directory.resolve(number + ".err").toFile())
-            .start();
+            .redirectError(directory.resolve(number + ".err").toFile());
+    builder.environment().putAll(environment);
+    Process process = builder.start();
     started.add(process);
     return process;
   }

@@ -126,6 +126,13 @@ public final class Settings implements Serializable {
     return new Settings(changed, declared);
   }
 
+  /** These settings as if {@code setting} were not set. */
+  <T> Settings without(Setting<T> setting) {
+    TreeMap<String, String> changed = new TreeMap<>(explicit);
+    changed.remove(setting.key());
+    return new Settings(changed, declared);
+  }
+
   /** What was set under {@code prefix} without being declared, by its key after the prefix. */
   public Map<String, String> under(String prefix) {
     Map<String, String> found = new TreeMap<>();

@@ -21,6 +21,16 @@ import picocli.CommandLine.Spec;
 public final class SettingsOptions {
   private static final Pattern LINE = Pattern.compile("(\\S.{0,70})(\\s+|$)");
 
+  /** Where log events go besides the log file; every process with settings has it. */
+  static final Setting<String> LOG_CONSOLE =
+      Setting.choice(
+          "log.console",
+          "none",
+          List.of("none", "text", "json"),
+          "Log events on standard error as well, one line each, as in containers.");
+
+  private static final String CONSOLE_PROPERTY = "millrace.log.console";
+
   private final List<Setting<?>> known;
 
   @Option(
@@ -37,7 +47,9 @@ public final class SettingsOptions {
 
   /** For a command that declares {@code known}. */
   public SettingsOptions(List<Setting<?>> known) {
-    this.known = List.copyOf(known);
+    List<Setting<?>> all = new ArrayList<>(known);
+    all.add(LOG_CONSOLE);
+    this.known = List.copyOf(all);
   }
 
   /**
@@ -46,7 +58,10 @@ public final class SettingsOptions {
    * @throws UsageException as {@link Settings#of}
    */
   public Settings load() {
-    return Settings.of(known, configFile, System.getenv(), sets);
+    Settings settings = Settings.of(known, configFile, System.getenv(), sets);
+    // Read with each event, by log4j2.xml. What is shown makes no other run.
+    System.setProperty(CONSOLE_PROPERTY, settings.get(LOG_CONSOLE));
+    return settings.without(LOG_CONSOLE);
   }
 
   @Spec(Spec.Target.MIXEE)

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.client.process.PrivateDirectories;
 import io.millrace.client.process.UsageException;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.store.KeyValueStore;
@@ -15,7 +16,6 @@ import io.millrace.inference.store.StoredVersion;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -72,7 +72,7 @@ public final class ServedRequests implements AutoCloseable {
   public static ServedRequests open(
       Path directory, Duration window, long max, InstantSource clock) {
     try {
-      Files.createDirectories(directory);
+      PrivateDirectories.create(directory);
       KeyValueStore db =
           KeyValueStore.open(
               "the store of served requests " + directory, directory, List.of(REQUESTS, ORDER));

@@ -2,6 +2,7 @@ package io.millrace.inference.store;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.millrace.client.process.PrivateDirectories;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.store.KeyValueStore.Batch;
@@ -10,7 +11,6 @@ import io.millrace.inference.store.KeyValueStore.Table;
 import io.millrace.schemas.AdapterVersion;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -90,7 +90,7 @@ public final class AdapterStore implements AutoCloseable {
    */
   public static AdapterStore open(Path directory) {
     try {
-      Files.createDirectories(directory);
+      PrivateDirectories.create(directory);
     } catch (IOException e) {
       throw new UsageException("the adapter store " + directory + " cannot be made: " + e, e);
     }

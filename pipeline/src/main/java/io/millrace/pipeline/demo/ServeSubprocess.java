@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.PrivateDirectories;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -47,7 +48,7 @@ final class ServeSubprocess implements AutoCloseable {
     Path portFile = data.resolve("port");
     Path output = data.resolve("output.log");
     try {
-      Files.createDirectories(data);
+      PrivateDirectories.create(data);
       List<String> line = new ArrayList<>(command);
       line.addAll(
           List.of(
@@ -65,6 +66,12 @@ final class ServeSubprocess implements AutoCloseable {
               Connection.REGISTRY_URL.key() + "=" + connection.registryUrl()));
       ProcessBuilder builder =
           new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(output.toFile());
+      // What is meant for a serving process of the user's would keep the demo's from answering.
+      builder
+          .environment()
+          .keySet()
+          .removeIf(
+              name -> name.startsWith("MILLRACE_SERVING_") || name.equals("MILLRACE_LOG_CONSOLE"));
       builder.environment().put("MILLRACE_END_WITH_PARENT", "1");
       Process process = builder.start();
       return new ServeSubprocess(process, URI.create(address(process, portFile, output)));

@@ -1,5 +1,6 @@
 package io.millrace.pipeline.embedded;
 
+import io.millrace.client.process.PrivateDirectories;
 import io.millrace.client.process.UsageException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -43,7 +44,7 @@ final class DataDirectory implements AutoCloseable {
    */
   static DataDirectory take(Path path) {
     try {
-      Path directory = Files.createDirectories(path.toAbsolutePath()).toRealPath();
+      Path directory = PrivateDirectories.create(path.toAbsolutePath()).toRealPath();
       if (!HELD.add(directory)) {
         throw inUse(directory, String.valueOf(ProcessHandle.current().pid()));
       }
