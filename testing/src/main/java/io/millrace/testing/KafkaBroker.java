@@ -50,6 +50,16 @@ public final class KafkaBroker implements AutoCloseable {
     return HOST + ":" + port;
   }
 
+  /** The file with the newest records of a partition. */
+  public Path segment(String topic, int partition) throws IOException {
+    try (Stream<Path> files = Files.list(directory.resolve(topic + "-" + partition))) {
+      return files
+          .filter(file -> file.toString().endsWith(".log"))
+          .max(Comparator.naturalOrder())
+          .orElseThrow();
+    }
+  }
+
   /** Starts it again after {@link #stop}; returns once it takes requests. */
   public void start() throws Exception {
     format();

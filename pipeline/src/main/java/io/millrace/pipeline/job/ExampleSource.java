@@ -4,6 +4,7 @@ import io.millrace.client.kafka.Connection;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.connector.source.Boundedness;
@@ -100,15 +101,19 @@ final class ExampleSource<T>
     }
 
     /**
-     * Rethrows the failure of a consumer thread, as {@link LostExamplesException} where it is one.
+     * Rethrows the failure of a consumer thread, as {@link LostExamplesException} or {@link
+     * DamagedRecordsException} where it is one.
      */
     @Override
     public InputStatus pollNext(ReaderOutput<T> output) throws Exception {
       try {
         return reader.pollNext(output);
       } catch (RuntimeException e) {
-        LostExamplesException lost = LostExamplesException.in(e, connection).orElse(null);
-        throw lost == null ? e : lost;
+        Optional<? extends Exception> known = LostExamplesException.in(e, connection);
+        if (known.isEmpty()) {
+          known = DamagedRecordsException.in(e);
+        }
+        throw known.isPresent() ? known.get() : e;
       }
     }
 

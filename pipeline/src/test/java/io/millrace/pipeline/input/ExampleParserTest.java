@@ -3,6 +3,7 @@ package io.millrace.pipeline.input;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.operators.gate.ExampleRules;
 import io.millrace.pipeline.input.LineReader.Line;
 import io.millrace.pipeline.input.ParsedLine.Accepted;
@@ -106,6 +107,23 @@ class ExampleParserTest {
   void aMessageShowsWhatATerminalWouldObey() {
     assertThat(error("{\"\\u001b[2K\\u202e\":1,\"\\u001b[2K\\u202e\":2}").getMessage())
         .isEqualTo("key '\\u001b[2K\\u202e' stands there twice");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"a/b", "../..", "a b@7%20", "\u05d0\u202e\u05d1", "a\nb", "\u001b[2J", "-", "NaN"})
+  void aDomainMayHaveAnyName(String domain) throws Exception {
+    String line =
+        new ObjectMapper().writeValueAsString(Map.of("domain", domain, "text", "t", "label", "l"));
+
+    assertThat(accepted(line).getDomain()).isEqualTo(domain);
+  }
+
+  @Test
+  void aDomainOfTenThousandCharactersIsTooLarge() {
+    String line = "{\"domain\":\"" + "d".repeat(10_000) + "\",\"text\":\"t\",\"label\":\"l\"}";
+
+    assertThat(error(line).getErrorClass()).isEqualTo("DomainTooLarge");
   }
 
   @Test

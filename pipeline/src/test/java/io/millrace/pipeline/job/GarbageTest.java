@@ -56,6 +56,7 @@ class GarbageTest {
   private static final int GARBAGE = 10_000;
   private static final int GOOD = 64;
   private static final int BATCH = 16;
+  private static final List<String> COMPRESSIONS = List.of("none", "gzip", "snappy", "lz4", "zstd");
   private static final int LARGEST = Math.toIntExact(JobSettings.RECORD_BYTES.defaultValue());
 
   @TempDir private Path directory;
@@ -107,16 +108,21 @@ class GarbageTest {
     return record.deadLetters().values().stream().mapToLong(Long::longValue).sum();
   }
 
-  /** Good examples lie evenly among the garbage. */
+  /** Good examples lie evenly among the garbage; both come in every compression. */
   private void send(Connection connection) throws Exception {
     List<Letter> letters = new ArrayList<>();
     List<Future<RecordMetadata>> sending = new ArrayList<>();
-    try (Serializer<Object> serializer = connection.serializer();
-        KafkaProducer<byte[], byte[]> producer =
-            new KafkaProducer<>(
-                connection.properties(), new ByteArraySerializer(), new ByteArraySerializer())) {
+    List<KafkaProducer<byte[], byte[]>> producers = new ArrayList<>();
+    for (String compression : COMPRESSIONS) {
+      Properties properties = connection.properties();
+      properties.put("compression.type", compression);
+      producers.add(
+          new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer()));
+    }
+    try (Serializer<Object> serializer = connection.serializer()) {
       Garbage garbage = new Garbage(serializer);
       for (int i = 0; i < GARBAGE; i++) {
+        KafkaProducer<byte[], byte[]> producer = producers.get(i % producers.size());
         if (i % (GARBAGE / GOOD) == 0 && i / (GARBAGE / GOOD) < GOOD) {
           byte[] good = serializer.serialize(Topics.LABELED_EXAMPLES, good(i));
           producer.send(
@@ -128,6 +134,8 @@ class GarbageTest {
             producer.send(
                 new ProducerRecord<>(Topics.LABELED_EXAMPLES, letter.key(), letter.value())));
       }
+    } finally {
+      producers.forEach(KafkaProducer::close);
     }
     for (int i = 0; i < GARBAGE; i++) {
       RecordMetadata at = sending.get(i).get();

@@ -1,6 +1,8 @@
 package io.millrace.pipeline.job;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -21,10 +23,13 @@ import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.Await;
 import io.millrace.testing.KafkaBroker;
 import io.millrace.testing.Services;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -49,11 +54,13 @@ class LostExamplesTest {
 
   @TempDir private Path directory;
 
+  private KafkaBroker kafka;
   private Settings settings;
   private Admin admin;
 
   @BeforeEach
   void trainOnEightExamplesAndStop(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
+    this.kafka = kafka;
     Settings set = settings();
     settings = TestStack.renew(kafka, registry, set).connect(set);
     admin = Admin.create(new Connection(settings).properties());
@@ -103,6 +110,30 @@ class LostExamplesTest {
     assertThat(steps().get(2).getBatch()).containsExactly(new OffsetRun(0, 0L, 4));
   }
 
+  /** Brokers check what producers send; a disk may spoil it later. */
+  @Test
+  void aJobOnADamagedBatchNamesItsPlaceAndGoesOnWhereItIsGivenUp() throws Exception {
+    send(4);
+    Path segment = kafka.segment(Topics.LABELED_EXAMPLES, 0);
+    try (FileChannel file = FileChannel.open(segment, READ, WRITE)) {
+      ByteBuffer last = ByteBuffer.allocate(1);
+      file.read(last, file.size() - 1);
+      file.write(ByteBuffer.wrap(new byte[] {(byte) ~last.get(0)}), file.size() - 1);
+    }
+    send(4);
+
+    assertThatThrownBy(() -> goOn(settings, 4))
+        .hasMessageMatching(
+            "the job failed: partition 0 of topic labeled-examples holds damaged records at offset 8"
+                + " \\(.*\\); restore the partition from another replica, or delete the"
+                + " records up to the next sound one \\(kafka-delete-records\\) and give them up with"
+                + " examples.lost=skip");
+
+    admin.deleteRecords(Map.of(PARTITION, RecordsToDelete.beforeOffset(12))).all().get();
+    goOn(settings.with(JobSettings.LOST_EXAMPLES, "skip"), 3);
+    assertThat(steps().get(2).getBatch()).containsExactly(new OffsetRun(0, 12L, 4));
+  }
+
   /** The job from its newest checkpoint, if there is one, until so many steps are committed. */
   private void goOn(Settings settings, int steps) throws Exception {
     Path checkpoints = directory.resolve("checkpoints");
@@ -136,10 +167,12 @@ class LostExamplesTest {
 
   private void send(int count) {
     Connection connection = new Connection(settings);
+    Properties properties = connection.properties();
+    // In one batch; closing sends it at once.
+    properties.put("linger.ms", "10000");
     try (Serializer<Object> serializer = connection.serializer();
         KafkaProducer<byte[], byte[]> producer =
-            new KafkaProducer<>(
-                connection.properties(), new ByteArraySerializer(), new ByteArraySerializer())) {
+            new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
       for (int i = 0; i < count; i++) {
         LabeledExample example =
             new LabeledExample("e", "reviews", "It works.", "positive", null, 1f, Map.of());
