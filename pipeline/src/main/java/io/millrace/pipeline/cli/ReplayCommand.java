@@ -9,8 +9,9 @@ import io.millrace.pipeline.console.Progress;
 import io.millrace.pipeline.replay.Difference;
 import io.millrace.pipeline.replay.DomainHistory;
 import io.millrace.pipeline.replay.DomainReplay;
-import io.millrace.pipeline.replay.MissingExamples;
+import io.millrace.pipeline.replay.GoneException;
 import io.millrace.pipeline.replay.MissingExamplesException;
+import io.millrace.pipeline.replay.Reach;
 import io.millrace.pipeline.replay.RecordedExamples;
 import io.millrace.pipeline.replay.ReplayRange;
 import io.millrace.pipeline.replay.ReplayResult;
@@ -44,7 +45,7 @@ import picocli.CommandLine.Spec;
       "Train a version again from the recorded stream, and compare every step and every version on"
           + " the way with the record. Nothing is published.",
       "Exit code 0 where all hashes are the same; 1 where one differs: the first step that does is"
-          + " named; 3 where examples that it needs are gone.",
+          + " named; 3 where examples, steps or versions that it needs are gone.",
       "With --set of what training depends on (--set svft.pattern=banded:2) it is a what-if: the same"
           + " batches, trained with other settings, beside what is on record. What is not set is as"
           + " recorded."
@@ -122,18 +123,12 @@ final class ReplayCommand implements Callable<Integer> {
       ReplayRange.From start,
       Map<String, String> changes) {
     TrainingLog log = TrainingLog.read(connection, name -> domain == null || name.equals(domain));
-    List<ReplayRange> ranges = ranges(log, start);
-    for (ReplayRange range : ranges) {
-      if (range.missingSteps() > 0) {
-        say(
-            "%s: the first %,d steps of %,d are no longer on record%s"
-                .formatted(
-                    shown(range),
-                    range.missingSteps(),
-                    range.missingSteps() + range.steps().size(),
-                    hint(range, start)));
-        return MISSING;
-      }
+    List<ReplayRange> named;
+    try {
+      named = ranges(log, start);
+    } catch (GoneException e) {
+      say(e.getMessage());
+      return MISSING;
     }
     try (RecordedExamples examples = new RecordedExamples(connection, topic);
         TrainerSource trainers =
@@ -142,20 +137,48 @@ final class ReplayCommand implements Callable<Integer> {
                 (files, factored) ->
                     BaseModel.load(files, Torch.device(settings.get(JobSettings.DEVICE)), factored),
                 settings.get(JobSettings.THREADS))) {
+      List<ReplayRange> ranges = new ArrayList<>();
+      for (ReplayRange range : named) {
+        ranges.add(reachable(range, start, examples));
+      }
       boolean whatIf =
           !changes.isEmpty() && ranges.stream().anyMatch(range -> WhatIf.changes(range, changes));
       return whatIf
           ? whatIf(log, ranges, changes, examples, trainers)
-          : compare(log, ranges, start, examples, trainers);
+          : compare(log, ranges, examples, trainers);
     } catch (MissingExamplesException e) {
       e.missing().lines().forEach(line -> say("missing: " + line));
       return MISSING;
     }
   }
 
+  /** With {@code --all --from snapshot}, from the oldest snapshot that what is there reaches. */
+  private ReplayRange reachable(
+      ReplayRange range, ReplayRange.From start, RecordedExamples examples) {
+    return all && start instanceof ReplayRange.From.NearestSnapshot
+        ? Reach.of(range, examples).fromEarliest().orElse(range)
+        : range;
+  }
+
+  /** Whether all that a range needs is there; says what is gone, and what can be done. */
+  private boolean isComplete(ReplayRange range, RecordedExamples examples) {
+    Reach reach = Reach.of(range, examples);
+    if (reach.isComplete()) {
+      return true;
+    }
+    say(shown(range) + ": " + reach.answer());
+    reach.missing().lines().forEach(line -> say("  missing: " + line));
+    return false;
+  }
+
   private List<ReplayRange> ranges(TrainingLog log, ReplayRange.From start) {
     List<DomainHistory> histories =
         log.domains().values().stream().filter(history -> history.hasVersions()).toList();
+    if (histories.isEmpty() && log.domains().values().stream().anyMatch(DomainHistory::isPruned)) {
+      throw new GoneException(
+          "every version of %s was pruned: there is nothing left to compare with"
+              .formatted(domain == null ? "every domain" : ShownText.of(domain)));
+    }
     if (histories.isEmpty()) {
       throw new UsageException(
           domain == null
@@ -175,17 +198,24 @@ final class ReplayCommand implements Callable<Integer> {
   private int compare(
       TrainingLog log,
       List<ReplayRange> ranges,
-      ReplayRange.From start,
       RecordedExamples examples,
       TrainerSource trainers) {
     List<ReplayResult> results = new ArrayList<>();
+    boolean complete = true;
     for (ReplayRange range : ranges) {
+      if (!isComplete(range, examples)) {
+        complete = false;
+        if (Reach.of(range, examples).missing().count() > 0) {
+          results.add(DomainReplay.run(log, range, examples, trainers, trained -> {}));
+        }
+        continue;
+      }
       ReplayResult result;
       try (Progress progress = progress(range)) {
         result = DomainReplay.run(log, range, examples, trainers, progress::at);
       }
       results.add(result);
-      sayResult(result, range, start);
+      sayResult(result, range);
     }
     report.write(results);
     if (results.size() > 1) {
@@ -194,23 +224,15 @@ final class ReplayCommand implements Callable<Integer> {
     if (results.stream().anyMatch(result -> !result.differences().isEmpty())) {
       return 1;
     }
-    return results.stream().allMatch(ReplayResult::same) ? 0 : MISSING;
+    return complete && results.stream().allMatch(ReplayResult::same) ? 0 : MISSING;
   }
 
   private static Progress progress(ReplayRange range) {
     return Progress.start("Replaying " + shown(range), range.examples(), "examples");
   }
 
-  private void sayResult(ReplayResult result, ReplayRange range, ReplayRange.From start) {
+  private void sayResult(ReplayResult result, ReplayRange range) {
     String name = shown(range);
-    MissingExamples missing = result.missing();
-    if (missing.count() > 0) {
-      say(
-          "%s: %,d of the examples are no longer in the topic%s"
-              .formatted(name, missing.count(), hint(range, start)));
-      missing.lines().forEach(line -> say("  missing: " + line));
-      return;
-    }
     result.differences().forEach(difference -> sayDifference(name, difference));
     if (result.same()) {
       say(
@@ -252,12 +274,6 @@ final class ReplayCommand implements Callable<Integer> {
                 results.stream().mapToLong(ReplayResult::examples).sum()));
   }
 
-  private static String hint(ReplayRange range, ReplayRange.From start) {
-    return start instanceof ReplayRange.From.Base && range.history().hasSnapshots()
-        ? "; --from snapshot starts later"
-        : "";
-  }
-
   private int whatIf(
       TrainingLog log,
       List<ReplayRange> ranges,
@@ -265,7 +281,12 @@ final class ReplayCommand implements Callable<Integer> {
       RecordedExamples examples,
       TrainerSource trainers) {
     List<WhatIf.Result> results = new ArrayList<>();
+    boolean complete = true;
     for (ReplayRange range : ranges) {
+      if (!isComplete(range, examples)) {
+        complete = false;
+        continue;
+      }
       WhatIf.Result result;
       try (Progress progress = progress(range)) {
         result = WhatIf.run(log, range, changes, examples, trainers, progress::at);
@@ -274,7 +295,7 @@ final class ReplayCommand implements Callable<Integer> {
       sayWhatIf(result, range);
     }
     report.write(results);
-    return 0;
+    return complete ? 0 : MISSING;
   }
 
   private void sayWhatIf(WhatIf.Result result, ReplayRange range) {

@@ -37,8 +37,9 @@ public final class DomainHistory {
    * The place of a snapshot.
    *
    * @param version that was published from it
+   * @param step the last step in it
    */
-  record SnapshotPlace(long version, int partition, long offset) {}
+  record SnapshotPlace(long version, long step, int partition, long offset) {}
 
   private final String domain;
   private final List<TrainingStep> steps = new ArrayList<>();
@@ -91,9 +92,14 @@ public final class DomainHistory {
     return !versions.isEmpty();
   }
 
-  /** Whether a replay can start later than at the base model. */
-  public boolean hasSnapshots() {
-    return !snapshots.isEmpty();
+  /** Whether steps of it are on record, and no version any more. */
+  public boolean isPruned() {
+    return versions.isEmpty() && !steps.isEmpty();
+  }
+
+  /** Steps taken up to a version that is there. */
+  long stepsOf(long version) {
+    return versions.get(version).record().getSteps();
   }
 
   /** Name of the base model; the domain has a version. */
@@ -140,25 +146,22 @@ public final class DomainHistory {
   }
 
   /**
-   * Steps taken up to a version.
-   *
-   * @throws IllegalStateException where there is no such version
-   */
-  long stepsOf(long version) {
-    Version found = versions.get(version);
-    if (found == null) {
-      throw new IllegalStateException(
-          "%s has a snapshot of version %d, and no such version".formatted(domain, version));
-    }
-    return found.record().getSteps();
-  }
-
-  /**
    * The run that a step belonged to, by the manifest of the version it led to.
    *
    * @throws IllegalStateException where no manifest tells
    */
   TrainingRun run(long step) {
+    return knownRun(step)
+        .orElseThrow(
+            () ->
+                new IllegalStateException(
+                    "no manifest says how step %d of %s was trained: its version was pruned, or"
+                            .formatted(step, domain)
+                        + " published before there were manifests"));
+  }
+
+  /** The same; empty where no manifest tells. */
+  Optional<TrainingRun> knownRun(long step) {
     return versions.values().stream()
         .filter(version -> version.record().getSteps() >= step)
         .findFirst()
@@ -167,12 +170,6 @@ public final class DomainHistory {
             manifest ->
                 manifest.getRuns().stream()
                     .filter(run -> run.getFirstStep() <= step)
-                    .max(Comparator.comparingLong(TrainingRun::getFirstStep)))
-        .orElseThrow(
-            () ->
-                new IllegalStateException(
-                    "no manifest says how step %d of %s was trained: its version was pruned, or"
-                            .formatted(step, domain)
-                        + " published before there were manifests"));
+                    .max(Comparator.comparingLong(TrainingRun::getFirstStep)));
   }
 }

@@ -33,6 +33,15 @@ public final class RecordedExamples implements AutoCloseable {
     return records.topic();
   }
 
+  /** Whether an example of a step lies outside of what the topic holds. */
+  boolean isMissing(TrainingStep step) {
+    return step.getBatch().stream()
+        .anyMatch(
+            run ->
+                run.getFirstOffset() < records.beginning(run.getPartition())
+                    || run.getFirstOffset() + run.getCount() > records.end(run.getPartition()));
+  }
+
   /** Of the steps' examples, those outside of what the topic holds. */
   MissingExamples missing(List<TrainingStep> steps) {
     SortedMap<Integer, TreeSet<Long>> missing = new TreeMap<>();

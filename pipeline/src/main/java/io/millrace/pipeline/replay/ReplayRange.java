@@ -2,6 +2,7 @@ package io.millrace.pipeline.replay;
 
 import io.millrace.client.process.UsageException;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.text.ShownText;
 import java.util.List;
 import java.util.Optional;
 
@@ -50,6 +51,7 @@ public record ReplayRange(
    * @param all whether every version that can be is trained again: then the nearest snapshot is the
    *     oldest
    * @throws UsageException where there is no such version or snapshot
+   * @throws GoneException where there was such a version, which has been pruned
    */
   public static ReplayRange of(
       DomainHistory history, From from, Optional<Long> number, boolean all) {
@@ -59,6 +61,12 @@ public record ReplayRange(
     long newest = history.versions().lastKey();
     long last = number.orElse(newest);
     DomainHistory.Version version = history.versions().get(last);
+    if (version == null && last > 0 && last < newest) {
+      throw new GoneException(
+          "version %d of %s was pruned; there are %d to %d"
+              .formatted(
+                  last, ShownText.of(history.domain()), history.versions().firstKey(), newest));
+    }
     if (version == null) {
       throw new UsageException(
           "%s has no version %d; it has %d to %d"
@@ -100,8 +108,19 @@ public record ReplayRange(
     return snapshot.map(DomainHistory.SnapshotPlace::version).orElse(0L);
   }
 
-  private long fromStep() {
-    return snapshot.isEmpty() ? 0 : history.stepsOf(from());
+  /** The step after which it starts; 0 is the base model. */
+  long fromStep() {
+    return snapshot.map(DomainHistory.SnapshotPlace::step).orElse(0L);
+  }
+
+  /** The last step to take. */
+  long lastStep() {
+    return last.record().getSteps();
+  }
+
+  /** The same range from another start. */
+  ReplayRange startingAt(DomainHistory.SnapshotPlace other) {
+    return new ReplayRange(history, Optional.of(other), last);
   }
 
   /** The steps to take, in order; fewer than there were where the topic lost the first ones. */
@@ -110,11 +129,6 @@ public record ReplayRange(
     int start = Math.toIntExact(first - history.firstStep());
     int end = Math.toIntExact(last.record().getSteps() - history.firstStep() + 1);
     return start >= end ? List.of() : history.steps().subList(start, end);
-  }
-
-  /** Steps whose record is gone, so that the replay cannot be made. */
-  public long missingSteps() {
-    return last.record().getSteps() - fromStep() - steps().size();
   }
 
   /** How many examples are trained on. */

@@ -99,17 +99,22 @@ public final class TrainingLog {
   }
 
   private void readSnapshots() {
+    Deserializer<TrainingSnapshot> reader = connection.deserializer(TrainingSnapshot.class);
     try (CommittedTopic topic = new CommittedTopic(connection, Topics.TRAINING_SNAPSHOTS)) {
       topic.forEach(
           record -> {
             String domain = Topics.domainOfAdapterKey(record.key());
-            if (wanted.test(domain)) {
-              history(domain)
-                  .add(
-                      new DomainHistory.SnapshotPlace(
-                          Topics.versionOfAdapterKey(record.key()),
-                          record.partition(),
-                          record.offset()));
+            if (wanted.test(domain) && record.value() != null) {
+              DomainHistory history = history(domain);
+              long version = Topics.versionOfAdapterKey(record.key());
+              // Only where the version was pruned need the snapshot itself be read.
+              long step =
+                  history.versions().containsKey(version)
+                      ? history.stepsOf(version)
+                      : reader.deserialize(record.topic(), record.value()).getStep();
+              history.add(
+                  new DomainHistory.SnapshotPlace(
+                      version, step, record.partition(), record.offset()));
             }
           });
     } catch (UsageException e) {

@@ -10,7 +10,6 @@ import io.millrace.pipeline.demo.WordNet;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.records.AdapterLog;
 import io.millrace.pipeline.records.CommittedTopic;
-import io.millrace.pipeline.records.LoggedVersion;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Manifest;
@@ -206,26 +205,92 @@ class ReplayCommandTest {
     copyExamples("short-copy", -1, -1);
     TrainingStep first = steps("domain-0").get(0);
     OffsetRun run = first.getBatch().get(0);
-    try (Admin admin = Admin.create(connection.properties())) {
-      admin
-          .deleteRecords(
-              Map.of(
-                  new TopicPartition("short-copy", run.getPartition()),
-                  RecordsToDelete.beforeOffset(run.getFirstOffset() + 1)))
-          .all()
-          .get();
-    }
+    deleteBefore("short-copy", run.getPartition(), run.getFirstOffset() + 1);
 
     Said gone = replay("--domain", "domain-0", "--examples", "short-copy");
     Said later = replay("--domain", "domain-0", "--examples", "short-copy", "--from", "snapshot");
 
     assertThat(gone.exitCode()).as("%s", gone).isEqualTo(3);
     assertThat(gone.text())
-        .contains("1 of the examples are no longer in the topic; --from snapshot starts later")
+        .contains(
+            "1 of the examples are no longer in the topic; --from snapshot starts later, --from 2 as"
+                + " early as possible")
         .contains(
             "missing: short-copy-%d: offsets %d"
                 .formatted(run.getPartition(), run.getFirstOffset()));
     assertThat(later.exitCode()).as("%s", later).isZero();
+  }
+
+  /** Snapshots of the versions 2, 4, ..., two steps a version; the first eight steps are gone. */
+  @Test
+  void aSnapshotBeforeWhatIsGoneIsNoStart() throws Exception {
+    copyExamples("late-copy", -1, -1);
+    OffsetRun eighth = steps("domain-0").get(7).getBatch().get(0);
+    deleteBefore("late-copy", eighth.getPartition(), eighth.getFirstOffset() + eighth.getCount());
+    long newest = versions("domain-0").size();
+
+    Said base = replay("--domain", "domain-0", "--examples", "late-copy");
+    Said early =
+        replay("--domain", "domain-0", "--version", "3", "--from", "2", "--examples", "late-copy");
+    Said all = replay("--all", "--from", "snapshot", "--examples", "late-copy");
+
+    assertThat(base.exitCode()).as("%s", base).isEqualTo(3);
+    assertThat(base.out().get(0))
+        .endsWith(
+            "of the examples are no longer in the topic; --from snapshot starts later, --from 4 as"
+                + " early as possible");
+    assertThat(early.exitCode()).as("%s", early).isEqualTo(3);
+    assertThat(early.out().get(0))
+        .endsWith(
+            ("no longer in the topic; no snapshot before version 3 is late enough: only versions 5"
+                    + " to %d can be trained again, with --from 4")
+                .formatted(newest));
+    assertThat(all.exitCode()).as("%s", all).isZero();
+    assertThat(all.text()).contains("from version 4 on: the same, bit for bit");
+  }
+
+  @Test
+  void whereEverythingIsGoneNothingIsPromised() throws Exception {
+    copyExamples("empty-copy", -1, -1);
+    List<TrainingStep> steps = steps("domain-2");
+    OffsetRun last = steps.get(steps.size() - 1).getBatch().get(0);
+    deleteBefore("empty-copy", last.getPartition(), last.getFirstOffset() + 1);
+    long newest = versions("domain-2").size();
+
+    Said gone = replay("--domain", "domain-2", "--examples", "empty-copy");
+
+    assertThat(gone.exitCode()).as("%s", gone).isEqualTo(3);
+    assertThat(gone.out().get(0))
+        .endsWith(
+            "no longer in the topic; no snapshot before version %d is late enough"
+                .formatted(newest));
+  }
+
+  @Test
+  void ofAPrunedVersionItIsSaidWhatCanBeTrainedWithoutIt() throws Exception {
+    AdapterVersion pruned = versions("domain-1").get(2L);
+    send(pruned, null);
+    try {
+      long newest = versions("domain-1").size() + 1L;
+      Said itself = replay("--domain", "domain-1", "--version", "2");
+      Said base = replay("--domain", "domain-1");
+      Said snapshot = replay("--domain", "domain-1", "--from", "2");
+      Said before = replay("--domain", "domain-1", "--version", "1");
+
+      assertThat(itself.exitCode()).as("%s", itself).isEqualTo(3);
+      assertThat(itself.out().get(0))
+          .isEqualTo("version 2 of domain-1 was pruned; there are 1 to " + newest);
+      assertThat(base.exitCode()).as("%s", base).isEqualTo(3);
+      assertThat(base.out().get(0))
+          .isEqualTo(
+              "domain-1: how it was trained up to step 4 is no longer on record, because versions"
+                  + " were pruned; --from snapshot starts later, --from 2 as early as possible");
+      assertThat(snapshot.exitCode()).as("%s", snapshot).isZero();
+      assertThat(snapshot.text()).contains("from version 2 on: the same, bit for bit");
+      assertThat(before.exitCode()).as("%s", before).isZero();
+    } finally {
+      publish(pruned);
+    }
   }
 
   @Test
@@ -283,13 +348,30 @@ class ReplayCommandTest {
   }
 
   private static void publish(AdapterVersion version) {
+    send(version, connection.serializer().serialize(Topics.ADAPTERS, version));
+  }
+
+  /**
+   * @param value null for a tombstone
+   */
+  private static void send(AdapterVersion version, byte[] value) {
     try (KafkaProducer<byte[], byte[]> producer = producer()) {
       producer.send(
           new ProducerRecord<>(
               Topics.ADAPTERS,
               partition(version.getDomain()),
               Topics.adapterKey(version.getDomain(), version.getVersion()),
-              connection.serializer().serialize(Topics.ADAPTERS, version)));
+              value));
+    }
+  }
+
+  private static void deleteBefore(String topic, int partition, long offset) throws Exception {
+    try (Admin admin = Admin.create(connection.properties())) {
+      admin
+          .deleteRecords(
+              Map.of(new TopicPartition(topic, partition), RecordsToDelete.beforeOffset(offset)))
+          .all()
+          .get();
     }
   }
 
@@ -349,9 +431,9 @@ class ReplayCommandTest {
     try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection)) {
       log.forEach(
           logged -> {
-            if (logged.content() instanceof LoggedVersion.Published<AdapterVersion> published
-                && logged.domain().equals(domain)) {
-              versions.put(logged.version(), published.version());
+            if (logged.domain().equals(domain)) {
+              versions.remove(logged.version());
+              logged.published().ifPresent(version -> versions.put(logged.version(), version));
             }
           });
     }
