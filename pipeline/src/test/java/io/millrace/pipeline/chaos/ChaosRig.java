@@ -4,6 +4,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.LoopbackPort;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.embedded.EmbeddedKafka;
 import io.millrace.pipeline.embedded.RegistryProcess;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.pipeline.input.ExampleLimits;
@@ -12,6 +13,7 @@ import io.millrace.pipeline.job.AdaptationJob;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.StartingState;
+import io.millrace.schemas.Topics;
 import io.millrace.svft.model.ModelStore;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -108,10 +110,16 @@ final class ChaosRig implements AutoCloseable {
 
   /** Makes the topics anew, fills them with the stream, and starts a job that ends with it. */
   Run begin(DealtStream stream, Settings settings) throws Exception {
+    return begin(stream, settings, EmbeddedKafka.LARGEST_RECORD);
+  }
+
+  /** The same, with a topic of versions that takes no larger records. */
+  Run begin(DealtStream stream, Settings settings, long largestVersion) throws Exception {
     mend();
     flink.awaitFreeSlots(SLOTS);
     kafka.awaitAll();
     kafka.renewTopics(settings);
+    kafka.limitRecords(Topics.ADAPTERS, largestVersion);
     send(stream, settings);
     return new Run(
         this,

@@ -297,6 +297,36 @@ class ChaosTest {
     }
   }
 
+  /**
+   * Each label takes 1.5 KB of every version, and one domain has a new label in each example. The
+   * others' hashes are as without it.
+   */
+  @Test
+  @Order(10)
+  void aDomainCannotPublishAndTheOthersGoOn() throws Exception {
+    DealtStream crowded =
+        stream.withCrowdedDomain("crowded", 320, directory.resolve("crowded.jsonl"));
+    Settings settings = rig.settings("cannot-publish", 2);
+    try (Run run = rig.begin(crowded, settings, 300_000)) {
+      run.until("it is set aside", () -> run.deadLetters().containsKey("DomainSetAside"));
+      run.fails();
+      rig.flink().killTaskManager();
+      run.until("training goes on", run::wentOn);
+      rig.flink().startTaskManager();
+
+      Outcome outcome = run.finish();
+      List<String> differences =
+          outcome.chains().differences(undisturbed.chains()).stream()
+              .filter(line -> !line.startsWith("crowded "))
+              .toList();
+      REPORT.add(outcome, differences.isEmpty(), run.causes());
+      assertThat(differences).isEmpty();
+      assertThat(outcome.chains().domains().get("crowded").versions()).isNotEmpty();
+      assertThat(run.deadLetters()).containsOnlyKeys("DomainSetAside");
+      assertThat(outcome.examples() + outcome.deadLetters()).isEqualTo(crowded.examples());
+    }
+  }
+
   /** Lets the run end, and holds it against the undisturbed one. */
   private static Outcome same(Run run) throws Exception {
     Outcome outcome = run.finish();

@@ -45,6 +45,32 @@ record DealtStream(Path file, long examples) {
     return ExampleFile.open(file);
   }
 
+  /**
+   * This stream with one more domain among the others, each of whose examples has a label of its
+   * own.
+   */
+  DealtStream withCrowdedDomain(String domain, int labels, Path into) throws IOException {
+    List<String> lines = Files.readAllLines(file);
+    int between = lines.size() / labels;
+    try (BufferedWriter out = Files.newBufferedWriter(into)) {
+      for (int i = 0; i < lines.size(); i++) {
+        out.write(lines.get(i));
+        out.write('\n');
+        if (i % between == 0 && i / between < labels) {
+          int number = i / between;
+          out.write(
+              JSON.writeValueAsString(
+                  Map.of(
+                      "domain", domain,
+                      "text", "the thing of number " + number,
+                      "label", "label " + number)));
+          out.write('\n');
+        }
+      }
+    }
+    return new DealtStream(into, examples + labels);
+  }
+
   private static DealtStream write(List<LabeledExample> examples, Path file) throws IOException {
     try (BufferedWriter out = Files.newBufferedWriter(file)) {
       for (LabeledExample example : examples) {

@@ -23,11 +23,15 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.clients.admin.TransactionDescription;
 import org.apache.kafka.clients.admin.TransactionListing;
 import org.apache.kafka.clients.admin.TransactionState;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.TopicConfig;
 
 /**
  * Three Kafka nodes, each broker and controller and each a process. Every topic has three replicas,
@@ -184,6 +188,20 @@ final class KafkaCluster implements AutoCloseable {
   }
 
   /** Makes those that are missing; returns when every node has them. */
+  /** From now on the topic takes no larger record. */
+  void limitRecords(String topic, long bytes) throws Exception {
+    admin
+        .incrementalAlterConfigs(
+            Map.of(
+                new ConfigResource(ConfigResource.Type.TOPIC, topic),
+                List.of(
+                    new AlterConfigOp(
+                        new ConfigEntry(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, Long.toString(bytes)),
+                        AlterConfigOp.OpType.SET))))
+        .all()
+        .get();
+  }
+
   void createTopics(Settings settings) throws Exception {
     TopicLayout.create(admin, settings);
     int replicas = TOPICS.size() * settings.get(TopicLayout.PARTITIONS);

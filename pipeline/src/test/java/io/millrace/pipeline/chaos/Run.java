@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -179,6 +180,11 @@ final class Run implements AutoCloseable {
         .path("counts")
         .path("failed")
         .asLong();
+  }
+
+  /** Dead letters so far, by error class. */
+  Map<String, Long> deadLetters() {
+    return record.deadLetters();
   }
 
   /** How often the job has restarted. */
