@@ -21,6 +21,7 @@ import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.training.NonFiniteStepException;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
@@ -56,6 +57,7 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
   private transient ValueState<DomainState> domainState;
   private transient ValueState<DomainSetAside> setAside;
   private transient PendingBatches batches;
+  private transient Optional<DomainRetention> retention;
   private transient SharedModel.Lease model;
   private transient DomainTrainer trainer;
   private transient DomainPublisher publisher;
@@ -79,6 +81,11 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
                 new ValueStateDescriptor<>("set-aside", new AvroTypeInfo<>(DomainSetAside.class)));
     batches =
         new PendingBatches(getRuntimeContext(), settings.batchSize(), settings.batchTimeout());
+    Duration kept = settings.limits().retention();
+    retention =
+        kept.isZero()
+            ? Optional.empty()
+            : Optional.of(new DomainRetention(getRuntimeContext(), kept));
     model =
         SharedModel.open(
             settings.modelStore(),
@@ -90,7 +97,8 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
         new DomainTrainer(
             model.base(), settings.training(), settings.recorded(), settings.threads());
     publisher = new DomainPublisher(trainer, signer, settings);
-    metrics = new DomainMetrics(getRuntimeContext().getMetricGroup());
+    metrics =
+        new DomainMetrics(getRuntimeContext().getMetricGroup(), settings.limits().metricsDomains());
   }
 
   private static Optional<AdapterSigner> signer(String keyFile) {
@@ -129,6 +137,15 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
   @Override
   public void processElement(
       ReceivedExample received, Context context, Collector<OutgoingRecord> out) throws Exception {
+    if (retention.isPresent()) {
+      batches.closeBefore(
+          received,
+          context.timerService(),
+          (batch, closedBy) -> train(batch, closedBy, context, out));
+      if (retention.get().isOverBefore(received, context.timerService())) {
+        forget(context);
+      }
+    }
     if (isSetAside()) {
       refuse(batches.giveUp(context.timerService()), out);
       refuse(List.of(received), out);
@@ -149,7 +166,35 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
         (batch, closedBy) -> train(batch, closedBy, context, out));
     if (timestamp == PendingBatches.END_OF_INPUT) {
       publishTheRest(context.getCurrentKey(), out);
+    } else if (retention.isPresent()
+        && retention.get().isOver(timestamp, context.timerService())
+        && forget(context)) {
+      retention.get().end(context.timerService());
+      PendingBatches.forget(context.timerService());
     }
+  }
+
+  /**
+   * Drops a domain that is over from state, unless it has a version: its rollout names that one,
+   * and the next must follow it.
+   *
+   * @return whether there is nothing more to drop, now or later
+   */
+  private boolean forget(Context context) throws Exception {
+    if (batches.isOpen()) {
+      return false;
+    }
+    DomainState state = domainState.value();
+    if (state == null || state.getVersion() == 0) {
+      domainState.clear();
+      setAside.clear();
+      context.output(
+          Evidence.INPUT,
+          Evidence.forgotten(context.getCurrentKey(), retention.orElseThrow().lastExample()));
+      metrics.forgotten();
+      return true;
+    }
+    return false;
   }
 
   private void train(

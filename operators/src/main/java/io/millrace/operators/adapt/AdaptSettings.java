@@ -45,9 +45,20 @@ public record AdaptSettings(
    * @param labels most labels of a domain, see {@link LabelLimit}
    * @param versionBytes largest record of a version; a domain with a larger one is set aside
    * @param snapshotBytes largest record of a snapshot; a larger one is left out
+   * @param metricsDomains domains of a subtask that have metrics of their own
+   * @param retention time without an example, by Kafka's clock, after which a domain without a
+   *     version is dropped from state, see {@link DomainRetention}; zero for never
    */
-  public record Limits(int labels, long versionBytes, long snapshotBytes) implements Serializable {
-    /** 4,000 labels, and what Kafka's topics take as Millrace makes them. */
-    public static final Limits DEFAULT = new Limits(4000, 64L << 20, 64L << 20);
+  public record Limits(
+      int labels, long versionBytes, long snapshotBytes, int metricsDomains, Duration retention)
+      implements Serializable {
+    /** 4,000 labels, what Kafka's topics take as Millrace makes them, and no retention. */
+    public static final Limits DEFAULT =
+        new Limits(4000, 64L << 20, 64L << 20, 1000, Duration.ZERO);
+
+    /** These with other sizes of records. */
+    public Limits withRecords(long version, long snapshot) {
+      return new Limits(labels, version, snapshot, metricsDomains, retention);
+    }
   }
 }

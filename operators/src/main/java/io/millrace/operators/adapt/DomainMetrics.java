@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.MetricGroup;
@@ -11,8 +12,12 @@ import org.apache.flink.metrics.MetricGroup;
 /**
  * Metrics of a domain's training, under {@code domain.<name>} in Flink's metric system: {@code
  * examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss}, {@code
- * stepMillis}, {@code version}. Of all domains together: {@code domainsSetAside} and {@code
- * examplesSetAside}. They start again with the process.
+ * stepMillis}, {@code version}. Of all domains together: {@code examples}, {@code versions}, {@code
+ * domainsSetAside}, {@code examplesSetAside} and {@code domainsForgotten}. They start again with
+ * the process.
+ *
+ * <p>Of many domains, the first to train have metrics of their own: a name that comes once would
+ * otherwise take memory here, and a series in every system that collects them, for good.
  */
 final class DomainMetrics {
   /** Examples in the accuracy window. */
@@ -30,11 +35,22 @@ final class DomainMetrics {
 
   private final MetricGroup root;
   private final Map<String, Domain> domains = new HashMap<>();
+  private final int most;
+  private final Counter examples;
+  private final Counter versions;
+  private final Counter domainsForgotten;
   private final Counter domainsSetAside;
   private final Counter examplesSetAside;
 
-  DomainMetrics(MetricGroup root) {
+  /**
+   * @param most domains that have metrics of their own
+   */
+  DomainMetrics(MetricGroup root, int most) {
     this.root = root;
+    this.most = most;
+    examples = root.counter("examples");
+    versions = root.counter("versions");
+    domainsForgotten = root.counter("domainsForgotten");
     domainsSetAside = root.counter("domainsSetAside");
     examplesSetAside = root.counter("examplesSetAside");
   }
@@ -49,8 +65,17 @@ final class DomainMetrics {
     examplesSetAside.inc(examples);
   }
 
+  /** A domain was dropped from state. */
+  void forgotten() {
+    domainsForgotten.inc();
+  }
+
   void step(String name, List<Boolean> correct, double loss, double millis) {
-    Domain domain = domains.computeIfAbsent(name, this::register);
+    examples.inc(correct.size());
+    domain(name).ifPresent(domain -> step(domain, correct, loss, millis));
+  }
+
+  private static void step(Domain domain, List<Boolean> correct, double loss, double millis) {
     for (boolean each : correct) {
       domain.window.addLast(each);
       domain.correct += each ? 1 : 0;
@@ -65,7 +90,14 @@ final class DomainMetrics {
   }
 
   void version(String name, long version) {
-    domains.computeIfAbsent(name, this::register).version = version;
+    versions.inc();
+    domain(name).ifPresent(domain -> domain.version = version);
+  }
+
+  private Optional<Domain> domain(String name) {
+    return domains.size() < most
+        ? Optional.of(domains.computeIfAbsent(name, this::register))
+        : Optional.ofNullable(domains.get(name));
   }
 
   private Domain register(String name) {

@@ -3,6 +3,7 @@ package io.millrace.operators.adapt;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.PendingBatch;
 import io.millrace.schemas.ReceivedExample;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -114,6 +115,26 @@ final class PendingBatches {
             new ListStateDescriptor<>(
                 "pending-examples", new AvroTypeInfo<>(ReceivedExample.class)));
     pause = new StreamPause(context);
+  }
+
+  /** Case 2 alone: trains on a batch that is over before an example, which is not added. */
+  void closeBefore(ReceivedExample received, TimerService timers, Training training)
+      throws Exception {
+    partitionTimes.merge(received.getPartition(), received.getTimestamp(), Math::max);
+    PendingBatch pending = pendingBatch.value();
+    if (pending != null && partitionTimeAboveLimit(pending)) {
+      close(pending, BatchClosedBy.TIMEOUT, timers, training);
+    }
+  }
+
+  /** Whether the domain has an open batch. */
+  boolean isOpen() throws IOException {
+    return pendingBatch.value() != null;
+  }
+
+  /** Lets the end of the input pass by a domain that is dropped from state. */
+  static void forget(TimerService timers) {
+    timers.deleteEventTimeTimer(END_OF_INPUT);
   }
 
   /** Cases 1 to 4: adds an example, and trains on each batch that it closes. */

@@ -2,6 +2,7 @@ package io.millrace.operators.evidence;
 
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Comparison;
+import io.millrace.schemas.VersionPlace;
 import io.millrace.schemas.VersionRef;
 import io.millrace.svft.method.AdapterException;
 import java.io.IOException;
@@ -16,13 +17,15 @@ import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
 
 /**
  * The versions of a domain's comparison, with their payloads: fetched once, then kept in keyed
- * state while the comparison runs, since the topic may lose them meanwhile.
+ * state while the comparison runs, since the topic may lose them meanwhile. Beside them stands
+ * where each version of the domain lies in the topic, so that one is fetched by its offset.
  *
  * <p>All methods apply to the domain that is Flink's current key.
  */
 final class ComparedVersions {
   private final PublishedAdapters published;
   private final MapState<String, AdapterVersion> versions;
+  private final MapState<Long, VersionPlace> places;
 
   ComparedVersions(RuntimeContext context, PublishedAdapters published) {
     this.published = published;
@@ -30,6 +33,18 @@ final class ComparedVersions {
         context.getMapState(
             new MapStateDescriptor<>(
                 "versions", Types.STRING, new AvroTypeInfo<>(AdapterVersion.class)));
+    places =
+        context.getMapState(
+            new MapStateDescriptor<>("places", Types.LONG, new AvroTypeInfo<>(VersionPlace.class)));
+  }
+
+  /** The topic has a record of a version: the version, or its tombstone. */
+  void note(VersionPlace place) throws Exception {
+    if (place.getSha256() == null) {
+      places.remove(place.getVersion());
+    } else {
+      places.put(place.getVersion(), place);
+    }
   }
 
   /**
@@ -43,13 +58,17 @@ final class ComparedVersions {
     if (kept != null) {
       return Optional.of(kept);
     }
-    Optional<AdapterVersion> found = published.find(domain, ref.getVersion());
+    VersionPlace place = places.get(ref.getVersion());
+    if (place == null) {
+      return Optional.empty();
+    }
+    if (!place.getSha256().equals(ref.getSha256())) {
+      throw new AdapterException(
+          "the topic adapters holds another version %d: %s instead of %s"
+              .formatted(ref.getVersion(), place.getSha256(), ref.getSha256()));
+    }
+    Optional<AdapterVersion> found = published.at(domain, place);
     if (found.isPresent()) {
-      if (!found.get().getSha256().equals(ref.getSha256())) {
-        throw new AdapterException(
-            "the topic adapters holds another version %d: %s instead of %s"
-                .formatted(ref.getVersion(), found.get().getSha256(), ref.getSha256()));
-      }
       versions.put(ref.getSha256(), found.get());
     }
     return found;

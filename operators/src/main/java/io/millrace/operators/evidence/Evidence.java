@@ -1,5 +1,6 @@
 package io.millrace.operators.evidence;
 
+import io.millrace.schemas.DomainForgotten;
 import io.millrace.schemas.EvidenceExample;
 import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.LabeledExample;
@@ -7,6 +8,7 @@ import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionPlace;
 import java.util.Optional;
 import org.apache.flink.api.common.operators.SlotSharingGroup;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -33,11 +35,14 @@ public final class Evidence {
    *
    * @param seen what {@code Adaptation.evidence} gives
    * @param log the topic rollouts: decisions as they stand, publications once they are committed
+   * @param places where the versions stand that are committed, as {@link #input(String,
+   *     VersionPlace)}
    * @param slots where the operator runs, if training must not share slots with the rest
    */
   public static DataStream<OutgoingRecord> of(
       DataStream<EvidenceInput> seen,
       DataStream<RolloutEvent> log,
+      DataStream<EvidenceInput> places,
       EvidenceSettings settings,
       PublishedAdapters published,
       Optional<SlotSharingGroup> slots) {
@@ -46,7 +51,7 @@ public final class Evidence {
             .returns(TYPE)
             .name("follow")
             .uid("evidence-rollouts")
-            .union(seen)
+            .union(seen, places)
             .keyBy(EvidenceInput::getDomain)
             .process(new EvidenceFunction(settings, published))
             .returns(new AvroTypeInfo<>(OutgoingRecord.class))
@@ -63,6 +68,20 @@ public final class Evidence {
         example.getDomain(),
         new EvidenceExample(
             received.getPartition(), received.getOffset(), example.getText(), example.getLabel()));
+  }
+
+  /**
+   * A domain that was dropped from training's state, as input of evidence.
+   *
+   * @param lastExample Kafka's time of its last example
+   */
+  public static EvidenceInput forgotten(String domain, long lastExample) {
+    return new EvidenceInput(domain, new DomainForgotten(lastExample));
+  }
+
+  /** Where a version stands in the topic adapters, as input of evidence. */
+  public static EvidenceInput input(String domain, VersionPlace place) {
+    return new EvidenceInput(domain, place);
   }
 
   /** A step, as input of evidence. */

@@ -5,6 +5,7 @@ import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Comparison;
 import io.millrace.schemas.ComparisonKind;
+import io.millrace.schemas.DomainForgotten;
 import io.millrace.schemas.DriftState;
 import io.millrace.schemas.EvidenceExample;
 import io.millrace.schemas.EvidenceInput;
@@ -13,6 +14,7 @@ import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionPlace;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.text.ShownText;
@@ -82,6 +84,9 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
 
   static final long RETRY_MILLIS = 1_000;
 
+  /** Places of versions that come so soon after each other, and are older, are of the past. */
+  static final long CATCH_UP_MILLIS = 10_000;
+
   private static final Logger LOG = LoggerFactory.getLogger(EvidenceFunction.class);
 
   private final EvidenceSettings settings;
@@ -95,6 +100,8 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
   private transient FrozenVersions frozen;
   private transient EvidenceMetrics metrics;
   private transient Map<String, Long> missingSince;
+  private transient long newestPlace;
+  private transient long newestPlaceAt;
 
   EvidenceFunction(EvidenceSettings settings, PublishedAdapters published) {
     this.settings = settings;
@@ -114,7 +121,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
         getRuntimeContext()
             .getState(new ValueStateDescriptor<>("drift", new AvroTypeInfo<>(DriftState.class)));
     frozen = new FrozenVersions(settings, TaskDevice.of(getRuntimeContext(), settings.device()));
-    metrics = new EvidenceMetrics(getRuntimeContext().getMetricGroup());
+    metrics = new EvidenceMetrics(getRuntimeContext().getMetricGroup(), settings.metricsDomains());
     missingSince = new HashMap<>();
   }
 
@@ -133,6 +140,13 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       watchForDrift(step, out);
     } else if (input.getValue() instanceof RolloutEvent event) {
       follow(event, context);
+    } else if (input.getValue() instanceof VersionPlace place) {
+      versions.note(place);
+      newestPlace = place.getTimestamp();
+      newestPlaceAt = context.timerService().currentProcessingTime();
+    } else if (input.getValue() instanceof DomainForgotten) {
+      // What a rollout has decided stays.
+      drift.clear();
     } else {
       receive((EvidenceExample) input.getValue(), context, out);
     }
@@ -242,6 +256,9 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
         return;
       }
       long now = context.timerService().currentProcessingTime();
+      if (isCatchingUp(now)) {
+        missingSince.put(domain, now);
+      }
       if (now - missingSince.computeIfAbsent(domain, first -> now) >= PATIENCE_MILLIS) {
         missingSince.remove(domain);
         VersionRef missing = tried.isEmpty() ? comparison.getTried() : comparison.getAgainst();
@@ -262,6 +279,11 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       missingSince.put(domain, context.timerService().currentProcessingTime());
     }
     setTimer(state, RETRY_MILLIS, context);
+  }
+
+  /** Whether old records of the topic adapters are still being read, as after an upgrade. */
+  private boolean isCatchingUp(long now) {
+    return now - newestPlaceAt < CATCH_UP_MILLIS && now - newestPlace > 2 * CATCH_UP_MILLIS;
   }
 
   private static void giveUp(String domain, Comparison comparison, String flaw) {

@@ -9,7 +9,8 @@ import org.apache.flink.metrics.MetricGroup;
 /**
  * The counts of a domain's comparison, under {@code domain.<name>} in Flink's metric system: {@code
  * evidenceWins}, {@code evidenceLosses}, {@code evidenceExamples}. They are zero while nothing is
- * compared, and appear after a restart with the first examples.
+ * compared, and appear after a restart with the first examples. Of many domains, the first to be
+ * compared have them.
  */
 final class EvidenceMetrics {
   private static final class Domain {
@@ -19,17 +20,22 @@ final class EvidenceMetrics {
   }
 
   private final MetricGroup root;
+  private final int most;
   private final Map<String, Domain> domains = new HashMap<>();
 
-  EvidenceMetrics(MetricGroup root) {
+  /**
+   * @param most domains that have metrics
+   */
+  EvidenceMetrics(MetricGroup root, int most) {
     this.root = root;
+    this.most = most;
   }
 
   /**
    * @param comparison null for none
    */
   void show(String name, Comparison comparison) {
-    if (comparison == null && !domains.containsKey(name)) {
+    if (!domains.containsKey(name) && (comparison == null || domains.size() >= most)) {
       return;
     }
     Domain domain = domains.computeIfAbsent(name, this::register);

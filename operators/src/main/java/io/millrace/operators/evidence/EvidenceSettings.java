@@ -15,6 +15,7 @@ import java.util.TreeSet;
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
  * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
+ * @param metricsDomains domains of a subtask that have metrics of their own
  */
 public record EvidenceSettings(
     EvidenceRules rules,
@@ -22,7 +23,8 @@ public record EvidenceSettings(
     AdapterMethod method,
     String modelStore,
     String modelName,
-    String device)
+    String device,
+    int metricsDomains)
     implements Serializable {
   /** Names of all drift detectors. */
   public static final Set<String> DETECTORS = Set.of(Adwin.NAME, PageHinkley.NAME);

@@ -1,6 +1,7 @@
 package io.millrace.operators.adapt;
 
 import io.millrace.operators.Received;
+import io.millrace.operators.evidence.Evidence;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
@@ -12,14 +13,26 @@ import io.millrace.testing.Await;
 import java.util.List;
 import java.util.concurrent.ScheduledFuture;
 import java.util.function.Consumer;
+import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.events.EventBuilder;
 import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.metrics.Metric;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.clusterframework.types.ResourceID;
+import org.apache.flink.runtime.executiongraph.ExecutionGraphTestUtils;
+import org.apache.flink.runtime.metrics.MetricRegistry;
+import org.apache.flink.runtime.metrics.NoOpMetricRegistry;
 import org.apache.flink.runtime.metrics.TimerGauge;
+import org.apache.flink.runtime.metrics.groups.AbstractMetricGroup;
 import org.apache.flink.runtime.metrics.groups.InternalOperatorMetricGroup;
 import org.apache.flink.runtime.metrics.groups.TaskIOMetricGroup;
+import org.apache.flink.runtime.metrics.groups.TaskManagerMetricGroup;
+import org.apache.flink.runtime.metrics.scope.ScopeFormats;
+import org.apache.flink.runtime.operators.testutils.MockEnvironment;
+import org.apache.flink.runtime.operators.testutils.MockEnvironmentBuilder;
 import org.apache.flink.runtime.state.KeyGroupRange;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.runtime.state.KeyGroupStatePartitionStreamProvider;
@@ -37,6 +50,7 @@ import org.apache.flink.streaming.runtime.tasks.StreamTaskCancellationContext;
 import org.apache.flink.streaming.runtime.tasks.TestProcessingTimeService;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
+import org.apache.flink.traces.SpanBuilder;
 
 /** {@link AdaptFunction} as one Flink task runs it, on RocksDB, with a clock the test sets. */
 public final class AdaptHarness implements AutoCloseable {
@@ -46,20 +60,30 @@ public final class AdaptHarness implements AutoCloseable {
   private final int task;
   private long stepMillis;
   private int stepsBeforeClock;
+  private CountedMetrics counted;
   private final KeyedOneInputStreamOperatorTestHarness<String, ReceivedExample, OutgoingRecord>
       harness;
 
   private AdaptHarness(AdaptSettings settings, int parallelism, int task) throws Exception {
-    this.parallelism = parallelism;
-    this.task = task;
-    harness =
+    this(
+        parallelism,
+        task,
         new KeyedOneInputStreamOperatorTestHarness<>(
             new KeyedProcessOperator<>(new AdaptFunction(settings)),
             received -> received.getExample().getDomain(),
             Types.STRING,
             MAX_PARALLELISM,
             parallelism,
-            task);
+            task));
+  }
+
+  private AdaptHarness(
+      int parallelism,
+      int task,
+      KeyedOneInputStreamOperatorTestHarness<String, ReceivedExample, OutgoingRecord> harness) {
+    this.parallelism = parallelism;
+    this.task = task;
+    this.harness = harness;
     harness.setStateBackend(new EmbeddedRocksDBStateBackend(true));
     harness.setTimeServiceManagerProvider(new StepsTakeTime());
     harness.setup(new AvroTypeInfo<>(OutgoingRecord.class).createSerializer(null));
@@ -69,6 +93,79 @@ public final class AdaptHarness implements AutoCloseable {
     AdaptHarness started = new AdaptHarness(settings, 1, 0);
     started.harness.open();
     return started;
+  }
+
+  /** With metrics as a cluster has them, which {@link #metrics} counts. */
+  static AdaptHarness startWithMetrics(AdaptSettings settings) throws Exception {
+    CountedMetrics counted = new CountedMetrics();
+    MockEnvironment environment =
+        new MockEnvironmentBuilder()
+            .setMaxParallelism(MAX_PARALLELISM)
+            .setMetricGroup(
+                TaskManagerMetricGroup.createTaskManagerMetricGroup(
+                        counted, "localhost", ResourceID.generate())
+                    .addJob(new JobID(), "job")
+                    .addTask(ExecutionGraphTestUtils.createExecutionAttemptId(), "adapt"))
+            .build();
+    AdaptHarness started =
+        new AdaptHarness(
+            1,
+            0,
+            new KeyedOneInputStreamOperatorTestHarness<>(
+                new KeyedProcessOperator<>(new AdaptFunction(settings)),
+                received -> received.getExample().getDomain(),
+                Types.STRING,
+                environment));
+    started.counted = counted;
+    started.harness.open();
+    return started;
+  }
+
+  /** Metrics of domains that are registered. */
+  int metrics() {
+    return counted.registered;
+  }
+
+  /** What has come out is not kept. */
+  void forgetOutput() {
+    harness.getOutput().clear();
+    harness.getSideOutput(Evidence.INPUT).clear();
+  }
+
+  private static final class CountedMetrics implements MetricRegistry {
+    private final MetricRegistry none = NoOpMetricRegistry.INSTANCE;
+    private int registered;
+
+    @Override
+    public char getDelimiter() {
+      return none.getDelimiter();
+    }
+
+    @Override
+    public int getNumberReporters() {
+      return none.getNumberReporters();
+    }
+
+    @Override
+    public void addSpan(SpanBuilder span, AbstractMetricGroup<?> group) {}
+
+    @Override
+    public void addEvent(EventBuilder event, AbstractMetricGroup<?> group) {}
+
+    @Override
+    public void register(Metric metric, String name, AbstractMetricGroup<?> group) {
+      if (group.getMetricIdentifier(name).contains(".domain.")) {
+        registered++;
+      }
+    }
+
+    @Override
+    public void unregister(Metric metric, String name, AbstractMetricGroup<?> group) {}
+
+    @Override
+    public ScopeFormats getScopeFormats() {
+      return none.getScopeFormats();
+    }
   }
 
   static AdaptHarness restore(AdaptSettings settings, OperatorSubtaskState snapshot)

@@ -7,9 +7,11 @@ import io.millrace.operators.Received;
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.evidence.EvidenceHarness;
 import io.millrace.operators.gate.ExampleRules;
+import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.VersionPlace;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -96,6 +98,9 @@ class AdaptationTest {
                         .setCreatedAt(Instant.EPOCH)
                         .build()),
                 new AvroTypeInfo<>(RolloutEvent.class)),
+            environment.fromData(
+                List.of(Evidence.input("a", new VersionPlace(1L, "", 0, 0L, 0L))),
+                new AvroTypeInfo<>(EvidenceInput.class)),
             EvidenceHarness.SETTINGS,
             new EvidenceHarness.Shelf(),
             slots)

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 @Tag("unit")
 class DomainMetricsTest {
   private final MetricListener listener = new MetricListener();
-  private final DomainMetrics metrics = new DomainMetrics(listener.getMetricGroup());
+  private final DomainMetrics metrics = new DomainMetrics(listener.getMetricGroup(), 3);
 
   @Test
   void aStepShowsUnderItsDomain() {
@@ -46,6 +46,22 @@ class DomainMetricsTest {
 
     assertThat(gauge("reviews", "version")).isEqualTo(7L);
     assertThat(gauge("reviews", "loss")).isEqualTo(Double.NaN);
+  }
+
+  @Test
+  void ofManyDomainsTheFirstHaveMetricsAndAllAreCounted() {
+    for (int i = 0; i < 100; i++) {
+      metrics.step("domain-" + i % 50, List.of(true), 0.5, 1);
+      metrics.version("domain-" + i % 50, 1);
+    }
+
+    assertThat(examples("domain-0")).isEqualTo(2);
+    assertThat(gauge("domain-2", "version")).isEqualTo(1L);
+    assertThat(listener.getGauge("domain", "domain-3", "loss")).isEmpty();
+    assertThat(listener.getMetric(Counter.class, "examples").orElseThrow().getCount())
+        .isEqualTo(100);
+    assertThat(listener.getMetric(Counter.class, "versions").orElseThrow().getCount())
+        .isEqualTo(100);
   }
 
   private long examples(String domain) {

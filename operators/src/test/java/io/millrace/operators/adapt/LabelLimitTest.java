@@ -8,6 +8,7 @@ import io.millrace.operators.adapt.AdaptSettings.Limits;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,7 @@ import org.junit.jupiter.api.Test;
 /** A domain has at most so many labels: here three. Batches of four. */
 @Tag("unit")
 class LabelLimitTest {
-  private static final Limits THREE = new Limits(3, 64L << 20, 64L << 20);
+  private static final Limits THREE = new Limits(3, 64L << 20, 64L << 20, 1000, Duration.ZERO);
 
   @Test
   void anExampleWithOneLabelTooManyIsADeadLetterAndTheOthersTrain() throws Exception {

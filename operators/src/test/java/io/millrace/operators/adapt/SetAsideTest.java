@@ -22,9 +22,9 @@ import org.junit.jupiter.api.Test;
 @Tag("unit")
 class SetAsideTest {
   /** Room for some ten labels. */
-  private static final Limits SMALL = new Limits(4000, 70_000, 64L << 20);
+  private static final Limits SMALL = Limits.DEFAULT.withRecords(70_000, 64L << 20);
 
-  private static final Limits LARGE = new Limits(4000, 120_000, 64L << 20);
+  private static final Limits LARGE = Limits.DEFAULT.withRecords(120_000, 64L << 20);
 
   @Test
   void theOthersGoOn() throws Exception {
@@ -116,7 +116,7 @@ class SetAsideTest {
   @Test
   void aSnapshotThatFitsIntoNoRecordIsLeftOut() throws Exception {
     try (AdaptHarness adapt =
-        AdaptHarness.start(MiniLm.settings(new Limits(4000, 64L << 20, 100_000)))) {
+        AdaptHarness.start(MiniLm.settings(Limits.DEFAULT.withRecords(64L << 20, 100_000)))) {
       adapt.receive("a", 0, 16);
 
       assertThat(adapt.versions()).hasSize(2);

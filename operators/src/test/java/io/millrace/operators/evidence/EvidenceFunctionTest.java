@@ -216,6 +216,57 @@ class EvidenceFunctionTest {
   }
 
   @Test
+  void aCandidateThatWasPrunedIsHeld() throws Exception {
+    canaryOfFlipped();
+    evidence.place(flipped.getVersion(), null);
+    examples(600, 632, true);
+    evidence.pass(31_000);
+
+    assertThat(theDecision(RolloutAction.HOLD).getReason()).endsWith("version 36 any more");
+    assertThat(evidence.lookups()).isEqualTo(1);
+  }
+
+  /** After an upgrade the places of all versions are read first, which may take minutes. */
+  @Test
+  void whilePlacesOfThePastAreReadAMissingOneIsWaitedFor() throws Exception {
+    evidence.pass(100_000);
+    evidence.publish(honest);
+    canaryPolicy();
+    evidence.announce(flipped);
+    evidence.pass(250);
+    evidence.log(theDecision(RolloutAction.CANARY));
+    examples(600, 632, true);
+    for (int i = 0; i < 20; i++) {
+      evidence.placeOfThePast(i + 1);
+      evidence.pass(3_000);
+    }
+    assertThat(evidence.decided()).isEmpty();
+
+    evidence.place(flipped.getVersion(), flipped.getSha256());
+    evidence.publishPayload(flipped);
+    evidence.pass(2_000);
+
+    assertThat(theDecision(RolloutAction.ROLLBACK).getReason()).startsWith("candidate 36 was");
+  }
+
+  /** Its steps count from 1 again; a detector that remembers would take them for old ones. */
+  @Test
+  void aDomainThatIsForgottenIsWatchedAnew() throws Exception {
+    for (int step = 1; step <= 80; step++) {
+      evidence.step(step(step, true));
+    }
+    evidence.forget();
+    for (int step = 1; step <= 70; step++) {
+      evidence.step(step(step, step <= 60));
+    }
+
+    assertThat(evidence.decided())
+        .extracting(RolloutEvent::getEventId)
+        .isNotEmpty()
+        .allMatch(id -> id.matches("a step 6\\d adwin"));
+  }
+
+  @Test
   void aCandidateWhosePayloadIsGoneIsHeld() throws Exception {
     evidence.publish(honest);
     canaryPolicy();

@@ -4,11 +4,13 @@ import io.millrace.operators.MiniLm;
 import io.millrace.operators.Received;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainForgotten;
 import io.millrace.schemas.EvidenceExample;
 import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionPlace;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.svft.method.AdapterMethod;
@@ -46,7 +48,8 @@ public final class EvidenceHarness implements AutoCloseable {
           AdapterMethod.parse("svft:plain"),
           MiniLm.STORE,
           ModelStore.MINILM,
-          "cpu");
+          "cpu",
+          1000);
 
   private final Shelf shelf;
   private final KeyedOneInputStreamOperatorTestHarness<String, EvidenceInput, OutgoingRecord>
@@ -99,9 +102,9 @@ public final class EvidenceHarness implements AutoCloseable {
     }
 
     @Override
-    public Optional<AdapterVersion> find(String domain, long version) throws IOException {
+    public Optional<AdapterVersion> at(String domain, VersionPlace place) throws IOException {
       asked++;
-      return Optional.ofNullable(PUBLISHED.get(domain + "@" + version));
+      return Optional.ofNullable(PUBLISHED.get(domain + "@" + place.getOffset()));
     }
 
     @Override
@@ -116,7 +119,28 @@ public final class EvidenceHarness implements AutoCloseable {
   /** A version is there, and the log says so. */
   void publish(AdapterVersion version) throws Exception {
     Shelf.PUBLISHED.put(DOMAIN + "@" + version.getVersion(), version);
+    place(version.getVersion(), version.getSha256());
     announce(version);
+  }
+
+  /** A version is there; neither its place nor the log is known yet. */
+  void publishPayload(AdapterVersion version) {
+    Shelf.PUBLISHED.put(DOMAIN + "@" + version.getVersion(), version);
+  }
+
+  /** A version of another time, as a reader that has only begun finds it. */
+  void placeOfThePast(long version) throws Exception {
+    send(new VersionPlace(1000 + version, "past", 0, version, version));
+  }
+
+  /** Training has dropped the domain. */
+  void forget() throws Exception {
+    send(new DomainForgotten(0L));
+  }
+
+  /** A version stands in the topic, at the offset of its number; or its tombstone. */
+  void place(long version, String sha256) throws Exception {
+    send(new VersionPlace(version, sha256, 0, version, clock));
   }
 
   /** The log says that a version is there. */

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 @Tag("unit")
 class EvidenceMetricsTest {
   private final MetricListener listener = new MetricListener();
-  private final EvidenceMetrics metrics = new EvidenceMetrics(listener.getMetricGroup());
+  private final EvidenceMetrics metrics = new EvidenceMetrics(listener.getMetricGroup(), 3);
 
   @Test
   void aComparisonShowsUnderItsDomainWhileItGoesOn() {
@@ -30,6 +30,16 @@ class EvidenceMetricsTest {
     metrics.show("mail", null);
 
     assertThat(listener.getGauge("domain", "mail", "evidenceWins")).isEmpty();
+  }
+
+  @Test
+  void ofManyDomainsTheFirstHaveMetrics() {
+    for (int i = 0; i < 100; i++) {
+      metrics.show("domain-" + i, comparison(1, 0, i));
+    }
+
+    assertThat(gauge("domain-2", "evidenceExamples")).isEqualTo(2L);
+    assertThat(listener.getGauge("domain", "domain-3", "evidenceWins")).isEmpty();
   }
 
   private static Comparison comparison(long wins, long losses, long examples) {

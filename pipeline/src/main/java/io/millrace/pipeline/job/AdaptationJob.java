@@ -7,6 +7,7 @@ import io.millrace.operators.adapt.Adaptation;
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.gate.ExampleRules;
 import io.millrace.pipeline.settings.JobSettings;
+import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
@@ -25,7 +26,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  *                               |                                 training-snapshots, dead-letters,
  *                               |                                 publications in rollouts)
  *                               v
- *         rollouts  -------> evidence -> append to rollouts
+ * rollouts, adapters ------> evidence -> append to rollouts
  * </pre>
  *
  * Steps, versions and dead letters are published exactly once. The lower line exists only where the
@@ -79,9 +80,15 @@ public final class AdaptationJob {
       DataStream<RolloutEvent> log =
           rollouts(environment, sources, RolloutKind.DECISIONS)
               .union(rollouts(environment, sources, RolloutKind.PUBLICATIONS));
+      DataStream<EvidenceInput> places =
+          environment
+              .fromSource(
+                  sources.versionPlaces(), WatermarkStrategy.noWatermarks(), Topics.ADAPTERS)
+              .uid("version-places");
       Evidence.of(
               adaptation.evidence(),
               log,
+              places,
               JobSettings.evidence(settings),
               new LoggedAdapters(connection),
               slots)

@@ -5,6 +5,7 @@ import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.job.AdaptationJob.Input;
 import io.millrace.pipeline.settings.JobSettings;
+import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
@@ -55,6 +56,21 @@ record JobSources(Settings settings, Connection connection) {
         .setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false")
         .setStartingOffsets(OffsetsInitializer.earliest())
         .setDeserializer(new RolloutEventReader(connection, kind))
+        .build();
+  }
+
+  /** Where every version stands in {@code adapters}, from the beginning of the topic. */
+  Source<EvidenceInput, ?, ?> versionPlaces() {
+    Properties properties = connection.properties();
+    properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+    return KafkaSource.<EvidenceInput>builder()
+        .setProperties(properties)
+        .setBootstrapServers(connection.bootstrapServers())
+        .setTopics(Topics.ADAPTERS)
+        .setClientIdPrefix(settings.get(JobSettings.GROUP) + "-adapters")
+        .setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false")
+        .setStartingOffsets(OffsetsInitializer.earliest())
+        .setDeserializer(new VersionPlaceReader(connection))
         .build();
   }
 }

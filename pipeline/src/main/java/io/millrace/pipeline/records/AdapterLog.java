@@ -6,7 +6,6 @@ import io.millrace.client.process.UsageException;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.VersionRef;
-import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -76,9 +75,7 @@ public final class AdapterLog<T> implements AutoCloseable {
    * @throws IllegalStateException where it has been compacted away since
    */
   public LoggedVersion<T> at(int partition, long offset) {
-    return topic
-        .at(partition, offset)
-        .map(this::read)
+    return find(partition, offset)
         .orElseThrow(
             () ->
                 new IllegalStateException(
@@ -86,16 +83,9 @@ public final class AdapterLog<T> implements AutoCloseable {
                         .formatted(offset, partition)));
   }
 
-  /**
-   * The last record of a version that is committed now.
-   *
-   * @param from the offset to begin at; one that is not there any more, or not yet, is the nearest
-   * @return empty where there is none, and where the version was deleted
-   */
-  public Optional<LoggedVersion<T>> newest(String domain, long version, long from) {
-    return topic
-        .newest(Topics.adapterKey(domain, version), domain.getBytes(StandardCharsets.UTF_8), from)
-        .map(this::read);
+  /** As {@link #at}; empty where the record has been compacted away, or deleted. */
+  public Optional<LoggedVersion<T>> find(int partition, long offset) {
+    return topic.at(partition, offset).map(this::read);
   }
 
   private LoggedVersion<T> read(ConsumerRecord<byte[], byte[]> record) {

@@ -6,8 +6,6 @@ import io.millrace.client.process.UsageException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -222,6 +220,10 @@ public final class CommittedTopic implements AutoCloseable {
     try {
       TopicPartition only = new TopicPartition(name, partition);
       consumer.assign(List.of(only));
+      if (offset < consumer.beginningOffsets(List.of(only)).get(only)
+          || offset >= consumer.endOffsets(List.of(only)).get(only)) {
+        return Optional.empty();
+      }
       consumer.seek(only, offset);
       while (consumer.position(only) <= offset) {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(WAIT)) {
@@ -231,40 +233,6 @@ public final class CommittedTopic implements AutoCloseable {
         }
       }
       return Optional.empty();
-    } catch (KafkaException e) {
-      throw failed(e);
-    }
-  }
-
-  /**
-   * The last record with a key that is committed now.
-   *
-   * @param partitionBy the key that Kafka's default partitioner was given
-   * @param from the offset to begin at; one that is not there any more, or not yet, is the nearest
-   * @return empty where there is none, and where the last is a tombstone
-   */
-  public Optional<ConsumerRecord<byte[], byte[]>> newest(
-      byte[] key, byte[] partitionBy, long from) {
-    try {
-      TopicPartition only =
-          new TopicPartition(name, DomainPartition.of(partitionBy, partitionCount));
-      consumer.assign(List.of(only));
-      long end = consumer.endOffsets(List.of(only)).get(only);
-      long beginning = consumer.beginningOffsets(List.of(only)).get(only);
-      consumer.seek(only, Math.min(end, Math.max(beginning, from)));
-      List<ConsumerRecord<byte[], byte[]>> newest = new ArrayList<>();
-      readToEnd(
-          consumer,
-          List.of(only),
-          NO_LIMIT,
-          record -> {
-            if (Arrays.equals(record.key(), key)) {
-              newest.clear();
-              newest.add(record);
-            }
-            return false;
-          });
-      return newest.stream().filter(record -> record.value() != null).findFirst();
     } catch (KafkaException e) {
       throw failed(e);
     }

@@ -164,6 +164,21 @@ public final class JobSettings {
           64 << 20,
           "The largest record of a snapshot; a larger one is left out. What the topic"
               + " training-snapshots takes unless set.");
+  public static final Setting<Duration> RETENTION =
+      Setting.duration(
+          "state.retention",
+          Duration.ZERO,
+          Duration.ZERO,
+          Duration.ofDays(3650),
+          "How long, by Kafka's time, a domain without a version may have no example before its state"
+              + " is dropped; none: for good. A domain with a version keeps its state.");
+  public static final Setting<Integer> METRICS_DOMAINS =
+      Setting.integer(
+          "job.metricsDomains",
+          AdaptSettings.Limits.DEFAULT.metricsDomains(),
+          0,
+          1_000_000,
+          "Domains that have metrics of their own, of each parallel operator; of more, the first.");
   public static final Setting<String> SIGNING_KEY =
       Setting.text(
           "publish.signingKey",
@@ -341,6 +356,8 @@ public final class JobSettings {
                   FLINK,
                   RECORD_BYTES,
                   LABELS,
+                  RETENTION,
+                  METRICS_DOMAINS,
                   VERSION_BYTES,
                   SNAPSHOT_BYTES,
                   SIGNING_KEY,
@@ -424,7 +441,27 @@ public final class JobSettings {
         settings.get(THREADS),
         settings.get(SIGNING_KEY),
         new AdaptSettings.Limits(
-            settings.get(LABELS), settings.get(VERSION_BYTES), settings.get(SNAPSHOT_BYTES)));
+            settings.get(LABELS),
+            settings.get(VERSION_BYTES),
+            settings.get(SNAPSHOT_BYTES),
+            settings.get(METRICS_DOMAINS),
+            retention(settings)));
+  }
+
+  /** A batch that is never closed by time would keep a domain for good. */
+  private static Duration retention(Settings settings) {
+    Duration retention = settings.get(RETENTION);
+    Duration timeout = settings.get(BATCH_TIMEOUT);
+    if (!retention.isZero() && (timeout.isZero() || timeout.compareTo(retention) > 0)) {
+      throw new UsageException(
+          "%s=%s needs a %s that is not longer; it is %s"
+              .formatted(
+                  RETENTION.key(),
+                  settings.text(RETENTION),
+                  BATCH_TIMEOUT.key(),
+                  settings.text(BATCH_TIMEOUT)));
+    }
+    return retention;
   }
 
   /** The settings of the evidence operator. */
@@ -442,7 +479,8 @@ public final class JobSettings {
         method(settings),
         modelStore(settings),
         settings.get(MODEL_NAME),
-        settings.get(DEVICE));
+        settings.get(DEVICE),
+        settings.get(METRICS_DOMAINS));
   }
 
   private static TreeSet<String> detectors(String choice) {

@@ -29,7 +29,11 @@ class AdaptationJobTest {
   void aFilesExamplesAreNotEvidence() {
     assertThat(operators(Input.BOUNDED)).noneMatch(name -> name.contains("rollouts"));
     assertThat(operators(Input.UNBOUNDED))
-        .contains("Source: rollouts: decisions", "Source: rollouts: publications", "evidence");
+        .contains(
+            "Source: rollouts: decisions",
+            "Source: rollouts: publications",
+            "Source: adapters",
+            "evidence");
   }
 
   private static List<String> operators(Input input) {
