@@ -47,7 +47,10 @@ class SettingBoundsTest {
   }
 
   static Stream<Setting<?>> words() {
-    return all().stream().filter(setting -> setting.defaultValue() instanceof String);
+    // One that ends with a dot stands for all settings of another system.
+    return all().stream()
+        .filter(setting -> setting.defaultValue() instanceof String)
+        .filter(setting -> !setting.key().endsWith("."));
   }
 
   @ParameterizedTest
