@@ -122,6 +122,7 @@ final class SubmitCommand implements Callable<Integer> {
   }
 
   private FlinkJob submit(String from, Settings settings, Connection connection) {
+    RecordLimits.requireDeadLettersFit(settings);
     Settings limited = RecordLimits.ofTopics(settings);
     BaseModels.find(limited).ifPresent(model -> RecordLimits.requireFit(limited, model));
     String checkpoints = JobSettings.checkpoints(settings);

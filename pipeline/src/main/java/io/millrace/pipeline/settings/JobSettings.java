@@ -154,16 +154,16 @@ public final class JobSettings {
           AdaptSettings.Limits.DEFAULT.versionBytes(),
           1 << 10,
           64 << 20,
-          "The largest record of a version; a domain that needs a larger one is set aside. What the"
-              + " topic adapters takes unless set.");
+          "The largest record of a version, and never more than what the topic adapters takes; a domain"
+              + " that needs a larger one is set aside.");
   public static final Setting<Long> SNAPSHOT_BYTES =
       Setting.bytes(
           "snapshot.recordBytes",
           AdaptSettings.Limits.DEFAULT.snapshotBytes(),
           1 << 10,
           64 << 20,
-          "The largest record of a snapshot; a larger one is left out. What the topic"
-              + " training-snapshots takes unless set.");
+          "The largest record of a snapshot, and never more than what the topic training-snapshots"
+              + " takes; a larger one is left out.");
   public static final Setting<Duration> RETENTION =
       Setting.duration(
           "state.retention",

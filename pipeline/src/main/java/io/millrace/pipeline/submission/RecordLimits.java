@@ -9,11 +9,12 @@ import io.millrace.schemas.Topics;
 import io.millrace.svft.adapter.PayloadSize;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.ModelFiles;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.DescribeConfigsOptions;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.config.ConfigResource;
@@ -25,39 +26,62 @@ import org.slf4j.LoggerFactory;
 public final class RecordLimits {
   private static final Logger LOG = LoggerFactory.getLogger(RecordLimits.class);
   private static final int PATIENCE_MILLIS = 15_000;
+  private static final int ROOM_FOR_HEADERS = 64 << 10;
 
   private RecordLimits() {}
 
   /**
-   * The settings with the limits of the topics, where the user has set none. If Kafka does not say
-   * them, those of the topics that Millrace makes stand.
+   * The settings with the limits of the topics, or the user's where those are smaller. If Kafka
+   * does not say them, what is set stands.
    */
   public static Settings ofTopics(Settings settings) {
-    Settings known = ofTopic(Topics.ADAPTERS, JobSettings.VERSION_BYTES, settings);
-    return ofTopic(Topics.TRAINING_SNAPSHOTS, JobSettings.SNAPSHOT_BYTES, known);
+    Map<String, Long> taken =
+        taken(new Connection(settings), Topics.ADAPTERS, Topics.TRAINING_SNAPSHOTS);
+    Settings known = ofTopic(taken.get(Topics.ADAPTERS), JobSettings.VERSION_BYTES, settings);
+    return ofTopic(taken.get(Topics.TRAINING_SNAPSHOTS), JobSettings.SNAPSHOT_BYTES, known);
   }
 
-  private static Settings ofTopic(String topic, Setting<Long> limit, Settings settings) {
-    if (settings.explicit().containsKey(limit.key())) {
-      return settings;
-    }
-    ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-    try (Admin admin = Admin.create(new Connection(settings).properties())) {
-      Map<ConfigResource, Config> configs =
-          admin
-              .describeConfigs(
-                  List.of(resource), new DescribeConfigsOptions().timeoutMs(PATIENCE_MILLIS))
-              .all()
-              .get();
-      long taken =
-          Long.parseLong(configs.get(resource).get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG).value());
-      return settings.with(limit, Math.min(taken, limit.defaultValue()));
+  private static Settings ofTopic(Long taken, Setting<Long> limit, Settings settings) {
+    return taken == null || taken >= settings.get(limit) ? settings : settings.with(limit, taken);
+  }
+
+  /** The largest record that each topic takes, by its name; empty where Kafka does not say. */
+  private static Map<String, Long> taken(Connection connection, String... topics) {
+    List<ConfigResource> resources =
+        Stream.of(topics)
+            .map(topic -> new ConfigResource(ConfigResource.Type.TOPIC, topic))
+            .toList();
+    Map<String, Long> taken = new HashMap<>();
+    try (Admin admin = Admin.create(connection.properties())) {
+      admin
+          .describeConfigs(resources, new DescribeConfigsOptions().timeoutMs(PATIENCE_MILLIS))
+          .all()
+          .get()
+          .forEach(
+              (topic, config) ->
+                  taken.put(
+                      topic.name(),
+                      Long.valueOf(config.get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG).value())));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return settings;
     } catch (ExecutionException | KafkaException e) {
-      LOG.info("Kafka does not say which records the topic {} takes", topic, e);
-      return settings;
+      LOG.info("Kafka does not say which records its topics take", e);
+    }
+    return taken;
+  }
+
+  /**
+   * Checks that a dead letter fits into its topic: one that does not would stop the job.
+   *
+   * @throws UsageException where it does not
+   */
+  public static void requireDeadLettersFit(Settings settings) {
+    Long taken = taken(new Connection(settings), Topics.DEAD_LETTERS).get(Topics.DEAD_LETTERS);
+    long largest = settings.get(JobSettings.RECORD_BYTES) + ROOM_FOR_HEADERS;
+    if (taken != null && taken < largest) {
+      throw new UsageException(
+          "the topic dead-letters takes records of %d bytes, a dead letter may have %d: raise its max.message.bytes, or lower %s"
+              .formatted(taken, largest, JobSettings.RECORD_BYTES.key()));
     }
   }
 

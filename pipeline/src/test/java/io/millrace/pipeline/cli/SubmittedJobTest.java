@@ -3,20 +3,28 @@ package io.millrace.pipeline.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.TopicLayout;
+import io.millrace.schemas.Topics;
 import io.millrace.testing.KafkaBroker;
 import io.millrace.testing.Services;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.TopicConfig;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -35,6 +43,7 @@ class SubmittedJobTest {
 
   private final StringWriter said = new StringWriter();
   private final List<Exception> failures = new ArrayList<>();
+  private final List<Exception> mistakes = new ArrayList<>();
   private KafkaBroker kafka;
   private EmbeddedFlink flink;
 
@@ -83,23 +92,75 @@ class SubmittedJobTest {
         .contains("the job restarts (1st time): adapt: FileAlreadyExistsException: " + noStore);
   }
 
-  private void submit(String setting) {
+  /** A client that cannot read the store does not know the model. */
+  @Test
+  void aJobWhoseVersionsFitIntoNoRecordFailsForGoodAtOnce() {
+    URI store = Path.of(System.getProperty("millrace.test.models")).toUri();
+    submit("model.store=" + store, "publish.recordBytes=1KiB");
+
+    assertThat(failures)
+        .singleElement()
+        .asString()
+        .contains(
+            "the job failed: a version of minilm with the adapter method svft:plain takes more than"
+                + " 55296 bytes, a record of the topic adapters holds 1024");
+    assertThat(said.toString()).doesNotContain("restarts");
+  }
+
+  @Test
+  void whatTheTopicsCannotHoldIsRefusedBeforeTheJobIsSent() throws Exception {
+    limit(Topics.ADAPTERS, 50_000);
+    submit("model.store=" + System.getProperty("millrace.test.models"));
+    limit(Topics.DEAD_LETTERS, 100_000);
+    submit("model.store=" + System.getProperty("millrace.test.models"));
+
+    assertThat(failures).isEmpty();
+    assertThat(mistakes)
+        .extracting(Exception::getMessage)
+        .containsExactly(
+            "svft:plain: a version of minilm takes more than 55296 bytes, a record of the topic"
+                + " adapters holds 50000: adapt fewer weights (adapter.weights), or choose another"
+                + " adapter.method",
+            "the topic dead-letters takes records of 100000 bytes, a dead letter may have 1048576:"
+                + " raise its max.message.bytes, or lower limits.recordBytes");
+    assertThat(said.toString()).doesNotContain("submitted");
+  }
+
+  private void limit(String topic, int bytes) throws Exception {
+    try (Admin admin =
+        Admin.create(Map.<String, Object>of("bootstrap.servers", kafka.bootstrapServers()))) {
+      ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+      ConfigEntry entry =
+          new ConfigEntry(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, Integer.toString(bytes));
+      admin
+          .incrementalAlterConfigs(
+              Map.of(resource, List.of(new AlterConfigOp(entry, AlterConfigOp.OpType.SET))))
+          .all()
+          .get();
+    }
+  }
+
+  private void submit(String... settings) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "--flink=127.0.0.1:" + flink.port(),
+                "--set",
+                "kafka.bootstrap.servers=" + kafka.bootstrapServers(),
+                "--set",
+                "checkpoint.directory=" + directory.resolve("checkpoints"),
+                "--set",
+                "flink.restart-strategy.exponential-delay.max-backoff=500 ms"));
+    for (String setting : settings) {
+      arguments.addAll(List.of("--set", setting));
+    }
     new CommandLine(new SubmitCommand())
         .setOut(new PrintWriter(said, true))
         .setExecutionExceptionHandler(
             (failure, command, parsed) -> {
-              failures.add(failure);
+              (failure instanceof UsageException ? mistakes : failures).add(failure);
               return 1;
             })
-        .execute(
-            "--flink=127.0.0.1:" + flink.port(),
-            "--set",
-            "kafka.bootstrap.servers=" + kafka.bootstrapServers(),
-            "--set",
-            "checkpoint.directory=" + directory.resolve("checkpoints"),
-            "--set",
-            "flink.restart-strategy.exponential-delay.max-backoff=500 ms",
-            "--set",
-            setting);
+        .execute(arguments.toArray(String[]::new));
   }
 }
