@@ -129,8 +129,7 @@ public final class DomainReplay {
           .ifPresent(
               manifest ->
                   hashes.put(
-                      "tokenizer",
-                      List.of(manifest.getTokenizerSha256(), model.tokenizerSha256())));
+                      "tokenizer", List.of(manifest.getTokenizerSha256(), model.textsSha256())));
       for (Map.Entry<String, List<String>> each : hashes.entrySet()) {
         String recorded = each.getValue().get(0);
         String here = each.getValue().get(1);

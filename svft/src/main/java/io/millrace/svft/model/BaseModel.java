@@ -192,9 +192,9 @@ public final class BaseModel implements AutoCloseable {
     return files.basisSha256();
   }
 
-  /** SHA-256 of {@code tokenizer.json}. */
+  /** Names how texts become tokens: {@link ModelFiles#textsSha256}. */
   public String tokenizerSha256() {
-    return files.tokenizerSha256();
+    return files.textsSha256();
   }
 
   /** What happens to a text apart from the tokenizer's file. */

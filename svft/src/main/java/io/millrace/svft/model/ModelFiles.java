@@ -1,5 +1,7 @@
 package io.millrace.svft.model;
 
+import io.millrace.svft.tensor.Sha256;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /**
@@ -40,6 +42,20 @@ public record ModelFiles(
       String tokenizerSha256) {
     this(
         name, directory, config, baseSha256, basisSha256, tokenizerSha256, TextSettings.of(config));
+  }
+
+  /**
+   * Names how texts become tokens: the SHA-256 of {@code tokenizer.json}, and, where texts are
+   * treated otherwise than the shape alone says, of that hash and the settings.
+   */
+  public String textsSha256() {
+    if (texts.equals(TextSettings.of(config))) {
+      return tokenizerSha256;
+    }
+    String both =
+        "%s maxTokens=%d lowerCase=%b"
+            .formatted(tokenizerSha256, texts.maxTokens(), texts.lowerCase());
+    return Sha256.of(both.getBytes(StandardCharsets.UTF_8));
   }
 
   public Path model() {

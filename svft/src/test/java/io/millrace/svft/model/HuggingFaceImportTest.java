@@ -246,6 +246,9 @@ class HuggingFaceImportTest {
 
     assertThat(texts).isEqualTo(new TextSettings(longest, lower));
     assertThat(prepare().texts()).isEqualTo(texts);
+    ModelFiles files = prepare();
+    boolean usual = longest == 16 && !lower;
+    assertThat(files.textsSha256().equals(files.tokenizerSha256())).isEqualTo(usual);
   }
 
   @Test
