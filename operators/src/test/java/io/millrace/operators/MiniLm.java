@@ -2,10 +2,12 @@ package io.millrace.operators;
 
 import io.millrace.operators.adapt.AdaptSettings;
 import io.millrace.operators.model.SharedModel;
+import io.millrace.operators.model.TaskDevice;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.TrainingSettings;
 import java.io.IOException;
@@ -52,7 +54,7 @@ public final class MiniLm {
         new TreeMap<>(Map.of("batch.size", "4")),
         store,
         ModelStore.MINILM,
-        "cpu",
+        new TaskDevice("cpu", Kernels.FAST),
         1,
         "",
         limits);

@@ -265,12 +265,15 @@ final class AutogradFormulation implements StepFormulation {
     TokenBatch laidOut = packed ? batch : padded(batch);
     int sequences = batch.sequences();
     int places = batch.places();
-    NDArray padFrom = packed ? Torch.array(manager, batch.padFrom(1)) : null;
-    NDArray packFrom = packed ? Torch.array(manager, batch.packFrom(1)) : null;
-    NDArray mask = Torch.array(manager, batch.maskBias(1), sequences, 1, 1, places);
+    NDArray padFrom = packed ? Torch.array(manager, batch.padFrom(1, places)) : null;
+    NDArray packFrom = packed ? Torch.array(manager, batch.packFrom(1, places)) : null;
+    NDArray mask = Torch.array(manager, batch.maskBias(1, places), sequences, 1, 1, places);
     NDArray x =
-        rows(words, Torch.array(manager, laidOut.packedIds()))
-            .add(rows(positions, Torch.array(manager, laidOut.packedPositions(config))));
+        rows(words, Torch.array(manager, laidOut.packedIds(laidOut.tokens())))
+            .add(
+                rows(
+                    positions,
+                    Torch.array(manager, laidOut.packedPositions(config, laidOut.tokens()))));
     x = norm(x, embeddingNorm);
     for (int layer = 0; layer < config.layers(); layer++) {
       int at = 6 * layer;
@@ -297,7 +300,7 @@ final class AutogradFormulation implements StepFormulation {
       NDArray inner = Activation.gelu(linear(x, at + 4, trained));
       x = norm(x.add(linear(inner, at + 5, trained)), outputNorms.get(layer));
     }
-    float[] mean = packed ? batch.pooling(Pooling.MEAN) : paddedPooling(batch);
+    float[] mean = packed ? batch.pooling(Pooling.MEAN, batch.tokens()) : paddedPooling(batch);
     return Torch.array(manager, mean, sequences, laidOut.tokens()).matMul(x);
   }
 

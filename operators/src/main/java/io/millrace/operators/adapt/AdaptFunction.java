@@ -3,7 +3,6 @@ package io.millrace.operators.adapt;
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.gate.SimilarLabels;
 import io.millrace.operators.model.SharedModel;
-import io.millrace.operators.model.TaskDevice;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainSetAside;
@@ -90,7 +89,7 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
         SharedModel.open(
             settings.modelStore(),
             settings.modelName(),
-            TaskDevice.of(getRuntimeContext(), settings.device()),
+            settings.device().of(getRuntimeContext()),
             settings.training().method().factored());
     requireThatVersionsFit(model.base().config());
     trainer =

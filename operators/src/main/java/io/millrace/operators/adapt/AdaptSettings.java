@@ -1,5 +1,6 @@
 package io.millrace.operators.adapt;
 
+import io.millrace.operators.model.TaskDevice;
 import io.millrace.svft.training.TrainingSettings;
 import java.io.Serializable;
 import java.time.Duration;
@@ -19,7 +20,7 @@ import java.util.TreeMap;
  *     it
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
- * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
+ * @param device where tasks compute
  * @param threads number of threads that share a step's work
  * @param signingKey path of the Ed25519 private key that signs versions; empty for none
  * @param limits what a domain may grow to
@@ -33,7 +34,7 @@ public record AdaptSettings(
     TreeMap<String, String> recorded,
     String modelStore,
     String modelName,
-    String device,
+    TaskDevice device,
     int threads,
     String signingKey,
     Limits limits)

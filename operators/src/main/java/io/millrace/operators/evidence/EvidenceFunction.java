@@ -1,6 +1,5 @@
 package io.millrace.operators.evidence;
 
-import io.millrace.operators.model.TaskDevice;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Comparison;
@@ -120,7 +119,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     drift =
         getRuntimeContext()
             .getState(new ValueStateDescriptor<>("drift", new AvroTypeInfo<>(DriftState.class)));
-    frozen = new FrozenVersions(settings, TaskDevice.of(getRuntimeContext(), settings.device()));
+    frozen = new FrozenVersions(settings, settings.device().of(getRuntimeContext()));
     metrics = new EvidenceMetrics(getRuntimeContext().getMetricGroup(), settings.metricsDomains());
     missingSince = new HashMap<>();
   }

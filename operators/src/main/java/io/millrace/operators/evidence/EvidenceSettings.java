@@ -1,5 +1,6 @@
 package io.millrace.operators.evidence;
 
+import io.millrace.operators.model.TaskDevice;
 import io.millrace.svft.method.AdapterMethod;
 import java.io.Serializable;
 import java.util.Set;
@@ -14,7 +15,7 @@ import java.util.TreeSet;
  *     so that evidence and training share one model in memory
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
- * @param device {@code auto}, {@code cpu}, {@code gpu} or {@code gpu:N}
+ * @param device where tasks compute
  * @param metricsDomains domains of a subtask that have metrics of their own
  */
 public record EvidenceSettings(
@@ -23,7 +24,7 @@ public record EvidenceSettings(
     AdapterMethod method,
     String modelStore,
     String modelName,
-    String device,
+    TaskDevice device,
     int metricsDomains)
     implements Serializable {
   /** Names of all drift detectors. */

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.operators.Received;
 import io.millrace.operators.adapt.AdaptSettings.Limits;
+import io.millrace.operators.model.TaskDevice;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.training.TrainingSettings;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
@@ -66,7 +68,7 @@ class ManyDomainsTest {
         new TreeMap<>(),
         store.toString(),
         Path.of("../svft/src/test/resources/models/roberta").toAbsolutePath().toString(),
-        "cpu",
+        new TaskDevice("cpu", Kernels.FAST),
         1,
         "",
         new Limits(4000, 64L << 20, 64L << 20, METRICS, Duration.ofMinutes(1)));

@@ -2,6 +2,7 @@ package io.millrace.operators.evidence;
 
 import io.millrace.operators.MiniLm;
 import io.millrace.operators.Received;
+import io.millrace.operators.model.TaskDevice;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainForgotten;
@@ -15,6 +16,7 @@ import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Kernels;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,7 +50,7 @@ public final class EvidenceHarness implements AutoCloseable {
           AdapterMethod.parse("svft:plain"),
           MiniLm.STORE,
           ModelStore.MINILM,
-          "cpu",
+          new TaskDevice("cpu", Kernels.FAST),
           1000);
 
   private final Shelf shelf;

@@ -134,8 +134,11 @@ final class ReplayCommand implements Callable<Integer> {
         TrainerSource trainers =
             new TrainerSource(
                 name -> BaseModels.prepare(name, settings),
-                (files, factored) ->
-                    BaseModel.load(files, Torch.device(settings.get(JobSettings.DEVICE)), factored),
+                (files, factored, kernels) -> {
+                  Torch.use(kernels);
+                  return BaseModel.load(
+                      files, Torch.device(settings.get(JobSettings.DEVICE)), factored);
+                },
                 settings.get(JobSettings.THREADS))) {
       List<ReplayRange> ranges = new ArrayList<>();
       for (ReplayRange range : named) {

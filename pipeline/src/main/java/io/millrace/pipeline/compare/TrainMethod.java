@@ -79,6 +79,7 @@ public final class TrainMethod implements Callable<Integer> {
     ModelFiles model =
         new ModelStore(Path.of(JobSettings.modelStore(settings)))
             .prepare(settings.get(JobSettings.MODEL_NAME), (name, done, total) -> {});
+    Torch.use(JobSettings.kernels(settings));
     try (BaseModel base =
             BaseModel.load(
                 model,

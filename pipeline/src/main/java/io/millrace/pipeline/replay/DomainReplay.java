@@ -248,6 +248,7 @@ public final class DomainReplay {
       lines.add("environment: nothing of what is recorded differs");
     }
     environment.forEach(each -> lines.add("environment: " + each));
+    TrainingEnvironment.advice(run.getEnvironment(), trainer.environment()).ifPresent(lines::add);
     if (step > history.firstStep()) {
       Map<String, String> before = history.run(step - 1).getSettings();
       Map<String, String> now = run.getSettings();

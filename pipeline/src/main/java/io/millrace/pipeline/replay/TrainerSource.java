@@ -5,6 +5,7 @@ import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.training.TrainingSettings;
 import java.util.Map;
 import java.util.Set;
@@ -19,8 +20,9 @@ public final class TrainerSource implements AutoCloseable {
   public interface Loader {
     /**
      * @param factored the weights to hold as their singular factors
+     * @param kernels what the process has to compute with
      */
-    BaseModel load(ModelFiles files, Set<WeightRole> factored);
+    BaseModel load(ModelFiles files, Set<WeightRole> factored, Kernels kernels);
   }
 
   private final Function<String, ModelFiles> models;
@@ -64,10 +66,11 @@ public final class TrainerSource implements AutoCloseable {
     }
     closeTrainer();
     TrainingSettings training = RecordedSettings.training(recorded);
+    Kernels kernels = RecordedSettings.kernels(recorded);
     Set<WeightRole> needed = training.method().factored();
-    if (base == null || !needed.equals(factored)) {
+    if (base == null || !needed.equals(factored) || base.kernels() != kernels) {
       closeBase();
-      base = loader.load(wanted, needed);
+      base = loader.load(wanted, needed, kernels);
       factored = needed;
     }
     trainer = new DomainTrainer(base, training, recorded, threads);

@@ -8,6 +8,7 @@ import io.millrace.operators.adapt.AdaptSettings;
 import io.millrace.operators.evidence.EvidenceRules;
 import io.millrace.operators.evidence.EvidenceSettings;
 import io.millrace.operators.evidence.PairedTest;
+import io.millrace.operators.model.TaskDevice;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
 import io.millrace.svft.method.AdapterMethod;
@@ -17,6 +18,7 @@ import io.millrace.svft.method.PlainPattern;
 import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.task.Classification;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.training.TrainingSettings;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -321,6 +323,14 @@ public final class JobSettings {
           "Names the job, its consumer group and its transactions; two jobs on one Kafka need two"
               + " names.");
 
+  public static final Setting<String> KERNELS =
+      Setting.choice(
+          "training.kernels",
+          Kernels.FAST.id(),
+          Stream.of(Kernels.values()).map(Kernels::id).toList(),
+          "What PyTorch computes steps with: fast, the libraries' choice for the processor, or"
+              + " portable, slower, with the same bits on every x86-64 processor that has AVX2.");
+
   /** The settings that a training step depends on, besides those of its method. */
   public static final List<Setting<?>> STEP =
       List.of(
@@ -334,7 +344,8 @@ public final class JobSettings {
           DECAY_STEPS,
           DECAY_FLOOR,
           MAX_GRADIENT_NORM,
-          SCORING_STEPS);
+          SCORING_STEPS,
+          KERNELS);
 
   private static final Setting<String> FLINK =
       Setting.handedOn(
@@ -437,7 +448,7 @@ public final class JobSettings {
         RecordedSettings.of(settings),
         modelStore(settings),
         settings.get(MODEL_NAME),
-        settings.get(DEVICE),
+        device(settings),
         settings.get(THREADS),
         settings.get(SIGNING_KEY),
         new AdaptSettings.Limits(
@@ -464,6 +475,15 @@ public final class JobSettings {
     return retention;
   }
 
+  private static TaskDevice device(Settings settings) {
+    return new TaskDevice(settings.get(DEVICE), kernels(settings));
+  }
+
+  /** The kernels that the settings choose. */
+  public static Kernels kernels(Settings settings) {
+    return Kernels.of(settings.get(KERNELS));
+  }
+
   /** The settings of the evidence operator. */
   public static EvidenceSettings evidence(Settings settings) {
     return new EvidenceSettings(
@@ -479,7 +499,7 @@ public final class JobSettings {
         method(settings),
         modelStore(settings),
         settings.get(MODEL_NAME),
-        settings.get(DEVICE),
+        device(settings),
         settings.get(METRICS_DOMAINS));
   }
 

@@ -4,6 +4,7 @@ import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.training.TrainingSettings;
 import java.util.List;
 import java.util.Map;
@@ -69,6 +70,15 @@ public final class RecordedSettings {
    */
   public static TrainingSettings training(Map<String, String> recorded) {
     return JobSettings.training(settings(recorded));
+  }
+
+  /**
+   * The kernels that a manifest holds; the fast ones in manifests of releases that had no others.
+   *
+   * @throws UsageException where a setting is not known, or its value not allowed any more
+   */
+  public static Kernels kernels(Map<String, String> recorded) {
+    return JobSettings.kernels(settings(recorded));
   }
 
   private static Settings settings(Map<String, String> recorded) {

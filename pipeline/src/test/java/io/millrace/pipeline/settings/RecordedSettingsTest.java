@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
+import io.millrace.svft.tensor.Kernels;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -34,6 +35,16 @@ class RecordedSettingsTest {
 
     assertThat(RecordedSettings.training(recorded)).isEqualTo(JobSettings.training(settings));
     assertThat(RecordedSettings.changed(recorded, Map.of())).isEqualTo(recorded);
+  }
+
+  /** Manifests of releases that knew no other kernels do not name them. */
+  @Test
+  void kernelsAreTheRecordedOnesOrTheFastOnes() {
+    TreeMap<String, String> recorded = RecordedSettings.of(settings("training.kernels=portable"));
+
+    assertThat(RecordedSettings.kernels(recorded)).isEqualTo(Kernels.PORTABLE);
+    recorded.remove("training.kernels");
+    assertThat(RecordedSettings.kernels(recorded)).isEqualTo(Kernels.FAST);
   }
 
   @Test

@@ -46,8 +46,8 @@ class SettingBoundsTest {
         .filter(setting -> !(setting.defaultValue() instanceof Boolean));
   }
 
+  /** Settings that are handed on are listed by their prefix, and stand for many. */
   static Stream<Setting<?>> words() {
-    // One that ends with a dot stands for all settings of another system.
     return all().stream()
         .filter(setting -> setting.defaultValue() instanceof String)
         .filter(setting -> !setting.key().endsWith("."));

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.IValue;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.tensor.TorchScript;
 import java.util.ArrayList;
@@ -19,11 +20,13 @@ public final class Encoder {
   private final TorchScript script;
   private final NDManager manager;
   private final EncoderConfig config;
+  private final Kernels kernels;
 
   public Encoder(BaseModel base) {
     this.script = base.script();
     this.manager = base.manager();
     this.config = base.config();
+    this.kernels = base.kernels();
   }
 
   /**
@@ -69,16 +72,18 @@ public final class Encoder {
 
   private IValue batch(TokenBatch slice) {
     int heads = config.heads();
+    int rows = kernels.rows(slice.tokens());
+    int places = kernels.places(slice.places());
     List<NDArray> arrays = new ArrayList<>();
-    arrays.add(Torch.array(manager, slice.packedIds()));
-    arrays.add(Torch.array(manager, slice.packedPositions(config)));
-    arrays.add(Torch.array(manager, slice.padFrom(heads)));
-    arrays.add(Torch.array(manager, slice.packFrom(heads)));
+    arrays.add(Torch.array(manager, slice.packedIds(rows)));
+    arrays.add(Torch.array(manager, slice.packedPositions(config, rows)));
+    arrays.add(Torch.array(manager, slice.padFrom(heads, places)));
+    arrays.add(Torch.array(manager, slice.packFrom(heads, places)));
     arrays.add(
         Torch.array(
-            manager, slice.maskBias(heads), (long) slice.sequences() * heads, 1, slice.places()));
+            manager, slice.maskBias(heads, places), (long) slice.sequences() * heads, 1, places));
     arrays.add(
-        Torch.array(manager, slice.pooling(config.pooling()), slice.sequences(), slice.tokens()));
+        Torch.array(manager, slice.pooling(config.pooling(), rows), slice.sequences(), rows));
     return TorchScript.tensors(arrays);
   }
 }

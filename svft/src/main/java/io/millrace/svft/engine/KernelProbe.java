@@ -5,7 +5,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import ai.djl.pytorch.jni.IValue;
+import io.millrace.svft.tensor.DeviceException;
 import io.millrace.svft.tensor.Floats;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
@@ -40,25 +42,63 @@ public record KernelProbe(String capability, Map<String, String> bits) {
           Map.entry("sum", 2),
           Map.entry("multiply", 1));
 
-  private static final TorchScript.Source KERNELS =
-      new TorchScript.Source("/io/millrace/svft/engine/", "Kernels", List.of());
+  /**
+   * What portable kernels give on every processor that they are for. Equal to those of kernels that
+   * follow the rules in {@code portable/primitives.py}; a new libtorch may need new ones.
+   */
+  private static final Map<String, String> PORTABLE =
+      Map.of(
+          "product", "5690f5b9",
+          "batchProduct", "92f28494",
+          "softmax", "898fea7a",
+          "norm", "2720d1a1",
+          "gelu", "20e83fd6",
+          "exp", "53efabd7",
+          "sum", "07767453",
+          "multiply", "fd532c3e");
 
   private static final int TOKENS = 136;
   private static final int HIDDEN = 384;
   private static final int DIGITS = 8;
 
-  /** Runs the kernels on a device. */
+  /**
+   * Runs the kernels of this process on a device.
+   *
+   * @throws DeviceException if they are to be portable and give other bits than they have to
+   */
   public static KernelProbe on(Device device) {
+    Kernels used = Torch.kernels();
+    KernelProbe probe = run(device, used);
+    if (used == Kernels.PORTABLE) {
+      List<String> others =
+          GROUPS.stream()
+              .map(Map.Entry::getKey)
+              .filter(group -> !probe.bits.get(group).equals(PORTABLE.get(group)))
+              .toList();
+      if (!others.isEmpty()) {
+        throw new DeviceException(
+            ("portable kernels give other bits on this %s (%s): they need a CPU with AVX2, and a"
+                    + " process that used PyTorch for nothing else before")
+                .formatted(device.isGpu() ? "GPU" : "processor", String.join(", ", others)));
+      }
+    }
+    return probe;
+  }
+
+  private static KernelProbe run(Device device, Kernels used) {
+    TorchScript.Source source =
+        new TorchScript.Source(
+            "/io/millrace/svft/engine/", "Kernels", List.of(used.id() + "/primitives"));
     try (NDManager manager = Torch.newManager(device);
         NDScope scope = new NDScope();
-        TorchScript kernels = new TorchScript(manager, KERNELS)) {
+        TorchScript kernels = new TorchScript(manager, source)) {
       String capability = kernels.text("capability");
       SplitMix64 random = SplitMix64.seededBy("kernels");
       try (IValue x = input(manager, random, 3, TOKENS, HIDDEN);
           IValue dy = input(manager, random, 1, TOKENS, HIDDEN);
           IValue w = input(manager, random, 0.1, HIDDEN, HIDDEN);
           IValue b = input(manager, random, 1, HIDDEN)) {
-        return new KernelProbe(capability, hash(kernels.call("results", x, dy, w, b)));
+        return new KernelProbe(capability, hash(kernels.call(used.id(), x, dy, w, b)));
       }
     }
   }

@@ -48,9 +48,13 @@ public record TokenBatch(long[][] ids) {
     return longest;
   }
 
-  /** All ids, packed, [tokens]. */
-  long[] packedIds() {
-    long[] packed = new long[tokens()];
+  /**
+   * All ids, packed, [rows]. Rows beyond the tokens belong to no sequence.
+   *
+   * @param rows at least {@link #tokens}
+   */
+  long[] packedIds(int rows) {
+    long[] packed = new long[rows];
     int at = 0;
     for (long[] sequence : ids) {
       System.arraycopy(sequence, 0, packed, at, sequence.length);
@@ -60,14 +64,14 @@ public record TokenBatch(long[][] ids) {
   }
 
   /**
-   * The row of the position embedding for each token, [tokens]. Rows count the tokens of a sequence
+   * The row of the position embedding for each token, [rows]. Rows count the tokens of a sequence
    * from {@link EncoderConfig#positionOffset}. A family with a padding row counts the tokens that
    * are not padding, and every padding token has that row, wherever it stands.
    */
-  long[] packedPositions(EncoderConfig config) {
+  long[] packedPositions(EncoderConfig config, int rows) {
     // Token ids are never negative.
     long padding = config.paddingRow().orElse(-1);
-    long[] positions = new long[tokens()];
+    long[] positions = new long[rows];
     int at = 0;
     for (long[] sequence : ids) {
       long next = config.positionOffset();
@@ -83,8 +87,7 @@ public record TokenBatch(long[][] ids) {
    * places]. The rows are those of the packed tokens [tokens, heads · width] viewed as [tokens ·
    * heads, width].
    */
-  long[] padFrom(int heads) {
-    int places = places();
+  long[] padFrom(int heads, int places) {
     long[] rows = new long[sequences() * heads * places];
     int start = 0;
     int at = 0;
@@ -105,8 +108,7 @@ public record TokenBatch(long[][] ids) {
    * For each packed row its place in attention's layout, [tokens · heads]: the inverse of {@link
    * #padFrom}.
    */
-  long[] packFrom(int heads) {
-    int places = places();
+  long[] packFrom(int heads, int places) {
     long[] rows = new long[tokens() * heads];
     int at = 0;
     for (int s = 0; s < ids.length; s++) {
@@ -123,8 +125,7 @@ public record TokenBatch(long[][] ids) {
    * The mask of attention, [sequences · heads, 1, places]: 0 at real tokens, far below any score at
    * padding.
    */
-  float[] maskBias(int heads) {
-    int places = places();
+  float[] maskBias(int heads, int places) {
     float[] bias = new float[sequences() * heads * places];
     int at = 0;
     for (long[] sequence : ids) {
@@ -138,12 +139,11 @@ public record TokenBatch(long[][] ids) {
   }
 
   /**
-   * The pooling weights, [sequences, tokens]: row s holds the weights of the tokens of sequence s.
-   * The product with the hidden states [tokens, hidden] is the pooled vectors.
+   * The pooling weights, [sequences, rows]: row s holds the weights of the tokens of sequence s.
+   * The product with the hidden states [rows, hidden] is the pooled vectors.
    */
-  float[] pooling(Pooling how) {
-    int tokens = tokens();
-    float[] weights = new float[sequences() * tokens];
+  float[] pooling(Pooling how, int rows) {
+    float[] weights = new float[sequences() * rows];
     int at = 0;
     for (int s = 0; s < ids.length; s++) {
       for (int i = 0; i < ids[s].length; i++) {
@@ -152,7 +152,7 @@ public record TokenBatch(long[][] ids) {
               case MEAN -> 1f / ids[s].length;
               case FIRST_TOKEN -> i == 0 ? 1 : 0;
             };
-        weights[s * tokens + at++] = weight;
+        weights[s * rows + at++] = weight;
       }
     }
     return weights;

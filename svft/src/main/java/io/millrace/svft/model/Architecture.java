@@ -1,6 +1,7 @@
 package io.millrace.svft.model;
 
 import com.fasterxml.jackson.annotation.JsonValue;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.TorchScript;
 import java.util.List;
 import java.util.Optional;
@@ -28,11 +29,18 @@ public enum Architecture {
    * The engine's program that computes this family. Its source belongs to the engine. It is named
    * here, as a resource, because the base model holds the program that all passes share.
    */
-  public TorchScript.Source program() {
+  public TorchScript.Source program(Kernels kernels) {
     return new TorchScript.Source(
         "/io/millrace/svft/engine/",
         "Encoder",
-        List.of("linear", "attention", "feed_forward", "norm", "pooling", "classification"));
+        List.of(
+            "linear",
+            "attention",
+            "feed_forward",
+            "norm",
+            "pooling",
+            "classification",
+            kernels.id() + "/primitives"));
   }
 
   /** The {@code model_type} in {@code config.json}. */

@@ -4,6 +4,7 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.IValue;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.SafetensorsException;
 import io.millrace.svft.tensor.Torch;
@@ -43,6 +44,7 @@ public final class BaseModel implements AutoCloseable {
 
   private final ModelFiles files;
   private final NDManager manager;
+  private final Kernels kernels;
   private final TorchScript script;
   private final TextTokenizer tokenizer;
   private final List<Linear> linears;
@@ -61,7 +63,8 @@ public final class BaseModel implements AutoCloseable {
     this.files = files;
     this.manager = manager;
     this.tokenizer = tokenizer;
-    this.script = new TorchScript(manager, config.architecture().program());
+    this.kernels = Torch.kernels();
+    this.script = new TorchScript(manager, config.architecture().program(kernels));
     List<NDArray> embeddings = new ArrayList<>();
     embeddings.add(load(model, names.wordEmbeddings(), config.vocabulary(), config.hidden()));
     embeddings.add(positions(model));
@@ -220,6 +223,11 @@ public final class BaseModel implements AutoCloseable {
   /** The owner of the tensors; its device is the model's. */
   public NDManager manager() {
     return manager;
+  }
+
+  /** What the program computes with. */
+  public Kernels kernels() {
+    return kernels;
   }
 
   /** The program of the model's {@link Architecture}, loaded on the model's device. */

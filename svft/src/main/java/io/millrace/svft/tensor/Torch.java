@@ -6,10 +6,21 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.JniUtils;
+import java.util.List;
+import java.util.Map;
 
 /** Millrace's use of PyTorch's settings and memory: devices, threads, caches, and arrays. */
 public final class Torch {
   private static final ThreadLocal<Boolean> PREPARED = ThreadLocal.withInitial(() -> false);
+
+  /** By which PyTorch, oneDNN and MKL choose their code for portable kernels. */
+  private static final Map<String, String> PORTABLE_VARIABLES =
+      Map.of("ATEN_CPU_CAPABILITY", "avx2", "ONEDNN_MAX_CPU_ISA", "AVX2");
+
+  private static final List<String> OTHER_VARIABLES =
+      List.of("DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE");
+
+  private static Kernels kernels;
 
   private Torch() {}
 
@@ -36,6 +47,38 @@ public final class Torch {
           "device " + setting + " is asked for, but PyTorch sees " + gpus + " GPUs here");
     }
     return Device.gpu(index);
+  }
+
+  /**
+   * Chooses the kernels of this process, before its first use of PyTorch: the libraries choose
+   * their code once. For portable kernels it replaces the environment variables by which they do
+   * so.
+   *
+   * @throws DeviceException if the process computes with others already
+   */
+  public static synchronized void use(Kernels wanted) {
+    if (kernels == wanted) {
+      return;
+    }
+    if (kernels != null) {
+      throw new DeviceException(
+          "%s kernels are asked for, but this process computes with %s ones: run the two in"
+                  .formatted(wanted.id(), kernels.id())
+              + " processes of their own");
+    }
+    if (wanted == Kernels.PORTABLE) {
+      PORTABLE_VARIABLES.forEach(NativeEnvironment::set);
+      OTHER_VARIABLES.forEach(NativeEnvironment::remove);
+    }
+    kernels = wanted;
+  }
+
+  /** The kernels of this process: the fast ones if it chose none. */
+  public static synchronized Kernels kernels() {
+    if (kernels == null) {
+      kernels = Kernels.FAST;
+    }
+    return kernels;
   }
 
   /**

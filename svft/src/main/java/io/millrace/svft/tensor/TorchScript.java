@@ -37,7 +37,8 @@ public final class TorchScript implements AutoCloseable {
    *
    * @param directory of the resources on the class path, such as {@code /io/millrace/svft/engine/}
    * @param className the class; its file is {@code <className in lower case>.py}
-   * @param pieces names of the other files, without {@code .py}
+   * @param pieces the other files, without {@code .py}; one in a folder below is called by its name
+   *     alone
    */
   public record Source(String directory, String className, List<String> pieces) {
 
@@ -106,7 +107,8 @@ public final class TorchScript implements AutoCloseable {
       store(zip, "data.pkl", pickle.toByteArray());
       store(zip, "code/__torch__.py", read(source.main()));
       for (String piece : source.pieces()) {
-        store(zip, "code/__torch__/" + piece + ".py", read(source.file(piece)));
+        String name = piece.substring(piece.lastIndexOf('/') + 1);
+        store(zip, "code/__torch__/" + name + ".py", read(source.file(piece)));
       }
       store(zip, "constants.pkl", new byte[] {(byte) 0x80, 2, ')', '.'});
       store(zip, "version", "3\n".getBytes(StandardCharsets.US_ASCII));

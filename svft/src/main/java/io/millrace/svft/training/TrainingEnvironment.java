@@ -9,7 +9,9 @@ import io.millrace.svft.engine.KernelProbe;
 import io.millrace.svft.engine.Processor;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.ModelException;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Sha256;
+import io.millrace.svft.tensor.Torch;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -47,6 +49,7 @@ import java.util.regex.Pattern;
  *     <td>the first processor, its features by which kernels choose their code, and its caches;
  *     empty if Linux does not state them
  * <tr><td>{@code cpuCapability} <td>the instruction set that PyTorch chose for its own kernels
+ * <tr><td>{@code kernels} <td>portable, if those compute; nothing for the fast ones
  * <tr><td>{@code kernel.*}
  *     <td>for each group of kernels on the device, the first digits of a hash of their results for
  *     fixed inputs; different digits mean different bits
@@ -63,6 +66,7 @@ public final class TrainingEnvironment {
           "(ATEN|MKL|ONEDNN|DNNL|OMP|GOMP|KMP|TORCH|CUDNN|CUBLAS)_.*"
               + "|NVIDIA_TF32_OVERRIDE|GLIBC_TUNABLES|LD_PRELOAD");
   private static final int LONGEST_VALUE = 64;
+  private static final String KERNELS = "kernels";
 
   // Entries that do not affect bits, as TrainingEnvironmentTest and DeterminismTest check. Java's
   // arithmetic is strict since version 17.
@@ -74,6 +78,10 @@ public final class TrainingEnvironment {
           "env.OMP_NUM_THREADS",
           "env.OMP_WAIT_POLICY",
           "env.MKL_NUM_THREADS");
+
+  /** Entries that do not affect bits, either, where portable kernels computed before and now. */
+  private static final Pattern HARMLESS_TO_PORTABLE =
+      Pattern.compile("glibc|processor.*|cpuCapability|env\\.(ATEN|MKL|ONEDNN|DNNL)_.*");
 
   private static final Map<Device, SortedMap<String, String>> KNOWN = new ConcurrentHashMap<>();
 
@@ -102,7 +110,8 @@ public final class TrainingEnvironment {
     entries.put("djl", Engine.getDjlVersion());
     entries.put("libtorch", libtorch());
     entries.put("tokenizers", Platform.detectPlatform("tokenizers").getVersion());
-    entries.put("program", Sha256.of(Architecture.BERT.program().text()).substring(0, 8));
+    entries.put(
+        "program", Sha256.of(Architecture.BERT.program(Torch.kernels()).text()).substring(0, 8));
     entries.put("java", system("java.vendor", "java.vm.name", "java.vm.version"));
     entries.put("os", system("os.name", "os.arch", "os.version"));
     String glibc = glibc();
@@ -113,6 +122,9 @@ public final class TrainingEnvironment {
     entries.put("processor", processor.model());
     entries.put("processorFeatures", processor.features());
     entries.put("processorCaches", caches(Path.of("/sys/devices/system/cpu/cpu0/cache")));
+    if (Torch.kernels() == Kernels.PORTABLE) {
+      entries.put(KERNELS, Kernels.PORTABLE.id());
+    }
     entries.put("cpuCapability", probe.capability());
     probe.bits().forEach((group, hash) -> entries.put("kernel." + group, hash));
     variables(System.getenv()).forEach((name, value) -> entries.put("env." + name, value));
@@ -146,17 +158,41 @@ public final class TrainingEnvironment {
     Set<String> keys = new TreeSet<>(recorded.keySet());
     keys.addAll(here.keySet());
     List<String> lines = new ArrayList<>();
+    boolean portable = isPortable(recorded) && isPortable(here);
     for (String key : keys) {
       String before = recorded.get(key);
       String now = here.get(key);
       if (!Objects.equals(before, now)) {
+        boolean harmless =
+            !reachesBits(key) || portable && HARMLESS_TO_PORTABLE.matcher(key).matches();
         lines.add(
             "%s: recorded %s, here %s%s"
-                .formatted(
-                    key, shown(before), shown(now), reachesBits(key) ? "" : " (changes no bits)"));
+                .formatted(key, shown(before), shown(now), harmless ? " (changes no bits)" : ""));
       }
     }
     return lines;
+  }
+
+  /**
+   * What to do where fast kernels give other bits here than they gave on another kind of processor;
+   * empty where they do not, or where portable ones computed.
+   */
+  public static Optional<String> advice(Map<String, String> recorded, Map<String, String> here) {
+    boolean otherKernels =
+        here.entrySet().stream()
+            .filter(entry -> entry.getKey().startsWith("kernel."))
+            .anyMatch(entry -> !entry.getValue().equals(recorded.get(entry.getKey())));
+    if (!otherKernels || isPortable(recorded)) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        "the fast kernels of this processor are not those of the recorded one: replay on a machine"
+            + " of the recorded kind (processor, cpuCapability and env above), and train with"
+            + " training.kernels=portable to replay on any x86-64 processor that has AVX2");
+  }
+
+  private static boolean isPortable(Map<String, String> environment) {
+    return Kernels.PORTABLE.id().equals(environment.get(KERNELS));
   }
 
   private static String shown(String value) {

@@ -26,11 +26,11 @@ def places(s: Tensor, index: Tensor, m: Tensor) -> Tensor:
 def forward(x: Tensor, kind: int, w: List[Tensor], low: List[Tensor]) -> Tuple[Tensor, List[Tensor]]:
   saved = annotate(List[Tensor], [])
   if torch.le(kind, 1):
-    y = torch.addmm(w[1], x, torch.t(w[0]))
+    y = __torch__.primitives.addmm(w[1], x, torch.t(w[0]))
     if torch.eq(kind, 1):
       _0 = torch.append(saved, x)
   else:
-    z = torch.mm(x, torch.t(w[0]))
+    z = __torch__.primitives.mm(x, torch.t(w[0]))
     if torch.eq(kind, 3):
       bands = w[3]
       count = torch.size(bands, 0)
@@ -42,14 +42,14 @@ def forward(x: Tensor, kind: int, w: List[Tensor], low: List[Tensor]) -> Tuple[T
         zs = torch.addcmul_(zs, torch.slice(z, 1, k, k + n), torch.select(bands, 0, k))
     else:
       if torch.eq(kind, 4):
-        zs = torch.mm(z, torch.t(__torch__.linear.places(w[3], w[4], w[5])))
+        zs = __torch__.primitives.mm(z, torch.t(__torch__.linear.places(w[3], w[4], w[5])))
       else:
         zs = torch.mul(z, w[3])
-    y = torch.addmm(w[2], zs, torch.t(w[1]))
+    y = __torch__.primitives.addmm(w[2], zs, torch.t(w[1]))
     _1 = torch.append(saved, z)
   if torch.gt(torch.len(low), 0):
-    h = torch.mul(torch.mm(x, torch.t(low[0])), low[2])
-    y = torch.addmm(y, h, torch.t(low[1]))
+    h = torch.mul(__torch__.primitives.mm(x, torch.t(low[0])), low[2])
+    y = __torch__.primitives.addmm(y, h, torch.t(low[1]))
     _2 = torch.append(saved, x)
     _3 = torch.append(saved, h)
   return (y, saved)
@@ -57,9 +57,9 @@ def forward(x: Tensor, kind: int, w: List[Tensor], low: List[Tensor]) -> Tuple[T
 # Returns a b, plus the term in plus, if there is one.
 def product(a: Tensor, b: Tensor, plus: List[Tensor]) -> Tensor:
   if torch.gt(torch.len(plus), 0):
-    y = torch.addmm(plus[0], a, b)
+    y = __torch__.primitives.addmm(plus[0], a, b)
   else:
-    y = torch.mm(a, b)
+    y = __torch__.primitives.mm(a, b)
   return y
 
 # Appends this weight's gradients, flat, to grads. If wanted is set, returns the gradient of x plus
@@ -68,12 +68,12 @@ def backward(dy: Tensor, kind: int, w: List[Tensor], low: List[Tensor], saved: L
   dx = dy
   if torch.le(kind, 1):
     if torch.eq(kind, 1):
-      _0 = torch.append(grads, torch.reshape(torch.mm(torch.t(dy), saved[0]), [-1]))
+      _0 = torch.append(grads, torch.reshape(__torch__.primitives.mm(torch.t(dy), saved[0]), [-1]))
     if wanted:
       dx = __torch__.linear.product(dy, w[0], acc)
   else:
     z = saved[0]
-    dzs = torch.mm(dy, w[1])
+    dzs = __torch__.primitives.mm(dy, w[1])
     if torch.eq(kind, 3):
       bands = w[3]
       count = torch.size(bands, 0)
@@ -86,12 +86,12 @@ def backward(dy: Tensor, kind: int, w: List[Tensor], low: List[Tensor], saved: L
       dz = torch.slice(dzp, 1, d, d + n)
     else:
       if torch.eq(kind, 4):
-        dS = torch.reshape(torch.mm(torch.t(dzs), z), [-1])
+        dS = torch.reshape(__torch__.primitives.mm(torch.t(dzs), z), [-1])
         _3 = torch.append(grads, torch.index_select(dS, 0, w[4]))
-        dz = torch.mm(dzs, __torch__.linear.places(w[3], w[4], w[5]))
+        dz = __torch__.primitives.mm(dzs, __torch__.linear.places(w[3], w[4], w[5]))
       else:
         if torch.eq(kind, 5):
-          _4 = torch.append(grads, torch.reshape(torch.mm(torch.t(dzs), z), [-1]))
+          _4 = torch.append(grads, torch.reshape(__torch__.primitives.mm(torch.t(dzs), z), [-1]))
         if torch.eq(kind, 2):
           _5 = torch.append(grads, torch.sum(torch.mul(dzs, z), [0]))
         dz = torch.mul_(dzs, w[3])
@@ -99,11 +99,11 @@ def backward(dy: Tensor, kind: int, w: List[Tensor], low: List[Tensor], saved: L
       dx = __torch__.linear.product(dz, w[0], acc)
   if torch.gt(torch.len(low), 0):
     i = torch.len(saved) - 2
-    dh = torch.mul(torch.mm(dy, low[1]), low[2])
-    _6 = torch.append(grads, torch.reshape(torch.mm(torch.t(dh), saved[i]), [-1]))
-    _7 = torch.append(grads, torch.reshape(torch.mm(torch.t(dy), saved[i + 1]), [-1]))
+    dh = torch.mul(__torch__.primitives.mm(dy, low[1]), low[2])
+    _6 = torch.append(grads, torch.reshape(__torch__.primitives.mm(torch.t(dh), saved[i]), [-1]))
+    _7 = torch.append(grads, torch.reshape(__torch__.primitives.mm(torch.t(dy), saved[i + 1]), [-1]))
     if wanted:
-      dx = torch.addmm(dx, dh, low[0])
+      dx = __torch__.primitives.addmm(dx, dh, low[0])
   return dx
 
 # Returns the matrix W' [out, in].
@@ -118,12 +118,12 @@ def merge(kind: int, w: List[Tensor], low: List[Tensor]) -> Tensor:
       zp = torch.constant_pad_nd(torch.new_zeros(bands, [n, n]), [d, d])
       for k in range(torch.size(bands, 0)):
         _0 = torch.add_(torch.diagonal(torch.slice(zp, 1, k, k + n)), torch.select(bands, 0, k))
-      W = torch.mm(torch.mm(w[1], torch.slice(zp, 1, d, d + n)), w[0])
+      W = __torch__.primitives.mm(__torch__.primitives.mm(w[1], torch.slice(zp, 1, d, d + n)), w[0])
     else:
       if torch.eq(kind, 4):
-        W = torch.mm(torch.mm(w[1], __torch__.linear.places(w[3], w[4], w[5])), w[0])
+        W = __torch__.primitives.mm(__torch__.primitives.mm(w[1], __torch__.linear.places(w[3], w[4], w[5])), w[0])
       else:
-        W = torch.mm(torch.mul(w[1], w[3]), w[0])
+        W = __torch__.primitives.mm(torch.mul(w[1], w[3]), w[0])
   if torch.gt(torch.len(low), 0):
-    W = torch.addmm(W, torch.mul(low[1], low[2]), low[0])
+    W = __torch__.primitives.addmm(W, torch.mul(low[1], low[2]), low[0])
   return W

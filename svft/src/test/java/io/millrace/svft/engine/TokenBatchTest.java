@@ -21,8 +21,8 @@ class TokenBatchTest {
 
   @Test
   void packingKeepsRealTokensOnly() {
-    assertThat(batch.packedIds()).containsExactly(11, 12, 21, 22, 23, 31);
-    assertThat(batch.packedPositions(TinyModel.CONFIG)).containsExactly(0, 1, 0, 1, 2, 0);
+    assertThat(batch.packedIds(6)).containsExactly(11, 12, 21, 22, 23, 31);
+    assertThat(batch.packedPositions(TinyModel.CONFIG, 6)).containsExactly(0, 1, 0, 1, 2, 0);
   }
 
   @ParameterizedTest
@@ -38,7 +38,7 @@ class TokenBatchTest {
         new EncoderConfig(
             Architecture.ROBERTA, Pooling.MEAN, 2, 16, 2, 24, 100, 64, padding + 1, 1, 1e-5f);
 
-    assertThat(new TokenBatch(new long[][] {{0, 1, 1, 40, 50, 2}}).packedPositions(config))
+    assertThat(new TokenBatch(new long[][] {{0, 1, 1, 40, 50, 2}}).packedPositions(config, 6))
         .containsExactly(Stream.of(rows.split(" ")).mapToLong(Long::parseLong).toArray());
   }
 
@@ -47,7 +47,7 @@ class TokenBatchTest {
     EncoderConfig bert =
         new EncoderConfig(Architecture.BERT, Pooling.MEAN, 2, 16, 2, 24, 100, 64, 0, 2, 1e-12f);
 
-    assertThat(new TokenBatch(new long[][] {{2, 0, 0, 7}}).packedPositions(bert))
+    assertThat(new TokenBatch(new long[][] {{2, 0, 0, 7}}).packedPositions(bert, 4))
         .containsExactly(0, 1, 2, 3);
   }
 
@@ -59,7 +59,7 @@ class TokenBatchTest {
 
   @Test
   void eachHeadOfASequenceTakesItsOwnRowsAndPaddingRepeatsTheFirst() {
-    long[] padFrom = batch.padFrom(2);
+    long[] padFrom = batch.padFrom(2, 16);
 
     assertThat(padFrom).hasSize(3 * 2 * 16);
     // Token t's head h is row 2t + h; the second sequence's tokens are 2, 3 and 4.
@@ -71,8 +71,8 @@ class TokenBatchTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 12})
   void packingUndoesPadding(int heads) {
-    long[] padFrom = batch.padFrom(heads);
-    long[] packFrom = batch.packFrom(heads);
+    long[] padFrom = batch.padFrom(heads, 16);
+    long[] packFrom = batch.packFrom(heads, 16);
 
     assertThat(packFrom).hasSize(batch.tokens() * heads);
     for (int row = 0; row < packFrom.length; row++) {
@@ -82,7 +82,7 @@ class TokenBatchTest {
 
   @Test
   void theMaskHidesPaddingAndNothingElse() {
-    float[] mask = batch.maskBias(2);
+    float[] mask = batch.maskBias(2, 16);
     int[] lengths = {2, 2, 3, 3, 1, 1};
 
     assertThat(mask).hasSize(6 * 16);
@@ -95,7 +95,7 @@ class TokenBatchTest {
   void meanPoolingAveragesEachSequencesOwnRows() {
     float third = 1f / 3;
 
-    assertThat(batch.pooling(Pooling.MEAN))
+    assertThat(batch.pooling(Pooling.MEAN, 6))
         .containsExactly(
             0.5f, 0.5f, 0, 0, 0, 0, //
             0, 0, third, third, third, 0, //
@@ -104,7 +104,7 @@ class TokenBatchTest {
 
   @Test
   void firstTokenPoolingTakesEachSequencesFirstRow() {
-    assertThat(batch.pooling(Pooling.FIRST_TOKEN))
+    assertThat(batch.pooling(Pooling.FIRST_TOKEN, 6))
         .containsExactly(
             1, 0, 0, 0, 0, 0, //
             0, 0, 1, 0, 0, 0, //

@@ -201,6 +201,22 @@ class TrainingEnvironmentTest {
             "cpuCapability: recorded " + capability + ", here NO AVX",
             "env.ATEN_CPU_CAPABILITY: recorded nothing, here default")
         .anyMatch(line -> line.startsWith("kernel."));
+    assertThat(TrainingEnvironment.advice(here.environment(), there.environment()))
+        .hasValueSatisfying(advice -> assertThat(advice).contains("training.kernels=portable"));
+    assertThat(TrainingEnvironment.advice(here.environment(), here.environment())).isEmpty();
+  }
+
+  @Test
+  void aProcessorReachesNoBitsOfPortableKernels() {
+    Map<String, String> intel = Map.of("kernels", "portable", "processor", "Intel");
+    Map<String, String> amd = Map.of("kernels", "portable", "processor", "AMD");
+
+    assertThat(TrainingEnvironment.differences(intel, amd))
+        .containsExactly("processor: recorded Intel, here AMD (changes no bits)");
+    assertThat(
+            TrainingEnvironment.differences(
+                Map.of("processor", "Intel"), Map.of("processor", "AMD")))
+        .containsExactly("processor: recorded Intel, here AMD");
   }
 
   /**
