@@ -54,11 +54,18 @@ record TokenizerSettings(Optional<Long> maxTokens) {
             JsonNode there = part.path(inTokenizer);
             file.requireThat(
                 field,
-                said.isMissingNode() || there.isMissingNode() || said.equals(there),
+                said.isMissingNode()
+                    || there.isMissingNode()
+                    || meant(said, part).equals(meant(there, part)),
                 "%s of the %s in %s is %s; make them equal, or save the tokenizer again with transformers"
                     .formatted(inTokenizer, type, ModelFiles.TOKENIZER, there));
           });
     }
+  }
+
+  /** Null, which only {@code strip_accents} may be, means what {@code lowercase} says. */
+  private static JsonNode meant(JsonNode value, JsonNode part) {
+    return value.isNull() ? part.path("lowercase") : value;
   }
 
   /** The parts of a type, also within a sequence of parts. */

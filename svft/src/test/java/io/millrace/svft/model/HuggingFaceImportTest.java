@@ -252,6 +252,25 @@ class HuggingFaceImportTest {
   }
 
   @Test
+  void tokenizerFilesThatMeanTheSameAgree() throws Exception {
+    HuggingFaceDirectory directory = HuggingFaceDirectory.of(Architecture.BERT);
+    directory.tokenizer.set(
+        "normalizer",
+        directory.json.readTree(
+            """
+            {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+             "strip_accents": false, "lowercase": false}
+            """));
+    directory
+        .file(
+            "tokenizer_config.json",
+            "{'do_lower_case': false, 'strip_accents': null, 'tokenize_chinese_chars': true}")
+        .write(source);
+
+    assertThat(prepare().texts()).isEqualTo(new TextSettings(16, false));
+  }
+
+  @Test
   void theLongestSequenceIsTheTransformersBeforeTheTokenizers() throws Exception {
     HuggingFaceDirectory.of(Architecture.BERT)
         .file("sentence_bert_config.json", "{'max_seq_length': 12}")
