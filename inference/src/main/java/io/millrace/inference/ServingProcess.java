@@ -195,7 +195,7 @@ public final class ServingProcess implements AutoCloseable {
             window,
             settings.get(ServingSettings.FEEDBACK_REQUESTS),
             Clock.systemUTC());
-    return Optional.of(new Feedback(requests, new Connection(settings)));
+    return Optional.of(new Feedback(requests, new Connection(settings), window));
   }
 
   private static TrustedKeys trustedKeys(Settings settings) {

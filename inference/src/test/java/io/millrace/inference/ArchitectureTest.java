@@ -145,7 +145,8 @@ class ArchitectureTest {
   void onlyWhatReadsAndWritesTopicsKnowsKafka() {
     noClasses()
         .that()
-        .haveNameNotMatching(".*\\.(TopicReader|FollowedTopic|KafkaClients|ExampleWriter)(\\$.*)?")
+        .haveNameNotMatching(
+            ".*\\.(TopicReader|FollowedTopic|KafkaClients|ExampleWriter|ExampleSearch|SharedRequests)(\\$.*)?")
         .should()
         .dependOnClassesThat()
         .resideInAPackage("org.apache.kafka..")

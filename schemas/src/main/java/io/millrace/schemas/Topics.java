@@ -19,6 +19,12 @@ public final class Topics {
   /** {@link RolloutEvent}, keyed by domain; kept without limit. */
   public static final String ROLLOUTS = "rollouts";
 
+  /**
+   * What serving processes tell one another about served requests, as JSON, keyed by the hash of
+   * the request's id; kept for a day.
+   */
+  public static final String SERVED_REQUESTS = "served-requests";
+
   /** Original bytes, with the {@code DEAD_LETTER_*} headers. */
   public static final String DEAD_LETTERS = "dead-letters";
 

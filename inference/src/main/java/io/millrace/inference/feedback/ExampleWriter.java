@@ -16,7 +16,7 @@ import org.apache.kafka.common.serialization.Serializer;
 /** Appends examples to {@code labeled-examples}. Confined to one thread. */
 final class ExampleWriter implements AutoCloseable {
   private static final Duration MAX_BLOCK = Duration.ofSeconds(5);
-  private static final Duration DELIVERY = Duration.ofSeconds(30);
+  static final Duration DELIVERY = Duration.ofSeconds(30);
 
   private final Serializer<Object> serializer;
   private final KafkaProducer<byte[], byte[]> producer;

@@ -7,9 +7,13 @@ import io.millrace.inference.predict.PredictRequest;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.schemas.LabeledExample;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -22,11 +26,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Joins a label to the request it belongs to, and writes both as an example.
+ * Joins a label to the request it belongs to, and writes both as an example, whichever process has
+ * answered the request.
  *
- * <p>One example per request. While the example is on its way to Kafka, others who give the same
- * label wait for it. Once Kafka has it, its partition and offset are stored beside the request.
- * Only a process that is killed between the two writes the example again when it is asked again.
+ * <p>One example per request. Who is to write it first claims it, in the topic that all serving
+ * processes share; the first claim counts, and the others wait for its example. Where a claim is
+ * left without an example, since its process has ended or Kafka has not confirmed it, the next one
+ * reads the examples back before it writes.
  */
 public final class Feedback {
   private static final Logger LOG = LoggerFactory.getLogger(Feedback.class);
@@ -34,12 +40,22 @@ public final class Feedback {
   private static final Duration TIDY = Duration.ofSeconds(1);
   private static final int MAX_WAITING = 1000;
 
+  /** A claim of another process that has lasted longer is over: its producer has given up. */
+  private static final Duration CLAIM_HOLDS = ExampleWriter.DELIVERY.multipliedBy(2);
+
+  /** Until a request that was just answered elsewhere is known here. */
+  private static final Duration ARRIVAL = Duration.ofSeconds(1);
+
+  private static final Duration LOOK_AGAIN = Duration.ofMillis(100);
+
   private record Place(String requestId, long number) {}
 
   private record Pending(String label, CompletableFuture<ServedRequest.Example> example) {}
 
   private final ServedRequests requests;
   private final Connection connection;
+  private final SharedRequests shared;
+  private final ExampleSearch search;
   private final Map<Place, Pending> pending = new ConcurrentHashMap<>();
   private final ExecutorService lookups = bounded("feedback");
 
@@ -51,9 +67,14 @@ public final class Feedback {
 
   private ExampleWriter writer;
 
-  public Feedback(ServedRequests requests, Connection connection) {
+  /**
+   * @param window how long requests are remembered
+   */
+  public Feedback(ServedRequests requests, Connection connection, Duration window) {
     this.requests = requests;
     this.connection = connection;
+    this.shared = new SharedRequests(connection, requests, window);
+    this.search = new ExampleSearch(connection);
     tidying.scheduleWithFixedDelay(
         this::forget, TIDY.toMillis(), TIDY.toMillis(), TimeUnit.MILLISECONDS);
   }
@@ -100,7 +121,13 @@ public final class Feedback {
    */
   public boolean remember(PredictRequest request, Prediction prediction) {
     try {
-      return requests.remember(request.requestId(), request.text(), prediction);
+      boolean isMine = requests.remember(request.requestId(), request.text(), prediction);
+      if (isMine) {
+        requests
+            .find(request.requestId())
+            .ifPresent(served -> shared.served(request.requestId(), served));
+      }
+      return isMine;
     } catch (RuntimeException e) {
       LOG.warn("a request was answered and is not remembered", e);
       return true;
@@ -132,7 +159,7 @@ public final class Feedback {
    */
   public CompletableFuture<Taken> give(String requestId, String label) {
     try {
-      return CompletableFuture.supplyAsync(() -> join(requestId, label), lookups)
+      return CompletableFuture.supplyAsync(() -> join(requestId, label, System.nanoTime()), lookups)
           .thenCompose(taken -> taken)
           .orTimeout(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     } catch (RejectedExecutionException e) {
@@ -141,8 +168,16 @@ public final class Feedback {
     }
   }
 
-  private CompletableFuture<Taken> join(String requestId, String label) {
-    ServedRequest request = find(requestId);
+  private CompletableFuture<Taken> join(String requestId, String label, long since) {
+    Optional<ServedRequest> found = requests.find(requestId);
+    if (found.isEmpty()) {
+      if (shared.available() && System.nanoTime() - since < ARRIVAL.toNanos()) {
+        return joinLater(requestId, label, since);
+      }
+      throw new FeedbackException(
+          Reason.UNKNOWN, "no request of that id was answered here, or it was too long ago");
+    }
+    ServedRequest request = found.get();
     if (request.example() != null) {
       return CompletableFuture.completedFuture(again(request, label));
     }
@@ -152,6 +187,10 @@ public final class Feedback {
           "the text of that request is longer than %d bytes, and so no example"
               .formatted(ServedRequest.MAX_TEXT_BYTES));
     }
+    if (isHeldElsewhere(request.claim())) {
+      requireSame(request.claim().label(), label);
+      return joinLater(requestId, label, since);
+    }
     Place place = new Place(requestId, request.number());
     Pending mine = new Pending(label, new CompletableFuture<>());
     Pending other = pending.putIfAbsent(place, mine);
@@ -160,29 +199,99 @@ public final class Feedback {
       return other.example().thenApply(example -> new Taken(request, example, true));
     }
     // Another thread may have written the example since the request was read.
-    ServedRequest now = find(requestId);
-    if (now.example() != null || now.number() != request.number()) {
+    Optional<ServedRequest> now = requests.find(requestId);
+    if (!now.equals(found)) {
       pending.remove(place);
-      return join(requestId, label);
+      return join(requestId, label, since);
     }
-    try {
-      appends.execute(() -> append(place, request, mine));
-    } catch (RejectedExecutionException e) {
-      pending.remove(place);
-      throw new FeedbackException(
-          Reason.NOT_WRITTEN, "too many examples are waiting for Kafka; try again");
-    }
-    return mine.example().thenApply(example -> new Taken(request, example, false));
+    ServedRequest.Claim claim =
+        new ServedRequest.Claim(
+            UUID.randomUUID().toString(), shared.process(), label, Instant.now());
+    String after = request.claim() == null ? null : request.claim().attempt();
+    shared
+        .claim(requestId, claim, after)
+        .whenComplete(
+            (won, failure) -> {
+              if (failure != null) {
+                fail(place, mine, failure);
+              } else if (won) {
+                write(place, request, mine);
+              } else {
+                pending.remove(place);
+                mine.example().completeExceptionally(new ClaimedElsewhere());
+              }
+            });
+    return mine.example()
+        .thenApply(example -> new Taken(request, example, false))
+        .exceptionallyCompose(
+            failure -> {
+              Throwable cause =
+                  failure instanceof CompletionException ? failure.getCause() : failure;
+              return cause instanceof ClaimedElsewhere
+                  ? joinLater(requestId, label, since)
+                  : CompletableFuture.failedFuture(cause);
+            });
   }
 
-  private ServedRequest find(String requestId) {
-    return requests
-        .find(requestId)
-        .orElseThrow(
-            () ->
-                new FeedbackException(
-                    Reason.UNKNOWN,
-                    "no request of that id was answered here, or it was too long ago"));
+  /** Another process was first to say that it writes the example. */
+  private static final class ClaimedElsewhere extends RuntimeException {
+    private static final long serialVersionUID = 1;
+  }
+
+  private boolean isHeldElsewhere(ServedRequest.Claim claim) {
+    return claim != null
+        && !claim.process().equals(shared.process())
+        && Instant.now().isBefore(claim.at().plus(CLAIM_HOLDS));
+  }
+
+  /** Ends with the caller's timeout at the latest. */
+  private CompletableFuture<Taken> joinLater(String requestId, String label, long since) {
+    if (System.nanoTime() - since > TIMEOUT.toNanos()) {
+      throw new FeedbackException(
+          Reason.NOT_WRITTEN, "another process is writing the example; try again");
+    }
+    return CompletableFuture.supplyAsync(
+            () -> join(requestId, label, since),
+            CompletableFuture.delayedExecutor(
+                LOOK_AGAIN.toMillis(), TimeUnit.MILLISECONDS, lookups))
+        .thenCompose(taken -> taken);
+  }
+
+  private void write(Place place, ServedRequest request, Pending mine) {
+    try {
+      appends.execute(
+          () -> {
+            // An earlier attempt, of whichever process, may have written it.
+            if (request.claim() == null) {
+              append(place, request, mine);
+            } else {
+              appendUnlessThere(place, request, mine);
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      pending.remove(place);
+      mine.example()
+          .completeExceptionally(
+              new FeedbackException(
+                  Reason.NOT_WRITTEN, "too many examples are waiting for Kafka; try again"));
+    }
+  }
+
+  private void appendUnlessThere(Place place, ServedRequest request, Pending mine) {
+    try {
+      Optional<ServedRequest.Example> written = search.find(place.requestId(), request);
+      if (written.isEmpty()) {
+        append(place, request, mine);
+      } else if (written.get().label().equals(mine.label())) {
+        made(place, request, mine, written.get());
+      } else {
+        remember(place, request, written.get());
+        pending.remove(place);
+        mine.example().completeExceptionally(otherLabel(written.get().label()));
+      }
+    } catch (RuntimeException e) {
+      fail(place, mine, e);
+    }
   }
 
   private static Taken again(ServedRequest request, String label) {
@@ -192,9 +301,13 @@ public final class Feedback {
 
   private static void requireSame(String given, String label) {
     if (!given.equals(label)) {
-      throw new FeedbackException(
-          Reason.OTHER_LABEL, "that request has the label \"%s\" already".formatted(given));
+      throw otherLabel(given);
     }
+  }
+
+  private static FeedbackException otherLabel(String given) {
+    return new FeedbackException(
+        Reason.OTHER_LABEL, "that request has the label \"%s\" already".formatted(given));
   }
 
   private void append(Place place, ServedRequest request, Pending mine) {
@@ -219,13 +332,18 @@ public final class Feedback {
 
   private void made(
       Place place, ServedRequest request, Pending mine, ServedRequest.Example example) {
+    remember(place, request, example);
+    pending.remove(place);
+    mine.example().complete(example);
+  }
+
+  private void remember(Place place, ServedRequest request, ServedRequest.Example example) {
     try {
       requests.made(place.requestId(), request, example);
+      shared.made(place.requestId(), example);
     } catch (RuntimeException e) {
       LOG.warn("an example was written, and its place is not remembered", e);
     }
-    pending.remove(place);
-    mine.example().complete(example);
   }
 
   private void fail(Place place, Pending mine, Throwable failure) {
@@ -263,6 +381,7 @@ public final class Feedback {
    */
   public boolean close(Duration timeout) {
     long deadline = System.nanoTime() + timeout.toNanos();
+    shared.close();
     tidying.shutdown();
     lookups.shutdown();
     appends.shutdownNow();

@@ -14,6 +14,7 @@ import java.util.Objects;
  * @param predicted the label in the answer
  * @param version number of the version that answered
  * @param sha256 hash of that version
+ * @param claim who said last that it will write the example; null where nobody has
  * @param example the example that was made of it; null where there is none
  */
 public record ServedRequest(
@@ -24,6 +25,7 @@ public record ServedRequest(
     String predicted,
     long version,
     String sha256,
+    Claim claim,
     Example example) {
   /** The limit of examples, in bytes of UTF-8: longer texts are not trained on. */
   static final int MAX_TEXT_BYTES = 64 * 1024;
@@ -40,6 +42,16 @@ public record ServedRequest(
             || text.length() <= MAX_TEXT_BYTES && text.getBytes(UTF_8).length <= MAX_TEXT_BYTES;
     return fits ? text : null;
   }
+
+  /**
+   * The intention to write an example. Where there is no example after it, nobody knows whether one
+   * was written.
+   *
+   * @param attempt names it
+   * @param process the serving process that writes
+   * @param at when it was made, by the clock of that process
+   */
+  public record Claim(String attempt, String process, String label, Instant at) {}
 
   /** An example: its label, and its partition and offset in {@code labeled-examples}. */
   public record Example(String label, int partition, long offset) {}

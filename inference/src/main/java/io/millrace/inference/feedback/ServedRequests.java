@@ -24,7 +24,9 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * The requests answered lately, by their ids, in a local RocksDB.
@@ -44,6 +46,9 @@ public final class ServedRequests implements AutoCloseable {
 
   /** Deletions at a time. New requests wait meanwhile, about a millisecond. */
   private static final int FORGOTTEN_AT_ONCE = 20;
+
+  /** Shorter than the hash of any id. */
+  private static final byte[] PROCESS = {0};
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -160,6 +165,72 @@ public final class ServedRequests implements AutoCloseable {
     return get(id(requestId)).filter(request -> !isOver(request.number(), request.at()));
   }
 
+  /** Remembers a request that another process has answered, unless its id is known here. */
+  synchronized void learn(byte[] id, ServedRequest request) {
+    boolean known = get(id).filter(held -> !isOver(held.number(), held.at())).isPresent();
+    if (known || isOver(last + 1, request.at())) {
+      return;
+    }
+    lastMillis = Math.max(lastMillis, clock.millis());
+    long number = ++last;
+    byte[] entry = ByteBuffer.allocate(Long.BYTES + id.length).putLong(lastMillis).put(id).array();
+    ObjectNode node = node(request).put("number", number);
+    db.write(
+        batch -> {
+          batch.put(requests, id, bytes(node));
+          batch.put(order, key(number), entry);
+        });
+  }
+
+  /**
+   * Takes a claim in place of another, unless there is an example or a third claim came first.
+   *
+   * @param after the attempt of the claim that it follows; null for the first
+   * @return whether the request has this claim now
+   */
+  synchronized boolean claim(byte[] id, ServedRequest.Claim claim, String after) {
+    Optional<ServedRequest> held = get(id);
+    if (held.isEmpty() || held.get().example() != null) {
+      return false;
+    }
+    ServedRequest.Claim before = held.get().claim();
+    if (before != null && before.attempt().equals(claim.attempt())) {
+      return true;
+    }
+    if (!Objects.equals(before == null ? null : before.attempt(), after)) {
+      return false;
+    }
+    ObjectNode node = node(held.get());
+    node.set("claim", json(claim));
+    db.write(batch -> batch.put(requests, id, bytes(node)));
+    return true;
+  }
+
+  /** Remembers the example that another process has made. */
+  synchronized void made(byte[] id, ServedRequest.Example example) {
+    get(id)
+        .filter(held -> held.example() == null)
+        .ifPresent(
+            held -> {
+              ObjectNode node = node(held);
+              node.set("example", json(example));
+              db.write(batch -> batch.put(requests, id, bytes(node)));
+            });
+  }
+
+  /** Names this store, and with it the process that has it, also after a restart. */
+  synchronized String process() {
+    return requests
+        .get(PROCESS)
+        .map(bytes -> new String(bytes, UTF_8))
+        .orElseGet(
+            () -> {
+              String name = UUID.randomUUID().toString();
+              db.write(batch -> batch.put(requests, PROCESS, name.getBytes(UTF_8)));
+              return name;
+            });
+  }
+
   /** Remembers the example that was made of a request, unless its id was given anew. */
   synchronized void made(String requestId, ServedRequest request, ServedRequest.Example example) {
     byte[] id = id(requestId);
@@ -167,10 +238,7 @@ public final class ServedRequests implements AutoCloseable {
       return;
     }
     ObjectNode node = node(request);
-    node.putObject("example")
-        .put("label", example.label())
-        .put("partition", example.partition())
-        .put("offset", example.offset());
+    node.set("example", json(example));
     db.write(batch -> batch.put(requests, id, bytes(node)));
   }
 
@@ -229,40 +297,74 @@ public final class ServedRequests implements AutoCloseable {
 
   private static ServedRequest request(byte[] bytes) {
     try {
-      JsonNode node = JSON.readTree(bytes);
-      JsonNode example = node.get("example");
-      return new ServedRequest(
-          node.get("number").asLong(),
-          Instant.ofEpochMilli(node.get("at").asLong()),
-          node.get("domain").asText(),
-          node.get("text").textValue(),
-          node.get("predicted").asText(),
-          node.get("version").asLong(),
-          node.get("sha256").asText(),
-          example == null
-              ? null
-              : new ServedRequest.Example(
-                  example.get("label").asText(),
-                  example.get("partition").asInt(),
-                  example.get("offset").asLong()));
+      return request(JSON.readTree(bytes));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private static ObjectNode node(ServedRequest request) {
+  /** A request from its JSON, made by {@link #node}. */
+  static ServedRequest request(JsonNode node) {
+    JsonNode claim = node.get("claim");
+    JsonNode example = node.get("example");
+    return new ServedRequest(
+        node.path("number").asLong(),
+        Instant.ofEpochMilli(node.get("at").asLong()),
+        node.get("domain").asText(),
+        node.get("text").textValue(),
+        node.get("predicted").asText(),
+        node.get("version").asLong(),
+        node.get("sha256").asText(),
+        claim == null ? null : claim(claim),
+        example == null ? null : example(example));
+  }
+
+  static ServedRequest.Claim claim(JsonNode node) {
+    return new ServedRequest.Claim(
+        node.get("attempt").asText(),
+        node.get("process").asText(),
+        node.get("label").asText(),
+        Instant.ofEpochMilli(node.get("at").asLong()));
+  }
+
+  static ServedRequest.Example example(JsonNode node) {
+    return new ServedRequest.Example(
+        node.get("label").asText(), node.get("partition").asInt(), node.get("offset").asLong());
+  }
+
+  static ObjectNode json(ServedRequest.Claim claim) {
     return JSON.createObjectNode()
-        .put("domain", request.domain())
-        .put("text", request.text())
-        .put("predicted", request.predicted())
-        .put("version", request.version())
-        .put("sha256", request.sha256())
-        .put("number", request.number())
-        .put("at", request.at().toEpochMilli());
+        .put("attempt", claim.attempt())
+        .put("process", claim.process())
+        .put("label", claim.label())
+        .put("at", claim.at().toEpochMilli());
+  }
+
+  static ObjectNode json(ServedRequest.Example example) {
+    return JSON.createObjectNode()
+        .put("label", example.label())
+        .put("partition", example.partition())
+        .put("offset", example.offset());
+  }
+
+  static ObjectNode node(ServedRequest request) {
+    ObjectNode node =
+        JSON.createObjectNode()
+            .put("domain", request.domain())
+            .put("text", request.text())
+            .put("predicted", request.predicted())
+            .put("version", request.version())
+            .put("sha256", request.sha256())
+            .put("number", request.number())
+            .put("at", request.at().toEpochMilli());
+    if (request.claim() != null) {
+      node.set("claim", json(request.claim()));
+    }
+    return node;
   }
 
   /** The key of an id: its hash, since an id may be as long as a body. */
-  private static byte[] id(String requestId) {
+  static byte[] id(String requestId) {
     try {
       return MessageDigest.getInstance("SHA-256").digest(requestId.getBytes(UTF_8));
     } catch (NoSuchAlgorithmException e) {

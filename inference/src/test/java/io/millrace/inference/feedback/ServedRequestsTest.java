@@ -46,7 +46,7 @@ class ServedRequestsTest {
     remember("a", "a text");
 
     assertThat(requests.find("a"))
-        .contains(new ServedRequest(1, now, "films", "a text", "good", 7, "abc", null));
+        .contains(new ServedRequest(1, now, "films", "a text", "good", 7, "abc", null, null));
     assertThat(requests.find("b")).isEmpty();
   }
 

@@ -47,7 +47,8 @@ final class KafkaCluster implements AutoCloseable {
           Topics.TRAINING_STEPS,
           Topics.TRAINING_SNAPSHOTS,
           Topics.ROLLOUTS,
-          Topics.DEAD_LETTERS);
+          Topics.DEAD_LETTERS,
+          Topics.SERVED_REQUESTS);
 
   private static final String CONFIGURATION =
       """
