@@ -6,11 +6,17 @@ import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.settings.JobSettings;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashSet;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.configuration.StateBackendOptions;
 import org.apache.flink.configuration.StateRecoveryOptions;
@@ -77,6 +83,39 @@ final class JobConfiguration {
                   JobSettings.CHECKPOINT_INTERVAL.key()),
           e);
     }
+  }
+
+  /**
+   * As {@link #of}, for a program that a cluster runs: what Flink's own configuration sets stays,
+   * unless a setting says otherwise. Where state comes from is not ours to say there.
+   *
+   * @param cluster Flink's configuration, with what the user gave on its command line
+   * @throws UsageException where neither says where checkpoints go
+   */
+  static Configuration ofApplication(Settings settings, ReadableConfig cluster) {
+    Map<String, String> explicit = settings.explicit();
+    Set<String> ours = new HashSet<>(settings.under("flink.").keySet());
+    ours.add(PipelineOptions.NAME.key());
+    if (explicit.containsKey(JobSettings.CHECKPOINT_INTERVAL.key())) {
+      ours.add(CheckpointingOptions.CHECKPOINTING_INTERVAL.key());
+    }
+    if (explicit.containsKey(JobSettings.CHECKPOINT_DIRECTORY.key())) {
+      ours.add(CheckpointingOptions.CHECKPOINTS_DIRECTORY.key());
+    } else if (cluster.getOptional(CheckpointingOptions.CHECKPOINTS_DIRECTORY).isEmpty()) {
+      throw new UsageException(
+          "nothing says where checkpoints go: set %s or Flink's %s"
+              .formatted(
+                  JobSettings.CHECKPOINT_DIRECTORY.key(),
+                  CheckpointingOptions.CHECKPOINTS_DIRECTORY.key()));
+    }
+    Configuration configuration = of(settings, JobSettings.checkpoints(settings), Optional.empty());
+    for (String key : Set.copyOf(configuration.keySet())) {
+      ConfigOption<String> option = ConfigOptions.key(key).stringType().noDefaultValue();
+      if (!ours.contains(key) && cluster.getOptional(option).isPresent()) {
+        configuration.removeConfig(option);
+      }
+    }
+    return configuration;
   }
 
   static String uri(String pathOrUri) {
