@@ -35,6 +35,9 @@ record JobSources(Settings settings, Connection connection) {
             // consumer group: state and position belong together.
             .setStartingOffsets(
                 new BeginningOffsets(settings.get(JobSettings.LOST_EXAMPLES).equals("skip")))
+            .setProperty(
+                KafkaSourceOptions.PARTITION_DISCOVERY_INTERVAL_MS.key(),
+                Long.toString(settings.get(JobSettings.PARTITION_DISCOVERY).toMillis()))
             .setDeserializer(
                 new ReceivedExampleReader(
                     connection, Math.toIntExact(settings.get(JobSettings.RECORD_BYTES))));

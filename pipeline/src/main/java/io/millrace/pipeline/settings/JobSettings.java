@@ -262,6 +262,14 @@ public final class JobSettings {
           List.of("fail", "skip"),
           "What the job does where the topic no longer holds its next example: it fails, or skips to"
               + " the first one that is there.");
+  public static final Setting<Duration> PARTITION_DISCOVERY =
+      Setting.duration(
+          "examples.partitionDiscovery",
+          Duration.ofSeconds(20),
+          Duration.ofMillis(100),
+          Duration.ofMinutes(1),
+          "How often the job looks for partitions that were added to labeled-examples; it reads one"
+              + " from its beginning.");
   public static final Setting<Double> PROMOTE_ERROR =
       Setting.decimal(
           "evidence.promoteError",
@@ -331,6 +339,8 @@ public final class JobSettings {
           "What PyTorch computes steps with: fast, the libraries' choice for the processor, or"
               + " portable, slower, with the same bits on every x86-64 processor that has AVX2.");
 
+  private static final int MOST_LOCAL_SLOTS = 32;
+
   /** The settings that a training step depends on, besides those of its method. */
   public static final List<Setting<?>> STEP =
       List.of(
@@ -384,6 +394,7 @@ public final class JobSettings {
                   CHECKPOINT_INTERVAL,
                   CHECKPOINT_DIRECTORY,
                   LOST_EXAMPLES,
+                  PARTITION_DISCOVERY,
                   PROMOTE_ERROR,
                   ROLLBACK_ERROR,
                   MARGIN,
@@ -525,6 +536,27 @@ public final class JobSettings {
     } catch (KeyFileException e) {
       throw new UsageException(SIGNING_KEY.key() + ": " + e.getMessage(), e);
     }
+  }
+
+  /**
+   * For a job in a Flink of this process: the task slots that it needs. A job that lacked one would
+   * wait for it for ever.
+   *
+   * @throws UsageException where this process cannot have such slots
+   */
+  public static int localSlots(Settings settings) {
+    int parallelism = settings.get(PARALLELISM);
+    if (parallelism > MOST_LOCAL_SLOTS) {
+      throw new UsageException(
+          "%s=%d: this command runs at most %d training operators, all on this machine; submit runs the job on a cluster"
+              .formatted(PARALLELISM.key(), parallelism, MOST_LOCAL_SLOTS));
+    }
+    if (settings.get(DEVICE).equals("gpu")) {
+      throw new UsageException(
+          "%s=gpu asks Flink for task managers with GPUs, and this command has none: submit runs the job on a cluster, and %1$s=auto uses a GPU of this machine"
+              .formatted(DEVICE.key()));
+    }
+    return parallelism;
   }
 
   /** The directory or URI of the model store. */

@@ -35,12 +35,17 @@ final class SubmitHarness implements AutoCloseable {
   private int sent;
 
   SubmitHarness(Path directory, KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
+    this(directory, kafka, registry, 4);
+  }
+
+  SubmitHarness(Path directory, KafkaBroker kafka, ApicurioRegistry registry, int partitions)
+      throws Exception {
     this.directory = directory;
     Settings settings =
         Settings.of(
             Stream.concat(Connection.SETTINGS.stream(), Stream.of(TopicLayout.PARTITIONS)).toList(),
             null,
-            List.of());
+            List.of("topics.partitions=" + partitions));
     connection = new Connection(TestStack.renew(kafka, registry, settings).connect(settings));
     flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 1);
   }
@@ -121,6 +126,10 @@ final class SubmitHarness implements AutoCloseable {
 
   private static int number(Path checkpoint) {
     return Integer.parseInt(checkpoint.getFileName().toString().substring("chk-".length()));
+  }
+
+  Connection connection() {
+    return connection;
   }
 
   /** As Flink writes it. */
