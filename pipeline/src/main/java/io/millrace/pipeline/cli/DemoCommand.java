@@ -6,6 +6,7 @@ import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.demo.Demo;
 import io.millrace.pipeline.demo.DemoResult;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.RecordLimits;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
@@ -58,6 +59,7 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     long start = System.nanoTime();
     Settings settings = options.load();
+    JobSettings.localSlots(settings);
     ModelFiles model = BaseModels.prepare(settings);
     RecordLimits.requireFit(settings, model);
     RunDirectory run = RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);

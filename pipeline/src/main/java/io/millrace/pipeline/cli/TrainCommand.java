@@ -84,6 +84,7 @@ final class TrainCommand implements Callable<Integer> {
     Settings settings = forFiles(options.load());
     AdapterMethod method = JobSettings.method(settings);
     JobSettings.requireSigningKey(settings);
+    int slots = JobSettings.localSlots(settings);
     ExampleFile file = open();
     report.requireWritable();
     BaseModels.find(settings).ifPresent(known -> RecordLimits.requireFit(settings, known));
@@ -97,7 +98,7 @@ final class TrainCommand implements Callable<Integer> {
       say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
       try (EmbeddedStack stack =
               EmbeddedStack.start(run.path(), EmbeddedStack.Ports.FREE, settings);
-          EmbeddedFlink flink = EmbeddedFlink.start(run.path().resolve("flink"), 0, 1)) {
+          EmbeddedFlink flink = EmbeddedFlink.start(run.path().resolve("flink"), 0, slots)) {
         Settings connected = stack.connect(settings);
         Sent sent = send(file, connected);
         if (sent.examples() == 0) {

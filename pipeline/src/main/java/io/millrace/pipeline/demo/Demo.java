@@ -95,7 +95,8 @@ public final class Demo {
     try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings)) {
       Settings connected = stack.connect(settings);
       Connection connection = new Connection(connected);
-      try (EmbeddedFlink flink = EmbeddedFlink.start(data.resolve("flink"), 0, 1);
+      try (EmbeddedFlink flink =
+              EmbeddedFlink.start(data.resolve("flink"), 0, JobSettings.localSlots(settings));
           ServeSubprocess serving =
               ServeSubprocess.start(
                   serve, data.resolve("serve"), JobSettings.modelStore(settings), connection)) {

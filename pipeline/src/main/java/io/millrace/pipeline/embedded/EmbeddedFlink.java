@@ -23,6 +23,12 @@ import org.slf4j.LoggerFactory;
 public final class EmbeddedFlink implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(EmbeddedFlink.class);
 
+  /** For RocksDB: what one slot has of the memory of two. */
+  private static final int MANAGED_MIB_OF_SLOT = 64;
+
+  /** Each keyed exchange of the job has a channel from every slot to every slot. */
+  private static final int NETWORK_KIB_OF_PAIR = 100;
+
   private final MiniCluster cluster;
   private final int port;
 
@@ -48,9 +54,13 @@ public final class EmbeddedFlink implements AutoCloseable {
     configuration.set(TaskManagerOptions.HOST, LoopbackPort.HOST);
     configuration.set(TaskManagerOptions.BIND_HOST, LoopbackPort.HOST);
     configuration.set(WebOptions.UPLOAD_DIR, scratch.toString());
-    configuration.set(TaskManagerOptions.MANAGED_MEMORY_SIZE, MemorySize.ofMebiBytes(128));
-    configuration.set(TaskManagerOptions.NETWORK_MEMORY_MIN, MemorySize.ofMebiBytes(16));
-    configuration.set(TaskManagerOptions.NETWORK_MEMORY_MAX, MemorySize.ofMebiBytes(16));
+    configuration.set(
+        TaskManagerOptions.MANAGED_MEMORY_SIZE,
+        MemorySize.ofMebiBytes(Math.max(128, MANAGED_MIB_OF_SLOT * (long) slots)));
+    MemorySize network =
+        MemorySize.ofMebiBytes(Math.max(16, slots * (long) slots * NETWORK_KIB_OF_PAIR / 1024));
+    configuration.set(TaskManagerOptions.NETWORK_MEMORY_MIN, network);
+    configuration.set(TaskManagerOptions.NETWORK_MEMORY_MAX, network);
     // A buffer of the default 32 KiB holds seconds of training, and a checkpoint waits behind it.
     configuration.set(TaskManagerOptions.MEMORY_SEGMENT_SIZE, MemorySize.parse("4kb"));
     try {

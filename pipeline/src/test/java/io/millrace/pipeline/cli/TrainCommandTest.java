@@ -233,6 +233,21 @@ class TrainCommandTest {
     }
   }
 
+  /** Slots follow parallelism: a job that lacks one would wait for it for ever. */
+  @Test
+  void aRunMayHaveSeveralTrainingOperators() throws Exception {
+    Path file = Files.write(directory.resolve("stream.jsonl"), lines(40));
+
+    try (ChildJvm child = start(file, "parallel", "job.parallelism=3")) {
+      List<String> said = child.awaitEnd();
+      assertThat(child.exitCode()).as("said: %s", said).isZero();
+    }
+
+    JsonNode report = JSON.readTree(directory.resolve("parallel.json").toFile());
+    assertThat(report.path("examples").asInt()).isEqualTo(40);
+    assertThat(report.path("domains").size()).isEqualTo(3);
+  }
+
   @Test
   void aMistakeIsOneLineAndExitCodeTwo() throws Exception {
     Path file = Files.write(directory.resolve("stream.jsonl"), lines(1));
