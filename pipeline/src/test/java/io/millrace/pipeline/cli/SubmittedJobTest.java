@@ -9,6 +9,7 @@ import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.TopicLayout;
 import io.millrace.schemas.Topics;
+import io.millrace.testing.Await;
 import io.millrace.testing.KafkaBroker;
 import io.millrace.testing.Services;
 import java.io.PrintWriter;
@@ -137,6 +138,17 @@ class SubmittedJobTest {
               Map.of(resource, List.of(new AlterConfigOp(entry, AlterConfigOp.OpType.SET))))
           .all()
           .get();
+      Await.value(
+          "the broker knows",
+          () ->
+              admin
+                  .describeConfigs(List.of(resource))
+                  .all()
+                  .get()
+                  .get(resource)
+                  .get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG)
+                  .value(),
+          Integer.toString(bytes)::equals);
     }
   }
 
