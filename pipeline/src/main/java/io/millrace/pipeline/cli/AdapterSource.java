@@ -166,7 +166,8 @@ final class AdapterSource {
   }
 
   /** Ascending numbers, in few words: {@code 1 to 4, 6}. */
-  private static String ranges(List<Long> numbers) {
+  static String ranges(Collection<Long> ascending) {
+    List<Long> numbers = List.copyOf(ascending);
     StringBuilder text = new StringBuilder();
     for (int i = 0; i < numbers.size(); i++) {
       int start = i;

@@ -9,16 +9,17 @@ import picocli.CommandLine.Spec;
     name = "adapters",
     synopsisSubcommandLabel = "COMMAND",
     description = {
-      "List, show, check and export the published versions of adapters.",
+      "List, show, check, export and prune the published versions of adapters.",
       "They are read from Kafka, or with --data DIR from the data directory of an earlier train, demo"
-          + " or up, whose Kafka is started for the moment. Nothing is changed there."
+          + " or up, whose Kafka is started for the moment. Nothing is changed there but by prune."
     },
     commandListHeading = "%nCommands:%n",
     subcommands = {
       AdaptersListCommand.class,
       AdaptersShowCommand.class,
       AdaptersVerifyCommand.class,
-      AdaptersExportCommand.class
+      AdaptersExportCommand.class,
+      AdaptersPruneCommand.class
     })
 final class AdaptersCommand implements Runnable {
   @Spec private CommandSpec spec;

@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -294,6 +295,31 @@ class ReplayCommandTest {
   }
 
   @Test
+  void whatAPruningTookIsNamedAndWhatStaysIsReplayedFromItsSnapshot() {
+    Collection<AdapterVersion> all = versions("domain-1").values();
+    try {
+      Said pruned = millrace("adapters", "prune", "--keep", "1", "--domain", "domain-1");
+      assertThat(pruned.exitCode()).as("%s", pruned).isZero();
+      assertThat(versions("domain-1")).hasSizeBetween(1, all.size() - 1);
+      assertThat(pruned.out().get(0))
+          .startsWith("domain-1: deleted 1")
+          .contains("a replay reaches the newest --from ");
+
+      Said whole = replay("--domain", "domain-1");
+      assertThat(whole.exitCode()).as("%s", whole).isEqualTo(3);
+      assertThat(whole.text()).contains("because versions were pruned; --from snapshot starts");
+      Said rest = replay("--domain", "domain-1", "--from", "snapshot");
+      assertThat(rest.exitCode()).as("%s", rest).isZero();
+      assertThat(rest.text()).contains("the same, bit for bit");
+      Said gone = replay("--domain", "domain-1", "--version", "1");
+      assertThat(gone.exitCode()).as("%s", gone).isEqualTo(3);
+      assertThat(gone.text()).contains("version 1 of domain-1 was pruned");
+    } finally {
+      all.forEach(ReplayCommandTest::publish);
+    }
+  }
+
+  @Test
   void otherSettingsAreAWhatIf() {
     Map<Long, AdapterVersion> before = versions("domain-1");
 
@@ -458,11 +484,15 @@ class ReplayCommandTest {
   }
 
   private static Said replay(String... arguments) {
-    List<String> all = new ArrayList<>(List.of("replay"));
+    List<String> all = new ArrayList<>(List.of("replay", "--set", STORE));
     all.addAll(List.of(arguments));
+    return millrace(all.toArray(String[]::new));
+  }
+
+  private static Said millrace(String... arguments) {
+    List<String> all = new ArrayList<>(List.of(arguments));
     for (String set :
         List.of(
-            STORE,
             "kafka.bootstrap.servers=" + stack.bootstrapServers(),
             "schema.registry.url=" + stack.registryUrl())) {
       all.addAll(List.of("--set", set));
