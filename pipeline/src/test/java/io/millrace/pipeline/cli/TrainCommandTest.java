@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.pipeline.demo.WordNet;
 import io.millrace.schemas.LabeledExample;
+import io.millrace.svft.model.ModelStore;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -264,17 +265,9 @@ class TrainCommandTest {
             "batch.size",
             new String[] {"train", "--input", file.toString(), "--set", "batch.size=0"},
             "full: a version of minilm takes more than 42467328 bytes",
-            new String[] {
-              "train",
-              "--input",
-              file.toString(),
-              "--set",
-              "adapter.method=full",
-              "--set",
-              "publish.recordBytes=1MiB"
-            },
+            tooLarge(file, "adapter.method=full", "publish.recordBytes=1MiB"),
             "a record of the topic adapters holds 67108864: fewer than 43541 fit",
-            new String[] {"train", "--input", file.toString(), "--set", "limits.labels=50000"},
+            tooLarge(file, "limits.labels=50000"),
             "--report",
             new String[] {"train", "--input", file.toString(), "--report", "/nowhere/r.json"},
             "publish.signingKey",
@@ -290,6 +283,20 @@ class TrainCommandTest {
       }
     }
     assertThat(occupied.resolve("thesis.txt")).exists();
+  }
+
+  /** With a base model that is there: it need not be prepared before it can be judged. */
+  private String[] tooLarge(Path file, String... settings) {
+    String models = System.getProperty("millrace.test.models");
+    new ModelStore(Path.of(models)).prepare(ModelStore.MINILM, (model, done, total) -> {});
+    List<String> arguments =
+        new ArrayList<>(List.of("train", "--input", file.toString(), "--data"));
+    arguments.addAll(
+        List.of(directory.resolve("large").toString(), "--set", "model.store=" + models));
+    for (String setting : settings) {
+      arguments.addAll(List.of("--set", setting));
+    }
+    return arguments.toArray(String[]::new);
   }
 
   /** WordNet's definitions, dealt out to three domains. */
