@@ -121,10 +121,14 @@ public final class JobSupervisor implements AutoCloseable {
         if (end.isPresent()) {
           return end.get();
         }
-      } else if (++absent >= LOOKS_UNTIL_LOST && !adopt() && pause(stop, lost())) {
-        return End.LEFT;
-      } else if (absent >= LOOKS_UNTIL_LOST) {
-        submitAgain();
+      } else if (++absent >= LOOKS_UNTIL_LOST && !adopt()) {
+        if (pause(stop, lost())) {
+          return End.LEFT;
+        }
+        // Someone may have been quicker.
+        if (!adopt()) {
+          submitAgain();
+        }
       }
     }
     return End.LEFT;
@@ -173,7 +177,10 @@ public final class JobSupervisor implements AutoCloseable {
     };
   }
 
-  /** Whether the job runs under another id: someone else has submitted it. */
+  /**
+   * Whether the job runs under another id, because someone else has submitted it, or that is not
+   * known.
+   */
   private boolean adopt() {
     List<JobID> others;
     try {

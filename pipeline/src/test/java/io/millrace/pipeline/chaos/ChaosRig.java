@@ -51,7 +51,7 @@ final class ChaosRig implements AutoCloseable {
   private ProcessHandle registryProcess;
   private int registryPort;
 
-  private ChaosRig(Path directory, Path logs) throws IOException {
+  private ChaosRig(Path directory, Path logs, boolean highlyAvailable) throws IOException {
     this.directory = directory;
     this.logs = logs;
     control = directory.resolve("fault");
@@ -61,7 +61,8 @@ final class ChaosRig implements AutoCloseable {
         FlinkCluster.start(
             directory.resolve("flink"),
             logs,
-            List.of("-D" + FaultyFileSystem.CONTROL + "=" + control));
+            List.of("-D" + FaultyFileSystem.CONTROL + "=" + control),
+            highlyAvailable);
   }
 
   /**
@@ -71,7 +72,16 @@ final class ChaosRig implements AutoCloseable {
    * @param logs for what the processes say
    */
   static ChaosRig start(Path directory, Path logs) throws Exception {
-    ChaosRig rig = new ChaosRig(directory, logs);
+    return start(directory, logs, true);
+  }
+
+  /**
+   * As {@link #start(Path, Path)}.
+   *
+   * @param highlyAvailable whether a job manager that starts anew knows the jobs of the one before
+   */
+  static ChaosRig start(Path directory, Path logs, boolean highlyAvailable) throws Exception {
+    ChaosRig rig = new ChaosRig(directory, logs, highlyAvailable);
     try {
       new ModelStore(Path.of(MODELS)).prepare("minilm", (model, done, total) -> {});
       rig.kafka.awaitAll();
@@ -154,7 +164,7 @@ final class ChaosRig implements AutoCloseable {
         "127.0.0.1",
         flink.port(),
         settings,
-        checkpoints(settings.get(JobSettings.GROUP)),
+        checkpoints(settings),
         start,
         AdaptationJob.Input.BOUNDED);
   }
@@ -162,6 +172,13 @@ final class ChaosRig implements AutoCloseable {
   /** Where a job goes on whose process ended. */
   Optional<StartingState> latestCheckpoint(String name) throws IOException {
     return StartingState.latest(checkpoints(name), name);
+  }
+
+  /** Where the settings say, or in a directory of the job's own. */
+  private String checkpoints(Settings settings) {
+    return settings.explicit().containsKey(JobSettings.CHECKPOINT_DIRECTORY.key())
+        ? JobSettings.checkpoints(settings)
+        : checkpoints(settings.get(JobSettings.GROUP));
   }
 
   /** On a file system that can be made to fail. */

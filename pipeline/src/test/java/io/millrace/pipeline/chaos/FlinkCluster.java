@@ -19,6 +19,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
@@ -27,8 +28,8 @@ import org.apache.flink.runtime.taskexecutor.TaskManagerRunner;
 import org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer;
 
 /**
- * A highly available Flink session: ZooKeeper, a job manager and task managers of two slots, each a
- * process.
+ * A Flink session, highly available or not: ZooKeeper if so, a job manager and task managers of two
+ * slots, each a process.
  */
 final class FlinkCluster implements AutoCloseable {
   private static final int TASK_MANAGERS = 2;
@@ -65,6 +66,10 @@ final class FlinkCluster implements AutoCloseable {
       metrics.fetcher.update-interval: 500
       heartbeat.interval: 1000
       heartbeat.timeout: 10000
+      """;
+
+  private static final String HIGH_AVAILABILITY =
+      """
       high-availability.type: zookeeper
       high-availability.cluster-id: /chaos
       high-availability.zookeeper.client.session-timeout: 5000
@@ -81,37 +86,44 @@ final class FlinkCluster implements AutoCloseable {
   private final Path logs;
   private final List<String> options;
   private final int restPort;
-  private final ChildProcess zooKeeper;
+  private final Optional<ChildProcess> zooKeeper;
   private final Deque<ChildProcess> taskManagers = new ArrayDeque<>();
   private final HttpClient http = HttpClient.newHttpClient();
   private ChildProcess jobManager;
   private int jobManagersStarted;
   private int taskManagersStarted;
 
-  private FlinkCluster(Path directory, Path logs, List<String> options) throws IOException {
+  private FlinkCluster(Path directory, Path logs, List<String> options, boolean highlyAvailable)
+      throws IOException {
     this.directory = directory;
     this.logs = logs;
     this.options = options;
     List<Integer> ports = Stream.generate(LoopbackPort::free).limit(2).toList();
     restPort = ports.get(0);
-    zooKeeper = startZooKeeper(ports.get(1));
+    zooKeeper = highlyAvailable ? Optional.of(startZooKeeper(ports.get(1))) : Optional.empty();
     Path configuration = Files.createDirectories(directory.resolve("conf")).resolve("config.yaml");
     Files.writeString(
         configuration,
         CONFIGURATION
             + "rest.port: %d%n".formatted(restPort)
             + "rest.bind-port: %d%n".formatted(restPort)
-            + "high-availability.zookeeper.quorum: 127.0.0.1:%d%n".formatted(ports.get(1))
-            + "high-availability.storageDir: %s%n".formatted(directory.resolve("ha").toUri()));
+            + (highlyAvailable
+                ? HIGH_AVAILABILITY
+                    + "high-availability.zookeeper.quorum: 127.0.0.1:%d%n".formatted(ports.get(1))
+                    + "high-availability.storageDir: %s%n"
+                        .formatted(directory.resolve("ha").toUri())
+                : "jobmanager.rpc.port: %d%n".formatted(ports.get(1))));
   }
 
   /**
    * Starts ZooKeeper, a job manager and two task managers; does not wait for them.
    *
    * @param options for the Java of Flink's processes
+   * @param highlyAvailable whether there is a ZooKeeper; without, a new job manager knows no job
    */
-  static FlinkCluster start(Path directory, Path logs, List<String> options) throws IOException {
-    FlinkCluster cluster = new FlinkCluster(directory, logs, options);
+  static FlinkCluster start(
+      Path directory, Path logs, List<String> options, boolean highlyAvailable) throws IOException {
+    FlinkCluster cluster = new FlinkCluster(directory, logs, options, highlyAvailable);
     cluster.startJobManager();
     cluster.replaceEndedTaskManagers();
     return cluster;
@@ -234,7 +246,7 @@ final class FlinkCluster implements AutoCloseable {
         "%d slots, all of them free".formatted(slots),
         Duration.ofMinutes(3),
         () -> {
-          zooKeeper.requireAlive();
+          zooKeeper.ifPresent(ChildProcess::requireAlive);
           jobManager.requireAlive();
           taskManagers.forEach(ChildProcess::requireAlive);
           try {
@@ -265,6 +277,6 @@ final class FlinkCluster implements AutoCloseable {
   public void close() {
     taskManagers.forEach(ChildProcess::close);
     jobManager.close();
-    zooKeeper.close();
+    zooKeeper.ifPresent(ChildProcess::close);
   }
 }
