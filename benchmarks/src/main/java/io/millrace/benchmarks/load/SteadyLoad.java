@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntFunction;
 
 /**
  * An open-loop load: requests at a constant rate, sent whether or not earlier ones are answered, so
@@ -39,14 +40,23 @@ public final class SteadyLoad {
   private final HttpClient http =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
   private final URI predict;
-  private final String domain;
+  private final IntFunction<String> domains;
   private final List<String> texts;
   private final long intervalNanos;
   private int next;
 
+  /** All requests are for one domain. */
   public SteadyLoad(URI service, String domain, List<String> texts, double perSecond) {
+    this(service, number -> domain, texts, perSecond);
+  }
+
+  /**
+   * @param domains gives the domain of each request, by its number from 0
+   */
+  public SteadyLoad(
+      URI service, IntFunction<String> domains, List<String> texts, double perSecond) {
     this.predict = service.resolve("/v1/predict");
-    this.domain = domain;
+    this.domains = domains;
     this.texts = texts;
     this.intervalNanos = (long) (1e9 / perSecond);
   }
@@ -61,10 +71,11 @@ public final class SteadyLoad {
       for (long wait = due - System.nanoTime(); wait > 0; wait = due - System.nanoTime()) {
         LockSupport.parkNanos(wait);
       }
+      String domain = domains.apply(next);
       int text = next++ % texts.size();
       long dueAt = due;
       pending.add(
-          http.sendAsync(request(text), HttpResponse.BodyHandlers.ofByteArray())
+          http.sendAsync(request(domain, text), HttpResponse.BodyHandlers.ofByteArray())
               .handle((response, failure) -> answer(text, dueAt, response))
               .thenAccept(answers::add));
       due += intervalNanos;
@@ -73,7 +84,7 @@ public final class SteadyLoad {
     return List.copyOf(answers);
   }
 
-  private HttpRequest request(int text) {
+  private HttpRequest request(String domain, int text) {
     try {
       return HttpRequest.newBuilder(predict)
           .header("Content-Type", "application/json")

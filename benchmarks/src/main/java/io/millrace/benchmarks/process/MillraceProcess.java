@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -34,15 +35,21 @@ public final class MillraceProcess implements AutoCloseable {
    * @throws IllegalStateException where the launcher is missing
    */
   public static MillraceProcess start(Path home, List<String> arguments) {
-    return start(home, List.of(), arguments);
+    return start(home, List.of(), Map.of(), arguments);
+  }
+
+  /** As {@link #start}, with environment variables of its own. */
+  static MillraceProcess start(Path home, Map<String, String> environment, List<String> arguments) {
+    return start(home, List.of(), environment, arguments);
   }
 
   /** As {@link #start}, with the lowest priority for processor time. */
   public static MillraceProcess startNicest(Path home, List<String> arguments) {
-    return start(home, List.of("nice", "-n", "19"), arguments);
+    return start(home, List.of("nice", "-n", "19"), Map.of(), arguments);
   }
 
-  private static MillraceProcess start(Path home, List<String> prefix, List<String> arguments) {
+  private static MillraceProcess start(
+      Path home, List<String> prefix, Map<String, String> environment, List<String> arguments) {
     Path launcher = home.resolve("bin").resolve("millrace");
     if (!Files.isExecutable(launcher)) {
       throw new IllegalStateException("there is no program " + launcher);
@@ -51,6 +58,7 @@ public final class MillraceProcess implements AutoCloseable {
     command.add(launcher.toString());
     command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().putAll(environment);
     builder.environment().put("MILLRACE_HOME", home.toString());
     builder.environment().put("MILLRACE_END_WITH_PARENT", "yes");
     try {
@@ -81,6 +89,11 @@ public final class MillraceProcess implements AutoCloseable {
       return process.waitFor();
     }
     return process.waitFor();
+  }
+
+  /** The process; the launcher becomes the command. */
+  ProcessHandle handle() {
+    return process.toHandle();
   }
 
   /** The last failure that the command reported; empty where it reported none. */

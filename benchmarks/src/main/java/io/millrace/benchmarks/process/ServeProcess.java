@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -45,13 +46,24 @@ public final class ServeProcess implements AutoCloseable {
   public static ServeProcess start(
       Path home, Path data, Connection connection, List<String> settings)
       throws InterruptedException {
+    return start(home, data, connection, settings, Map.of());
+  }
+
+  /** As the other {@code start}, with environment variables of its own. */
+  public static ServeProcess start(
+      Path home,
+      Path data,
+      Connection connection,
+      List<String> settings,
+      Map<String, String> environment)
+      throws InterruptedException {
     List<String> arguments = new ArrayList<>(List.of("serve", "--port", "0"));
     arguments.addAll(List.of("--data", data.toString()));
     List<String> all = new ArrayList<>(settings);
     all.add(Connection.BOOTSTRAP_SERVERS.key() + "=" + connection.bootstrapServers());
     all.add(Connection.REGISTRY_URL.key() + "=" + connection.registryUrl());
     all.forEach(setting -> arguments.addAll(List.of("--set", setting)));
-    MillraceProcess process = MillraceProcess.start(home, arguments);
+    MillraceProcess process = MillraceProcess.start(home, environment, arguments);
     CompletableFuture<URI> address = new CompletableFuture<>();
     Thread output = new Thread(() -> follow(process, address), "serve-output");
     output.setDaemon(true);
@@ -96,10 +108,15 @@ public final class ServeProcess implements AutoCloseable {
    * @throws IllegalStateException where that takes too long
    */
   public void awaitReady() throws IOException, InterruptedException {
-    long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+    awaitReady(START_TIMEOUT);
+  }
+
+  /** As the other {@code awaitReady}, within a time. */
+  public void awaitReady(Duration timeout) throws IOException, InterruptedException {
+    long deadline = System.nanoTime() + timeout.toNanos();
     while (get("/health/ready").statusCode() != 200) {
       if (System.nanoTime() > deadline) {
-        throw new IllegalStateException("the serving process is not ready in " + START_TIMEOUT);
+        throw new IllegalStateException("the serving process is not ready in " + timeout);
       }
       Thread.sleep(100);
     }
@@ -114,6 +131,11 @@ public final class ServeProcess implements AutoCloseable {
     HttpRequest request =
         HttpRequest.newBuilder(address.resolve(path)).timeout(Duration.ofSeconds(10)).build();
     return http.send(request, HttpResponse.BodyHandlers.ofString());
+  }
+
+  /** The operating system's view of it. */
+  public ProcessHandle handle() {
+    return process.handle();
   }
 
   @Override

@@ -36,7 +36,12 @@ final class SyntheticVersions {
     return chain;
   }
 
-  private static AdapterVersion version(
+  /**
+   * One version.
+   *
+   * @param parent hash of the version before it; empty for none
+   */
+  static AdapterVersion version(
       BaseModel base, String method, String domain, int version, String parent) {
     Random random = new Random(version);
     int values =

@@ -9,6 +9,7 @@ import io.millrace.schemas.Topics;
 import io.millrace.schemas.VersionRef;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.List;
 import java.util.Properties;
 import java.util.UUID;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -33,6 +34,17 @@ final class VersionPublisher implements AutoCloseable {
 
   /** Returns when the transaction has committed. */
   void publish(AdapterVersion version) {
+    publish(List.of(version));
+  }
+
+  /** In one transaction; returns when it has committed. */
+  void publish(List<AdapterVersion> versions) {
+    producer.beginTransaction();
+    versions.forEach(this::send);
+    producer.commitTransaction();
+  }
+
+  private void send(AdapterVersion version) {
     String domain = version.getDomain();
     byte[] key = domain.getBytes(StandardCharsets.UTF_8);
     int partitions = producer.partitionsFor(Topics.ADAPTERS).size();
@@ -45,7 +57,6 @@ final class VersionPublisher implements AutoCloseable {
             .setAuthor("benchmark")
             .setCreatedAt(Instant.now())
             .build();
-    producer.beginTransaction();
     producer.send(
         new ProducerRecord<>(
             Topics.ADAPTERS,
@@ -54,7 +65,6 @@ final class VersionPublisher implements AutoCloseable {
             serializer.serialize(Topics.ADAPTERS, version)));
     producer.send(
         new ProducerRecord<>(Topics.ROLLOUTS, key, serializer.serialize(Topics.ROLLOUTS, event)));
-    producer.commitTransaction();
   }
 
   @Override
