@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
@@ -33,16 +34,55 @@ public final class KafkaBroker implements AutoCloseable {
   private static final String HOST = "127.0.0.1";
   private static final int NODE = 1;
   private static final String CONTROLLER = "CONTROLLER";
+  private static final String SECURED = "SECURED";
 
   private final Path directory;
   private final int port;
+  private final int securedPort;
+  private final Map<String, String> secured;
   private KafkaRaftServer server;
 
   /** Starts it on a free port, with an empty temporary directory. */
   KafkaBroker() throws Exception {
+    this(Map.of());
+  }
+
+  private KafkaBroker(Map<String, String> secured) throws Exception {
     directory = Files.createTempDirectory("millrace-kafka");
     port = FreePort.find();
+    securedPort = FreePort.find();
+    this.secured = secured;
     start();
+  }
+
+  /**
+   * A broker of its own, with one more port: {@link #securedServers} speaks TLS, and SASL's PLAIN
+   * with one user.
+   *
+   * @param keyStore of {@link Certificates}
+   */
+  public static KafkaBroker secured(Path keyStore, String user, String password) throws Exception {
+    String listener = "listener.name." + SECURED.toLowerCase(Locale.ROOT) + ".";
+    return new KafkaBroker(
+        Map.of(
+            listener + "sasl.enabled.mechanisms",
+            "PLAIN",
+            listener + "plain.sasl.jaas.config",
+            "org.apache.kafka.common.security.plain.PlainLoginModule required user_%s=\"%s\";"
+                .formatted(user, password),
+            listener + "ssl.keystore.location",
+            keyStore.toString(),
+            listener + "ssl.keystore.type",
+            "PKCS12",
+            listener + "ssl.keystore.password",
+            Certificates.PASSWORD,
+            listener + "ssl.key.password",
+            Certificates.PASSWORD));
+  }
+
+  /** Host and port for clients with TLS and a password; only of a {@link #secured} broker. */
+  public String securedServers() {
+    return HOST + ":" + securedPort;
   }
 
   /** Host and port for Kafka clients. */
@@ -84,6 +124,14 @@ public final class KafkaBroker implements AutoCloseable {
     properties.put(
         "listeners", "PLAINTEXT://" + bootstrapServers() + "," + CONTROLLER + "://" + controller);
     properties.put("advertised.listeners", "PLAINTEXT://" + bootstrapServers());
+    if (!secured.isEmpty()) {
+      String listeners = "," + SECURED + "://" + securedServers();
+      properties.merge("listeners", listeners, KafkaBroker::joined);
+      properties.merge("advertised.listeners", listeners, KafkaBroker::joined);
+      properties.merge(
+          "listener.security.protocol.map", "," + SECURED + ":SASL_SSL", KafkaBroker::joined);
+      properties.putAll(secured);
+    }
     properties.put("log.dirs", directory.toString());
     properties.put("auto.create.topics.enable", "false");
     // One node holds every replica.
@@ -108,6 +156,10 @@ public final class KafkaBroker implements AutoCloseable {
     properties.put("background.threads", "4");
     properties.put("log.cleaner.dedupe.buffer.size", "16777216");
     return properties;
+  }
+
+  private static Object joined(Object all, Object more) {
+    return all.toString() + more;
   }
 
   private void format() throws Exception {

@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.errors.TimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -55,6 +56,12 @@ final class TopicsCommand implements Callable<Integer> {
     try (Admin admin = Admin.create(connection.properties())) {
       return TopicLayout.create(admin, settings);
     } catch (ExecutionException e) {
+      if (e.getCause() instanceof TimeoutException) {
+        throw new IllegalStateException(
+            ("no Kafka broker answers at %s; is it running, and are kafka.bootstrap.servers and"
+                    + " kafka.security.protocol right?")
+                .formatted(connection.bootstrapServers()));
+      }
       throw new IllegalStateException(
           "cannot make the topics at " + connection.bootstrapServers(), e.getCause());
     }

@@ -107,7 +107,8 @@ public final class ExampleProducer {
       if (e.getCause() instanceof TimeoutException) {
         LOG.error("No answer from {}", brokers, e);
         throw new IllegalStateException(
-            "no Kafka broker answers at %s; is it running, and is kafka.bootstrap.servers right?"
+            ("no Kafka broker answers at %s; is it running, and are kafka.bootstrap.servers and"
+                    + " kafka.security.protocol right?")
                 .formatted(brokers));
       }
       if (e.getCause() instanceof UnknownTopicOrPartitionException) {
