@@ -91,7 +91,7 @@ final class ExampleSearch {
         throw new TimeoutException("too many examples to read back in time");
       }
       for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-        if (Arrays.equals(record.key(), domain) && isOf(requestId, record, reader)) {
+        if (Arrays.equals(record.key(), domain) && isOf(requestId, request, record, reader)) {
           LabeledExample example = reader.deserialize(record.topic(), record.value());
           return Optional.of(
               new ServedRequest.Example(example.getLabel(), record.partition(), record.offset()));
@@ -102,12 +102,14 @@ final class ExampleSearch {
 
   private static boolean isOf(
       String requestId,
+      ServedRequest request,
       ConsumerRecord<byte[], byte[]> record,
       Deserializer<LabeledExample> reader) {
     try {
       LabeledExample example = reader.deserialize(record.topic(), record.value());
       return example != null
           && requestId.equals(example.getId())
+          && example.getText().equals(request.text())
           && "feedback".equals(example.getMetadata().get("source"));
     } catch (UnreadableRecordException e) {
       return false;

@@ -196,7 +196,11 @@ public final class Feedback {
     Pending other = pending.putIfAbsent(place, mine);
     if (other != null) {
       requireSame(other.label(), label);
-      return other.example().thenApply(example -> new Taken(request, example, true));
+      return unlessElsewhere(
+          other.example().thenApply(example -> new Taken(request, example, true)),
+          requestId,
+          label,
+          since);
     }
     // Another thread may have written the example since the request was read.
     Optional<ServedRequest> now = requests.find(requestId);
@@ -209,7 +213,7 @@ public final class Feedback {
             UUID.randomUUID().toString(), shared.process(), label, Instant.now());
     String after = request.claim() == null ? null : request.claim().attempt();
     shared
-        .claim(requestId, claim, after)
+        .claim(requestId, request, claim, after)
         .whenComplete(
             (won, failure) -> {
               if (failure != null) {
@@ -221,16 +225,22 @@ public final class Feedback {
                 mine.example().completeExceptionally(new ClaimedElsewhere());
               }
             });
-    return mine.example()
-        .thenApply(example -> new Taken(request, example, false))
-        .exceptionallyCompose(
-            failure -> {
-              Throwable cause =
-                  failure instanceof CompletionException ? failure.getCause() : failure;
-              return cause instanceof ClaimedElsewhere
-                  ? joinLater(requestId, label, since)
-                  : CompletableFuture.failedFuture(cause);
-            });
+    return unlessElsewhere(
+        mine.example().thenApply(example -> new Taken(request, example, false)),
+        requestId,
+        label,
+        since);
+  }
+
+  private CompletableFuture<Taken> unlessElsewhere(
+      CompletableFuture<Taken> taken, String requestId, String label, long since) {
+    return taken.exceptionallyCompose(
+        failure -> {
+          Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+          return cause instanceof ClaimedElsewhere
+              ? joinLater(requestId, label, since)
+              : CompletableFuture.failedFuture(cause);
+        });
   }
 
   /** Another process was first to say that it writes the example. */
@@ -340,7 +350,7 @@ public final class Feedback {
   private void remember(Place place, ServedRequest request, ServedRequest.Example example) {
     try {
       requests.made(place.requestId(), request, example);
-      shared.made(place.requestId(), example);
+      shared.made(place.requestId(), request, example);
     } catch (RuntimeException e) {
       LOG.warn("an example was written, and its place is not remembered", e);
     }

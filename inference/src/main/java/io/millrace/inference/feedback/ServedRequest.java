@@ -2,7 +2,10 @@ package io.millrace.inference.feedback;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
+import java.util.HexFormat;
 import java.util.Objects;
 
 /**
@@ -33,6 +36,22 @@ public record ServedRequest(
   /** Whether this is what a request with this domain and text asks for. */
   boolean asks(String domain, String text) {
     return this.domain.equals(domain) && Objects.equals(this.text, kept(text));
+  }
+
+  /**
+   * Hash of domain and text. Two processes may answer two requests with one id before they know of
+   * each other; it tells which of the two a claim or an example belongs to.
+   */
+  String asked() {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      digest.update(domain.getBytes(UTF_8));
+      digest.update((byte) 0);
+      digest.update(String.valueOf(text).getBytes(UTF_8));
+      return HexFormat.of().formatHex(digest.digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   /** What is kept of a text: nothing where it is too long for an example. */

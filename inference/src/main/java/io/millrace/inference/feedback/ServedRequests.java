@@ -185,11 +185,12 @@ public final class ServedRequests implements AutoCloseable {
   /**
    * Takes a claim in place of another, unless there is an example or a third claim came first.
    *
+   * @param asked {@link ServedRequest#asked} of the request
    * @param after the attempt of the claim that it follows; null for the first
    * @return whether the request has this claim now
    */
-  synchronized boolean claim(byte[] id, ServedRequest.Claim claim, String after) {
-    Optional<ServedRequest> held = get(id);
+  synchronized boolean claim(byte[] id, String asked, ServedRequest.Claim claim, String after) {
+    Optional<ServedRequest> held = get(id).filter(request -> request.asked().equals(asked));
     if (held.isEmpty() || held.get().example() != null) {
       return false;
     }
@@ -207,9 +208,9 @@ public final class ServedRequests implements AutoCloseable {
   }
 
   /** Remembers the example that another process has made. */
-  synchronized void made(byte[] id, ServedRequest.Example example) {
+  synchronized void made(byte[] id, String asked, ServedRequest.Example example) {
     get(id)
-        .filter(held -> held.example() == null)
+        .filter(held -> held.example() == null && held.asked().equals(asked))
         .ifPresent(
             held -> {
               ObjectNode node = node(held);

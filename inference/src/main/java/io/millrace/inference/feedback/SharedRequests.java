@@ -133,14 +133,16 @@ final class SharedRequests implements AutoCloseable {
    * @param after the attempt that it follows; null for the first
    * @return completes with whether the request has this claim
    */
-  CompletableFuture<Boolean> claim(String requestId, ServedRequest.Claim claim, String after) {
+  CompletableFuture<Boolean> claim(
+      String requestId, ServedRequest request, ServedRequest.Claim claim, String after) {
     byte[] id = ServedRequests.id(requestId);
     if (missing) {
-      return CompletableFuture.completedFuture(requests.claim(id, claim, after));
+      return CompletableFuture.completedFuture(requests.claim(id, request.asked(), claim, after));
     }
     CompletableFuture<Boolean> back = new CompletableFuture<>();
     awaited.put(claim.attempt(), back);
-    ObjectNode record = ServedRequests.json(claim).put("after", after);
+    ObjectNode record =
+        ServedRequests.json(claim).put("after", after).put("asked", request.asked());
     try {
       sending.execute(() -> send(id, "claim", record));
     } catch (RejectedExecutionException e) {
@@ -151,13 +153,17 @@ final class SharedRequests implements AutoCloseable {
   }
 
   /** Tells the others of an example. */
-  void made(String requestId, ServedRequest.Example example) {
+  void made(String requestId, ServedRequest request, ServedRequest.Example example) {
     if (missing) {
       return;
     }
     try {
       sending.execute(
-          () -> send(ServedRequests.id(requestId), "made", ServedRequests.json(example)));
+          () ->
+              send(
+                  ServedRequests.id(requestId),
+                  "made",
+                  ServedRequests.json(example).put("asked", request.asked())));
     } catch (RejectedExecutionException e) {
       // Who asks another process finds the example by reading back.
       LOG.debug("an example is not shared", e);
@@ -288,10 +294,13 @@ final class SharedRequests implements AutoCloseable {
       JsonNode node = JSON.readTree(record.value());
       switch (node.path("kind").asText()) {
         case "served" -> requests.learn(record.key(), ServedRequests.request(node));
-        case "made" -> requests.made(record.key(), ServedRequests.example(node));
+        case "made" ->
+            requests.made(record.key(), node.path("asked").asText(), ServedRequests.example(node));
         case "claim" -> {
           ServedRequest.Claim claim = ServedRequests.claim(node);
-          boolean won = requests.claim(record.key(), claim, node.path("after").textValue());
+          boolean won =
+              requests.claim(
+                  record.key(), node.path("asked").asText(), claim, node.path("after").textValue());
           CompletableFuture<Boolean> mine = awaited.get(claim.attempt());
           if (mine != null) {
             mine.complete(won);

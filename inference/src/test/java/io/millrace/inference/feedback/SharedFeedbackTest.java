@@ -11,6 +11,7 @@ import io.millrace.inference.ServingProcess;
 import io.millrace.inference.ServingSettings;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.http.Api;
+import io.millrace.inference.metrics.Scrape;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
@@ -52,6 +53,10 @@ import org.junit.jupiter.api.io.TempDir;
 class SharedFeedbackTest {
   private static final int PARTITIONS = 3;
   private static final AdapterVersion VERSION = TestAdapters.version("films", 4, null);
+
+  /** Of the text and domain in claims. */
+  private static final String ASKED =
+      new ServedRequest(1, Instant.EPOCH, "films", "a text", "good", 4, "", null, null).asked();
 
   private static KafkaBroker broker;
   private static StubRegistry registry;
@@ -126,7 +131,8 @@ class SharedFeedbackTest {
   @Test
   void aLabelOutlivesTheProcessThatAnswered() throws Exception {
     predict(one, "r1", "a text");
-    Await.until("the other knows it", () -> ask(other, "r1", "another").status() == 409);
+    awaitKnown(1);
+    assertThat(ask(other, "r1", "another text").status()).isEqualTo(409);
     one.close();
 
     assertThat(api(other).feedback("r1", "good").status()).isEqualTo(200);
@@ -171,7 +177,7 @@ class SharedFeedbackTest {
   void whatAnEndedProcessMayHaveWrittenIsReadBackBeforeItIsWrittenAgain() throws Exception {
     predict(one, "written", "a text");
     predict(one, "not written", "a text");
-    Await.until("the other knows it", () -> ask(other, "not written", "x").status() == 409);
+    awaitKnown(2);
     one.close();
     write("written", "good");
     Instant longAgo = Instant.now().minusSeconds(120);
@@ -201,7 +207,7 @@ class SharedFeedbackTest {
         ServedRequests.open(store, Duration.ofHours(1), 1000, Clock.systemUTC())) {
       ServedRequest.Claim claim =
           new ServedRequest.Claim("a", requests.process(), "good", Instant.now());
-      assertThat(requests.claim(ServedRequests.id("r1"), claim, null)).isTrue();
+      assertThat(requests.claim(ServedRequests.id("r1"), ASKED, claim, null)).isTrue();
       claim("r1", claim);
     }
     one = serve("one");
@@ -209,6 +215,35 @@ class SharedFeedbackTest {
     assertThat(api(one).feedback("r1", "good").status()).isEqualTo(200);
     assertThat(api(one).feedback("r1", "bad").status()).isEqualTo(409);
     assertThat(records()).hasSize(1);
+  }
+
+  @Test
+  void oneIdAtBothAtOnceIsTwoRequestsWithTheirOwnLabels() throws Exception {
+    ExecutorService clients = Executors.newFixedThreadPool(2);
+    Future<Api.Reply> first = clients.submit(() -> ask(one, "r1", "one text"));
+    Future<Api.Reply> second = clients.submit(() -> ask(other, "r1", "other text"));
+    clients.shutdown();
+
+    List<String> answered = new ArrayList<>();
+    if (first.get().status() == 200) {
+      answered.add("one text good");
+      assertThat(api(one).feedback("r1", "good").status()).isEqualTo(200);
+    }
+    if (second.get().status() == 200) {
+      answered.add("other text bad");
+      assertThat(api(other).feedback("r1", "bad").status()).isEqualTo(200);
+    }
+    assertThat(answered).isNotEmpty();
+    assertThat(records())
+        .extracting(record -> example(record).getText() + " " + example(record).getLabel())
+        .containsExactlyInAnyOrderElementsOf(answered);
+  }
+
+  /** Waits until the other process has heard of so many requests. */
+  private void awaitKnown(int requests) throws Exception {
+    Await.until(
+        "the other knows them",
+        () -> Scrape.of(other.port()).value("millrace_remembered_requests") >= requests);
   }
 
   private static Api api(ServingProcess process) {
@@ -234,6 +269,7 @@ class SharedFeedbackTest {
   /** As a process does before it writes an example. */
   private static void claim(String id, ServedRequest.Claim claim) throws Exception {
     ObjectNode record = ServedRequests.json(claim).put("kind", "claim").putNull("after");
+    record.put("asked", ASKED);
     send(Topics.SERVED_REQUESTS, ServedRequests.id(id), record.toString().getBytes(UTF_8));
   }
 
