@@ -62,6 +62,32 @@ class StopCommandTest {
         .endsWith("is cancelled; its checkpoints stay");
   }
 
+  /** As after a stop by Flink's own tools: what was trained is published, and the state is away. */
+  @Test
+  void aStartThatHasLeftNoStateIsNotGuessed() throws Exception {
+    harness.send(16);
+    harness.submit();
+    harness.awaitSteps(2);
+    Path elsewhere = directory.resolve("elsewhere");
+
+    Said stopped = harness.stop("--set=checkpoint.directory=" + elsewhere);
+
+    String savepoint = stopped.out().get(0).replaceAll(".* is in ", "");
+    assertThat(stopped.out().get(1))
+        .isEqualTo(
+            "millrace submit --from %s goes on from there: %s holds no record of this start"
+                .formatted(savepoint, elsewhere));
+    Said guess = harness.submit();
+    assertThat(guess.exitCode()).isEqualTo(2);
+    assertThat(guess.line())
+        .contains(harness.checkpoints() + " holds no checkpoint of job millrace since its start at")
+        .contains("name its savepoint with --from, or train everything again with --from none");
+    assertThat(harness.submit("--from=" + savepoint).out())
+        .contains("It goes on from " + savepoint);
+    harness.send(8);
+    assertCountsOn(harness.awaitSteps(3), 3);
+  }
+
   @Test
   void aDrainedJobHasTrainedOnAllThatCameAndGoesOn() throws Exception {
     harness.send(20);
