@@ -1,6 +1,7 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.Home;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.embedded.EmbeddedStack;
@@ -19,6 +20,11 @@ final class RecordSource {
       description =
           "Read the data directory of an earlier train, demo or up instead of a running Kafka.")
   private Path data;
+
+  /** Where commands leave for each other what they have read of {@code rollouts}. */
+  static Path cache() {
+    return Home.data().resolve("cache").resolve("rollouts");
+  }
 
   /** Whether the user named a directory. */
   boolean named() {

@@ -83,7 +83,7 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
   }
 
   private int decide(Connection connection, String by) {
-    try (DomainRollout rollout = DomainRollout.open(connection, domain)) {
+    try (DomainRollout rollout = DomainRollout.open(connection, domain, RecordSource.cache())) {
       RolloutStatusCommand.warn(rollout.unreadable(), spec.commandLine().getErr());
       if (!rollout.isKnown()) {
         throw RolloutStatusCommand.unknown(domain, DomainRollout.domains(connection));

@@ -103,7 +103,7 @@ final class RolloutHistoryCommand implements Callable<Integer> {
   }
 
   private RolloutHistory read(Connection connection) {
-    try (DomainRollout rollout = DomainRollout.open(connection, domain)) {
+    try (DomainRollout rollout = DomainRollout.open(connection, domain, RecordSource.cache())) {
       RolloutStatusCommand.warn(rollout.unreadable(), spec.commandLine().getErr());
       if (!rollout.isKnown()) {
         throw RolloutStatusCommand.unknown(domain, DomainRollout.domains(connection));

@@ -80,7 +80,7 @@ final class RolloutStatusCommand implements Callable<Integer> {
 
   private List<Row> read(Connection connection) {
     KnownVersions versions = KnownVersions.read(connection, domain);
-    try (RolloutLog log = new RolloutLog(connection, domain)) {
+    try (RolloutLog log = RolloutLog.cached(connection, domain, RecordSource.cache())) {
       log.readOn();
       warn(log.unreadable(), spec.commandLine().getErr());
       Set<String> domains = new TreeSet<>(log.domains());

@@ -8,6 +8,7 @@ import io.millrace.schemas.Topics;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.schemas.rollout.RolloutHistory;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.NavigableMap;
@@ -40,14 +41,15 @@ public final class DomainRollout implements AutoCloseable {
   /**
    * Reads it.
    *
+   * @param cache the directory where commands leave for each other what they have read
    * @throws UsageException where a topic is missing
    * @throws IllegalStateException where Kafka does not answer
    */
-  public static DomainRollout open(Connection connection, String domain) {
+  public static DomainRollout open(Connection connection, String domain, Path cache) {
     // Both topics at once: a rollback must be fast.
     CompletableFuture<KnownVersions> reading =
         CompletableFuture.supplyAsync(() -> KnownVersions.read(connection, domain));
-    RolloutLog log = new RolloutLog(connection, domain);
+    RolloutLog log = RolloutLog.cached(connection, domain, cache);
     try {
       log.readOn();
       NavigableMap<Long, VersionRef> versions = join(reading).of(domain);

@@ -5,6 +5,8 @@ import io.millrace.client.kafka.DomainPartition;
 import io.millrace.client.process.UsageException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -64,6 +66,46 @@ final class TopicTail implements AutoCloseable {
     } catch (RuntimeException e) {
       consumer.close();
       throw e;
+    }
+  }
+
+  /**
+   * Goes on where an earlier reading ended, if that is still the same log.
+   *
+   * @param next the next offset to read, by partition
+   * @return false where it is not, and nothing has changed: a partition is not among them, begins
+   *     later than it did, or ends earlier
+   */
+  boolean resume(Map<Integer, Long> next) {
+    try {
+      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      Map<TopicPartition, Long> beginnings = consumer.beginningOffsets(partitions);
+      for (TopicPartition each : partitions) {
+        Long offset = next.get(each.partition());
+        if (offset == null || beginnings.get(each) > 0 || ends.get(each) < offset) {
+          return false;
+        }
+      }
+      partitions.forEach(each -> consumer.seek(each, next.get(each.partition())));
+      return true;
+    } catch (KafkaException e) {
+      throw failed(e);
+    }
+  }
+
+  /** Begins at the beginning again. */
+  void rewind() {
+    consumer.seekToBeginning(partitions);
+  }
+
+  /** The next offset to read, by partition. */
+  Map<Integer, Long> positions() {
+    try {
+      Map<Integer, Long> positions = new TreeMap<>();
+      partitions.forEach(each -> positions.put(each.partition(), consumer.position(each)));
+      return positions;
+    } catch (KafkaException e) {
+      throw failed(e);
     }
   }
 

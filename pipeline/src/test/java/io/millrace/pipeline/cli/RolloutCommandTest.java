@@ -384,8 +384,8 @@ class RolloutCommandTest {
     ExecutorService threads = Executors.newFixedThreadPool(2);
     try {
       for (int round = 0; round < 5; round++) {
-        try (DomainRollout ann = DomainRollout.open(connection, "race");
-            DomainRollout bob = DomainRollout.open(connection, "race")) {
+        try (DomainRollout ann = DomainRollout.open(connection, "race", RecordSource.cache());
+            DomainRollout bob = DomainRollout.open(connection, "race", RecordSource.cache())) {
           long stable = ann.history().now().stable().orElseThrow().getVersion();
           RolloutEvent promotion = ann.decisions("ann", "").promote(stable == 4 ? 3L : 4L);
           RolloutEvent rollback = bob.decisions("bob", "").rollback(1L + round % 2);
@@ -435,8 +435,11 @@ class RolloutCommandTest {
       assertThat(rollout("history", "--domain", "killed", "--limit", "2").out()).hasSize(3);
       killed.end(true);
     }
+    // The coordinator writes the markers of a commit after it has confirmed it.
+    Await.until(
+        "the publication has committed",
+        () -> rollout("history", "--domain", "killed").out().size() == 6);
     List<String> told = rollout("history", "--domain", "killed").out();
-    assertThat(told).hasSize(6);
     assertThat(told.get(4)).contains(" job ", "published 4");
     assertThat(
             json("status", "--domain", "killed", "--json")
