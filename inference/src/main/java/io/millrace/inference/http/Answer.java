@@ -29,6 +29,13 @@ final class Answer {
 
   private Answer() {}
 
+  /** Of every answer, however it is sent. */
+  static void forItsOwnPageAlone(Response response) {
+    response.getHeaders().put(NO_STORE);
+    response.getHeaders().put(NO_SNIFF);
+    response.getHeaders().put(SAME_ORIGIN);
+  }
+
   static ObjectNode object() {
     return JsonNodeFactory.instance.objectNode();
   }
@@ -50,14 +57,12 @@ final class Answer {
   private static void putHeaders(Response response, int status, HttpField contentType) {
     response.setStatus(status);
     response.getHeaders().put(contentType);
-    response.getHeaders().put(NO_STORE);
   }
 
   private static void send(
       Response response, Callback callback, int status, HttpField contentType, byte[] bytes) {
     putHeaders(response, status, contentType);
-    response.getHeaders().put(NO_SNIFF);
-    response.getHeaders().put(SAME_ORIGIN);
+    forItsOwnPageAlone(response);
     response.getHeaders().put(HttpHeader.CONTENT_LENGTH, bytes.length);
     response.write(true, ByteBuffer.wrap(bytes), callback);
   }

@@ -51,6 +51,7 @@ public final class Routes extends Handler.Abstract.NonBlocking {
     String endpoint = route == null ? ServingMetrics.NO_ENDPOINT : path;
     Request.addCompletionListener(
         request, failure -> metrics.answered(endpoint, response.getStatus()));
+    Answer.forItsOwnPageAlone(response);
     Optional<String> objection = access.objection(request);
     if (objection.isPresent()) {
       UNWANTED.refuse(request, response, callback, HttpStatus.FORBIDDEN_403, objection.get());

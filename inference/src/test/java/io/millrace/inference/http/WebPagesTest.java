@@ -325,6 +325,7 @@ class WebPagesTest {
   @Test
   void noAnswerIsForAnotherPagesScript() throws Exception {
     assertThat(ask(process, "GET", "/v1/adapters", "127.0.0.1", ""))
+        .contains("Cache-Control: no-store\r\n")
         .contains("X-Content-Type-Options: nosniff\r\n")
         .contains("Cross-Origin-Resource-Policy: same-origin\r\n");
   }
