@@ -91,7 +91,13 @@ public final class AdaptHarness implements AutoCloseable {
 
   public static AdaptHarness start(AdaptSettings settings) throws Exception {
     AdaptHarness started = new AdaptHarness(settings, 1, 0);
-    started.harness.open();
+    try {
+      started.harness.open();
+    } catch (Exception e) {
+      // As Flink does with a task that cannot start: what it had opened is closed.
+      started.harness.close();
+      throw e;
+    }
     return started;
   }
 
