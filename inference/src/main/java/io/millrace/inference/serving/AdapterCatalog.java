@@ -99,11 +99,12 @@ public final class AdapterCatalog implements AutoCloseable {
     warmUp.start();
   }
 
+  /** Room that comes from unloading is for domains that are asked. */
   private void warmUp(BooleanSupplier isIdle) {
     domains.values().stream()
         .limit(WARMED_UP)
         .filter(domain -> !domain.isLoaded())
-        .takeWhile(domain -> !closing && loadedDomains.hasRoom())
+        .takeWhile(domain -> !closing && loadedDomains.hasRoom() && !loadedDomains.wasFull())
         .forEach(
             domain -> {
               long until = System.nanoTime() + WARM_UP_PAUSE.toNanos();

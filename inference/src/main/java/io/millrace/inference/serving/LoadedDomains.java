@@ -47,6 +47,7 @@ final class LoadedDomains {
   private final AtomicLong total = new AtomicLong();
   private final AtomicLong loads = new AtomicLong();
   private final AtomicBoolean evicting = new AtomicBoolean();
+  private volatile boolean wasFull;
 
   /** Its queue holds a domain once, so at most all of them. */
   private final ThreadPoolExecutor threads =
@@ -73,6 +74,11 @@ final class LoadedDomains {
   /** Whether a domain may be loaded that nobody asked yet. */
   boolean hasRoom() {
     return total.get() < maxBytes;
+  }
+
+  /** Whether more was loaded at any time than the limit allows. */
+  boolean wasFull() {
+    return wasFull;
   }
 
   /**
@@ -116,6 +122,9 @@ final class LoadedDomains {
   void count(Member domain, long now) {
     Long before = bytes.put(domain, now);
     long sum = total.addAndGet(now - (before == null ? 0 : before));
+    if (sum > maxBytes) {
+      wasFull = true;
+    }
     if (sum > maxBytes && bytes.size() > 1 && evicting.compareAndSet(false, true)) {
       try {
         threads.execute(this::evict);
