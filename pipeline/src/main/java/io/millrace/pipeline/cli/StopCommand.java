@@ -136,7 +136,7 @@ final class StopCommand implements Callable<Integer> {
   }
 
   private static void awaitEnd(FlinkSession session, JobID job) throws InterruptedException {
-    for (int i = 0; i < PATIENCE_SECONDS; i++) {
+    for (int i = 0; i < PATIENCE_SECONDS * 5; i++) {
       Optional<JobStatus> status = session.status(job);
       if (status.map(JobStatus::isGloballyTerminalState).orElse(true)) {
         return;
