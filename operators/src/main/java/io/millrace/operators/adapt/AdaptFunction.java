@@ -17,7 +17,6 @@ import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.adapter.PayloadSize;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.EncoderConfig;
-import io.millrace.svft.training.NonFiniteStepException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -219,18 +218,20 @@ final class AdaptFunction extends KeyedProcessFunction<String, ReceivedExample, 
     if (trained.isEmpty()) {
       return;
     }
-    TrainingStep step;
+    StepOutcome outcome;
     int labels = state.getLabels().size();
     try {
-      step = trainer.step(domain, state, trained, closedBy);
-    } catch (NonFiniteStepException e) {
-      RecordError error = new RecordError("NonFiniteStep", e.getMessage());
-      trained.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
-      return;
+      outcome = trainer.steps(List.of(new DomainBatch(domain, state, trained, closedBy))).get(0);
     } catch (RuntimeException e) {
       JobID job = getRuntimeContext().getJobInfo().getJobId();
       throw RepeatedFailures.note(job, domain, state.getSteps() + 1, trained, e);
     }
+    if (outcome instanceof StepOutcome.NotFinite notFinite) {
+      RecordError error = new RecordError("NonFiniteStep", notFinite.failure().getMessage());
+      trained.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
+      return;
+    }
+    TrainingStep step = ((StepOutcome.Taken) outcome).step();
     warnOfSimilar(domain, labels, state.getLabels());
     out.collect(OutgoingRecords.step(step));
     context.output(Evidence.INPUT, Evidence.input(step));

@@ -101,6 +101,32 @@ public final class DomainTrainer implements AutoCloseable {
     return TrainingRecords.step(domain, batch, closedBy, result, millis);
   }
 
+  /**
+   * Takes a step of each of several domains. Each state and record is, bit for bit, what {@link
+   * #step} gives for the domain alone.
+   *
+   * @param batches at most one of each domain
+   * @return what became of each, in the order of the batches
+   * @throws RuntimeException where one cannot be trained for another reason than values that are
+   *     not finite. It does not say which, and any of the states may be changed: read them again.
+   */
+  public List<StepOutcome> steps(List<DomainBatch> batches) {
+    List<StepOutcome> outcomes = new ArrayList<>();
+    for (DomainBatch batch : batches) {
+      outcomes.add(outcome(batch));
+    }
+    return outcomes;
+  }
+
+  private StepOutcome outcome(DomainBatch batch) {
+    try {
+      return new StepOutcome.Taken(
+          step(batch.domain(), batch.state(), batch.examples(), batch.closedBy()));
+    } catch (NonFiniteStepException e) {
+      return new StepOutcome.NotFinite(e);
+    }
+  }
+
   private List<TrainingRun> withThisRun(List<TrainingRun> runs, long step) {
     if (!runs.isEmpty()) {
       TrainingRun last = runs.get(runs.size() - 1);
