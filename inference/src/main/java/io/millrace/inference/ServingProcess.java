@@ -25,6 +25,7 @@ import io.millrace.inference.log.AdapterIntake;
 import io.millrace.inference.log.LogFollower;
 import io.millrace.inference.log.RolloutIntake;
 import io.millrace.inference.metrics.ServingMetrics;
+import io.millrace.inference.predict.Fallback;
 import io.millrace.inference.predict.PredictRequest;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.predict.Predictor;
@@ -145,6 +146,7 @@ public final class ServingProcess implements AutoCloseable {
             settings.get(ServingSettings.CONCURRENCY),
             settings.get(ServingSettings.MAX_QUEUED_REQUESTS),
             settings.get(ServingSettings.MAX_BATCH),
+            Fallback.of(settings.get(ServingSettings.FALLBACK)),
             metrics);
     CatalogGauges.register(metrics, catalog, settings.get(ServingSettings.METRICS_DOMAINS));
     follower.register(metrics);

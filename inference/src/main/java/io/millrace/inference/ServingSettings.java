@@ -4,11 +4,13 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Setting;
 import io.millrace.inference.http.BearerToken;
 import io.millrace.inference.http.WebAccess;
+import io.millrace.inference.predict.Fallback;
 import io.millrace.svft.model.ModelStore;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** The settings of a serving process. */
 public final class ServingSettings {
@@ -71,6 +73,14 @@ public final class ServingSettings {
           1L << 40,
           "Memory for adapters that are not merged, about: of more, the domains that were asked least"
               + " recently are unloaded, and loaded again when they are asked.");
+
+  static final Setting<String> FALLBACK =
+      Setting.choice(
+          "serving.fallback",
+          Fallback.PARENT.word(),
+          Stream.of(Fallback.values()).map(Fallback::word).toList(),
+          "What answers for a domain without an adapter: parent is the domain above it (a for a/b),"
+              + " and where there is none the base model, which knows no labels; none answers 404.");
 
   static final Setting<String> TRUSTED_KEYS =
       Setting.text(
@@ -137,6 +147,7 @@ public final class ServingSettings {
                 MAX_BATCH,
                 MERGED_MEMORY,
                 LOADED_MEMORY,
+                FALLBACK,
                 TRUSTED_KEYS,
                 FEEDBACK_WINDOW,
                 FEEDBACK_REQUESTS,

@@ -44,7 +44,7 @@ class ServeCommandTest {
     int port = Integer.parseInt(Files.readString(portFile()).strip());
     Api api = new Api(port);
     assertThat(api.get("/health/live").status()).isEqualTo(200);
-    Await.until("the model is loaded", () -> api.predict("films", "x").status() == 404);
+    Await.until("the model is loaded", () -> api.predict("films", "x").status() == 200);
 
     serve.destroy();
 

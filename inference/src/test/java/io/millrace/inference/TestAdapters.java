@@ -15,6 +15,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 
 /** Adapters for the real base model, each with other numbers than the next. */
 public final class TestAdapters {
@@ -68,6 +69,33 @@ public final class TestAdapters {
   public static float[] logits(AdapterVersion version, String text) {
     Adapter adapter = Adapter.fromPayload(version.getPayload().duplicate());
     try (Classifier classifier = new Classifier(base(), adapter)) {
+      return classifier.logits(List.of(text))[0];
+    }
+  }
+
+  /** The base model's vector of a text: the logits of an M of zeros and a head that copies. */
+  public static float[] embedding(String text) {
+    Adapter like = adapter("", 1, null, base().basisSha256());
+    int hidden = base().config().hidden();
+    float[] head = new float[hidden * (hidden + 1)];
+    IntStream.range(0, hidden).forEach(i -> head[i * (hidden + 1) + i] = 1);
+    Adapter zeros =
+        new Adapter(
+            like.domain(),
+            1,
+            "",
+            like.baseModel(),
+            like.baseSha256(),
+            like.basisSha256(),
+            like.method(),
+            like.config(),
+            IntStream.range(0, hidden).mapToObj(i -> "number " + i).toList(),
+            like.positions(),
+            new float[like.values().length],
+            head,
+            1,
+            1);
+    try (Classifier classifier = new Classifier(base(), zeros)) {
       return classifier.logits(List.of(text))[0];
     }
   }

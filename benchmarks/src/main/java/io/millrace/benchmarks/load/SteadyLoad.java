@@ -29,7 +29,7 @@ public final class SteadyLoad {
    *
    * @param text index of the text that was asked about
    * @param status HTTP's; 0 where there was no answer
-   * @param version that the answer names; 0 where it failed
+   * @param version that the answer names; 0 where it failed, or where no version answered
    * @param logits by label; empty where it failed
    * @param millis from when the request was due to the answer's end
    * @param at when the answer came, in milliseconds since the epoch

@@ -8,6 +8,7 @@ import io.millrace.inference.predict.Prediction;
 import io.millrace.schemas.LabeledExample;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
@@ -121,7 +122,8 @@ public final class Feedback {
    */
   public boolean remember(PredictRequest request, Prediction prediction) {
     try {
-      boolean isMine = requests.remember(request.requestId(), request.text(), prediction);
+      boolean isMine =
+          requests.remember(request.requestId(), request.domain(), request.text(), prediction);
       if (isMine) {
         requests
             .find(request.requestId())
@@ -374,13 +376,26 @@ public final class Feedback {
         .setText(request.text())
         .setLabel(label)
         .setEventTime(request.at())
-        .setMetadata(
-            Map.of(
-                "source", "feedback",
-                "version", Long.toString(request.version()),
-                "sha256", request.sha256(),
-                "predicted", request.predicted()))
+        .setMetadata(metadata(request))
         .build();
+  }
+
+  /** Where the text comes from, and what was answered. */
+  private static Map<String, String> metadata(ServedRequest request) {
+    Map<String, String> metadata = new HashMap<>();
+    metadata.put("source", "feedback");
+    if (request.servedDomain() == null) {
+      metadata.put("servedBy", "base");
+      return metadata;
+    }
+    metadata.put("version", Long.toString(request.version()));
+    metadata.put("sha256", request.sha256());
+    metadata.put("predicted", request.predicted());
+    if (!request.servedDomain().equals(request.domain())) {
+      metadata.put("servedBy", "parent");
+      metadata.put("servedDomain", request.servedDomain());
+    }
+    return metadata;
   }
 
   /**

@@ -14,9 +14,11 @@ import java.util.Objects;
  * @param number counts the requests of this store, from 1
  * @param at when it was answered
  * @param text null where it is longer than the text of an example may be
- * @param predicted the label in the answer
- * @param version number of the version that answered
- * @param sha256 hash of that version
+ * @param domain the domain that was asked
+ * @param predicted the label in the answer; empty where the base model answered
+ * @param servedDomain the domain whose version answered; null where the base model did
+ * @param version number of the version that answered; 0 for the base model
+ * @param sha256 hash of that version; empty for the base model
  * @param claim who said last that it will write the example; null where nobody has
  * @param example the example that was made of it; null where there is none
  */
@@ -26,6 +28,7 @@ public record ServedRequest(
     String domain,
     String text,
     String predicted,
+    String servedDomain,
     long version,
     String sha256,
     Claim claim,

@@ -125,24 +125,27 @@ public final class ServedRequests implements AutoCloseable {
   }
 
   /**
-   * Remembers an answer under its id. Where the same text of the same domain was answered under it
-   * before, as to a client that asked again, the first answer stays.
+   * Remembers an answer for the domain that was asked under its id. Where the same text of the same
+   * domain was answered under it before, as to a client that asked again, the first answer stays.
    *
    * @return false, and nothing is remembered, where another request has the id
    */
-  boolean remember(String requestId, String text, Prediction prediction) {
+  boolean remember(String requestId, String domain, String text, Prediction prediction) {
     byte[] id = id(requestId);
     StoredVersion version = prediction.version();
     ObjectNode node = JSON.createObjectNode();
-    node.put("domain", version.domain());
+    boolean isOfBase = prediction.isOfBase();
+    node.put("domain", domain);
     node.put("text", ServedRequest.kept(text));
-    node.put("predicted", prediction.label());
-    node.put("version", version.version());
-    node.put("sha256", version.sha256());
+    // Earlier releases read these fields, too, and know no base.
+    node.put("predicted", isOfBase ? "" : prediction.label());
+    node.put("servedDomain", prediction.servedDomain());
+    node.put("version", isOfBase ? 0 : version.version());
+    node.put("sha256", isOfBase ? "" : version.sha256());
     synchronized (this) {
       Optional<ServedRequest> held = find(requestId);
       if (held.isPresent()) {
-        return held.get().asks(version.domain(), text);
+        return held.get().asks(domain, text);
       }
       // The order of times must hold even where the clock is set back.
       lastMillis = Math.max(lastMillis, clock.millis());
@@ -314,6 +317,10 @@ public final class ServedRequests implements AutoCloseable {
         node.get("domain").asText(),
         node.get("text").textValue(),
         node.get("predicted").asText(),
+        // Earlier releases wrote none: the domain that was asked had answered.
+        node.has("servedDomain")
+            ? node.get("servedDomain").textValue()
+            : node.get("domain").asText(),
         node.get("version").asLong(),
         node.get("sha256").asText(),
         claim == null ? null : claim(claim),
@@ -354,6 +361,7 @@ public final class ServedRequests implements AutoCloseable {
             .put("domain", request.domain())
             .put("text", request.text())
             .put("predicted", request.predicted())
+            .put("servedDomain", request.servedDomain())
             .put("version", request.version())
             .put("sha256", request.sha256())
             .put("number", request.number())

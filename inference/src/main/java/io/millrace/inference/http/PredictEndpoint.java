@@ -1,5 +1,8 @@
 package io.millrace.inference.http;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.predict.PredictRequest;
@@ -10,6 +13,7 @@ import io.millrace.inference.store.StoredVersion;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.CompletionException;
 import java.util.function.BiPredicate;
 import java.util.function.Predicate;
 import org.eclipse.jetty.http.HttpHeader;
@@ -23,6 +27,9 @@ import org.slf4j.LoggerFactory;
 /** {@code POST /v1/predict}. */
 public final class PredictEndpoint implements Endpoint {
   private static final Logger LOG = LoggerFactory.getLogger(PredictEndpoint.class);
+
+  /** The most that a job can be set to train on. What is longer can never be a domain. */
+  private static final int MAX_DOMAIN_BYTES = 4 << 10;
 
   private final Predictor predictor;
   private final RequestBody bodies;
@@ -73,7 +80,8 @@ public final class PredictEndpoint implements Endpoint {
               if (failure != null) {
                 noPrediction(failure, response, callback);
               } else if (served.test(request, prediction)) {
-                metrics.predicted(Duration.ofNanos(System.nanoTime() - arrived));
+                metrics.predicted(
+                    servedBy(prediction, request), Duration.ofNanos(System.nanoTime() - arrived));
                 Answer.send(response, callback, HttpStatus.OK_200, json(prediction, request));
               } else {
                 refuseId(response, callback);
@@ -92,6 +100,11 @@ public final class PredictEndpoint implements Endpoint {
   private static PredictRequest parse(byte[] body) throws JsonBody.InvalidException {
     JsonBody json = JsonBody.parse(body, "the strings domain and text");
     String domain = json.required("domain");
+    if (domain.getBytes(UTF_8).length > MAX_DOMAIN_BYTES) {
+      throw new JsonBody.InvalidException(
+          "\"domain\" is longer than the %d bytes of UTF-8 that a domain may have"
+              .formatted(MAX_DOMAIN_BYTES));
+    }
     String text = json.required("text");
     String own = json.optional("requestId");
     String requestId = own == null ? UUID.randomUUID().toString() : own;
@@ -102,25 +115,42 @@ public final class PredictEndpoint implements Endpoint {
   private static ObjectNode json(Prediction prediction, PredictRequest request) {
     StoredVersion version = prediction.version();
     ObjectNode body = Answer.object();
-    body.put("domain", version.domain());
+    body.put("domain", request.domain());
+    body.put("servedBy", servedBy(prediction, request));
+    body.put("servedDomain", prediction.servedDomain());
     body.put("label", prediction.label());
     ObjectNode probabilities = body.putObject("probabilities");
     ObjectNode logits = body.putObject("logits");
-    List<String> labels = version.labels();
+    List<String> labels = prediction.isOfBase() ? List.of() : version.labels();
     double[] p = prediction.probabilities();
     for (int i = 0; i < labels.size(); i++) {
       probabilities.put(labels.get(i), p[i]);
       logits.put(labels.get(i), prediction.logits()[i]);
     }
-    body.put("version", version.version());
-    body.put("sha256", version.sha256());
+    body.put("version", prediction.isOfBase() ? null : version.version());
+    body.put("sha256", prediction.isOfBase() ? null : version.sha256());
     body.put("requestId", request.requestId());
+    if (prediction.isOfBase()) {
+      ArrayNode embedding = body.putArray("embedding");
+      for (float value : prediction.embedding()) {
+        embedding.add(value);
+      }
+    }
     return body;
   }
 
+  private static String servedBy(Prediction prediction, PredictRequest request) {
+    if (prediction.isOfBase()) {
+      return "base";
+    }
+    return prediction.servedDomain().equals(request.domain()) ? "domain" : "parent";
+  }
+
   private static void noPrediction(Throwable failure, Response response, Callback callback) {
-    if (!(failure instanceof PredictionException known)) {
-      LOG.error("a prediction failed", failure);
+    // Of a text that waited for its domain to be loaded, the failure comes wrapped.
+    Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+    if (!(cause instanceof PredictionException known)) {
+      LOG.error("a prediction failed", cause);
       Answer.error(response, callback, HttpStatus.INTERNAL_SERVER_ERROR_500, "internal error");
       return;
     }

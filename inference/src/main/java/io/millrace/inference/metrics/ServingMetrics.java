@@ -34,6 +34,12 @@ public final class ServingMetrics {
   private final Histogram predictions =
       histogram(
           "millrace_prediction_seconds", "From a request's body to its prediction.", LATENCIES);
+  private final Counter answers =
+      Counter.builder()
+          .name("millrace_predictions_total")
+          .help("Predictions answered, by what answered: the domain asked, one above it, the base.")
+          .labelNames("by")
+          .register(registry);
   private final Histogram batches =
       Histogram.builder()
           .name("millrace_batch_size")
@@ -88,9 +94,11 @@ public final class ServingMetrics {
   /**
    * A prediction was made.
    *
+   * @param servedBy what answered, as the answer says it
    * @param took from when its request had arrived
    */
-  public void predicted(Duration took) {
+  public void predicted(String servedBy, Duration took) {
+    answers.labelValues(servedBy).inc();
     predictions.observe(seconds(took));
   }
 

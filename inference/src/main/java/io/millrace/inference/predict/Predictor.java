@@ -5,6 +5,8 @@ import io.millrace.inference.predict.PredictionException.Reason;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.LiveAdapter;
 import io.millrace.inference.serving.ServedDomain;
+import io.millrace.inference.store.StoredVersion;
+import io.millrace.schemas.DomainPath;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -17,6 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
 
 /**
  * Predicts with the versions that serve. The number of forward passes at once and the number of
@@ -29,6 +32,10 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>A text is scored by the version that serves when it arrives, even if another one is swapped in
  * while it waits. Where its domain is not loaded, it waits for that first; other domains' texts do
  * not.
+ *
+ * <p>Where a domain has no adapter, the nearest domain above it that has one answers, and else the
+ * base model. A domain whose adapter cannot be loaded is not passed over: who answers does not
+ * depend on a fault.
  */
 public final class Predictor {
   /** Longer batches are no faster per text, and delay the first text by the last. */
@@ -40,6 +47,7 @@ public final class Predictor {
   private final AdapterCatalog catalog;
   private final int maxQueued;
   private final int maxBatch;
+  private final Fallback fallback;
   private final ServingMetrics metrics;
   private final List<Thread> workers = new ArrayList<>();
   private final LongAdder served = new LongAdder();
@@ -61,16 +69,19 @@ public final class Predictor {
    * @param concurrency forward passes at once
    * @param maxQueued texts that may wait for a pass
    * @param maxBatch texts in one pass, at most
+   * @param fallback what answers for a domain without an adapter
    */
   public Predictor(
       AdapterCatalog catalog,
       int concurrency,
       int maxQueued,
       int maxBatch,
+      Fallback fallback,
       ServingMetrics metrics) {
     this.catalog = catalog;
     this.maxQueued = maxQueued;
     this.maxBatch = maxBatch;
+    this.fallback = fallback;
     this.metrics = metrics;
     for (int i = 1; i <= concurrency; i++) {
       Thread worker = new Thread(this::work, "predict-" + i);
@@ -91,20 +102,51 @@ public final class Predictor {
     if (!catalog.isLoaded()) {
       return failed(Reason.NOT_LOADED, "the model is still loading");
     }
-    ServedDomain served = catalog.find(domain).orElse(null);
-    if (served == null) {
-      return failed(Reason.UNKNOWN_DOMAIN, "unknown domain " + quoted(domain));
+    return predict(new Sought(domain, text, key, names(domain)));
+  }
+
+  /**
+   * A text whose version is sought.
+   *
+   * @param names the domains that may answer and were not tried yet, in order
+   */
+  private record Sought(String domain, String text, String key, Iterator<String> names) {}
+
+  private Iterator<String> names(String domain) {
+    Stream<String> above =
+        fallback == Fallback.PARENT ? DomainPath.above(domain).stream() : Stream.empty();
+    return Stream.concat(Stream.of(domain), above).iterator();
+  }
+
+  private CompletableFuture<Prediction> predict(Sought sought) {
+    while (sought.names().hasNext()) {
+      ServedDomain served = catalog.find(sought.names().next()).orElse(null);
+      if (served == null) {
+        continue;
+      }
+      LiveAdapter adapter = served.acquire(sought.key());
+      if (adapter == null && !served.isLoaded()) {
+        return predictOnceLoaded(sought, served);
+      }
+      if (!isPassedOver(served, adapter)) {
+        return predict(sought, served, adapter);
+      }
     }
-    LiveAdapter adapter = served.acquire(key);
-    if (adapter == null && !served.isLoaded()) {
-      return predictOnceLoaded(served, text, key);
+    if (fallback == Fallback.NONE) {
+      return failed(Reason.UNKNOWN_DOMAIN, "unknown domain " + quoted(sought.domain()));
     }
-    return predict(served, adapter, text);
+    LiveAdapter base = catalog.acquireBase();
+    return base == null
+        ? failed(Reason.NOT_LOADED, "the process is ending")
+        : predict(base, sought.text());
+  }
+
+  private boolean isPassedOver(ServedDomain served, LiveAdapter adapter) {
+    return adapter == null && fallback == Fallback.PARENT && served.isVacant();
   }
 
   /** Loads the domain first, on another thread. */
-  private CompletableFuture<Prediction> predictOnceLoaded(
-      ServedDomain served, String text, String key) {
+  private CompletableFuture<Prediction> predictOnceLoaded(Sought sought, ServedDomain served) {
     if (loading.incrementAndGet() > maxQueued) {
       loading.decrementAndGet();
       return failed(Reason.BUSY, "too many predictions are waiting; try again");
@@ -113,7 +155,11 @@ public final class Predictor {
         .startLoading()
         .thenCompose(
             done -> {
-              CompletableFuture<Prediction> prediction = predict(served, served.acquire(key), text);
+              LiveAdapter adapter = served.acquire(sought.key());
+              CompletableFuture<Prediction> prediction =
+                  isPassedOver(served, adapter)
+                      ? predict(sought)
+                      : predict(sought, served, adapter);
               endLoading();
               return prediction;
             });
@@ -131,12 +177,18 @@ public final class Predictor {
   }
 
   private CompletableFuture<Prediction> predict(
-      ServedDomain served, LiveAdapter adapter, String text) {
+      Sought sought, ServedDomain served, LiveAdapter found) {
+    // It may have come since it was looked for.
+    LiveAdapter adapter = found == null ? served.acquire(sought.key()) : found;
     if (adapter == null) {
       return failed(
           Reason.NOT_LOADED, "no version of domain " + quoted(served.name()) + " is loaded");
     }
     served.countRequest();
+    return predict(adapter, sought.text());
+  }
+
+  private CompletableFuture<Prediction> predict(LiveAdapter adapter, String text) {
     Waiting request = new Waiting(adapter, text, new CompletableFuture<>());
     if (!enqueue(request)) {
       adapter.release();
@@ -225,28 +277,36 @@ public final class Predictor {
       return;
     }
     for (int i = 0; i < batch.size(); i++) {
-      complete(
-          batch.get(i).prediction(),
-          new Prediction(adapter.version(), adapter.classifier().adapter().task(), logits[i]));
+      complete(batch.get(i), logits[i]);
     }
   }
 
-  private void complete(CompletableFuture<Prediction> prediction, Prediction made) {
-    for (float logit : made.logits()) {
+  private void complete(Waiting request, float[] logits) {
+    StoredVersion version = request.adapter().version();
+    for (float logit : logits) {
       if (!Float.isFinite(logit)) {
-        prediction.completeExceptionally(
-            new PredictionException(
-                Reason.NOT_FINITE,
-                "version "
-                    + made.version().version()
-                    + " of domain "
-                    + quoted(made.version().domain())
-                    + " gives no finite logits for this text"));
+        request
+            .prediction()
+            .completeExceptionally(
+                new PredictionException(
+                    Reason.NOT_FINITE,
+                    version == null
+                        ? "the base model gives no finite vector for this text"
+                        : "version "
+                            + version.version()
+                            + " of domain "
+                            + quoted(version.domain())
+                            + " gives no finite logits for this text"));
         return;
       }
     }
     served.increment();
-    prediction.complete(made);
+    request
+        .prediction()
+        .complete(
+            version == null
+                ? Prediction.ofBase(logits)
+                : Prediction.of(version, request.adapter().classifier().adapter().task(), logits));
   }
 
   /** Predictions made since the start. */

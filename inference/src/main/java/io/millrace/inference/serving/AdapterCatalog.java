@@ -56,6 +56,10 @@ public final class AdapterCatalog implements AutoCloseable {
   private volatile boolean closing;
   private Thread warmUp;
 
+  // Guarded by this.
+  private LiveAdapter base;
+  private boolean closed;
+
   /** With room for any number of versions. */
   public AdapterCatalog(AdapterStore store, Merger merger, ServingMetrics metrics) {
     this(store, merger, Long.MAX_VALUE, metrics);
@@ -244,6 +248,23 @@ public final class AdapterCatalog implements AutoCloseable {
     return Optional.ofNullable(domains.get(name));
   }
 
+  /**
+   * The base model without an adapter, retained for the caller, who must release it. Its logits are
+   * the vector of a text. Made when it is first asked for, and kept.
+   *
+   * @return null where nothing serves any more
+   */
+  public synchronized LiveAdapter acquireBase() {
+    if (closed) {
+      return null;
+    }
+    if (base == null) {
+      base = new LiveAdapter(null, shared.loader().loadBase());
+    }
+    base.retain();
+    return base;
+  }
+
   /** All domains by name, in the order of their names; a view. */
   public NavigableMap<String, ServedDomain> domains() {
     return Collections.unmodifiableNavigableMap(domains);
@@ -282,6 +303,15 @@ public final class AdapterCatalog implements AutoCloseable {
     beginClose();
     loadedDomains.close(Duration.ZERO);
     domains.values().forEach(ServedDomain::close);
+    closeBase();
+  }
+
+  private synchronized void closeBase() {
+    closed = true;
+    if (base != null) {
+      base.release();
+      base = null;
+    }
   }
 
   private ServedDomain domain(String name) {

@@ -8,10 +8,12 @@ import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.adapter.Classifier;
 import io.millrace.svft.adapter.Merge;
 import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * Makes a classifier of a version in the store, after all checks: the payload hashes to the
@@ -48,6 +50,37 @@ public final class AdapterLoader {
     } catch (RuntimeException e) {
       throw new RefusedException("it cannot be loaded: " + e.getMessage(), e);
     }
+  }
+
+  /**
+   * The base model without an adapter, as a classifier: its head is the identity, so its logits are
+   * the vector of the text.
+   *
+   * @return to be closed by the caller
+   */
+  Classifier loadBase() {
+    int hidden = base.config().hidden();
+    float[] identity = new float[hidden * (hidden + 1)];
+    for (int i = 0; i < hidden; i++) {
+      identity[i * (hidden + 1) + i] = 1;
+    }
+    return new Classifier(
+        base,
+        new Adapter(
+            "",
+            1,
+            "",
+            base.name(),
+            base.baseSha256(),
+            base.basisSha256(),
+            AdapterMethod.parse("head"),
+            base.config(),
+            IntStream.range(0, hidden).mapToObj(String::valueOf).toList(),
+            new int[0],
+            new float[0],
+            identity,
+            0,
+            0));
   }
 
   /** Begins to merge an adapter that was loaded here into the weights. */

@@ -14,11 +14,15 @@ public final class LiveAdapter {
   private final Classifier classifier;
   private final AtomicInteger users = new AtomicInteger(1);
 
+  /**
+   * @param version null for the base model without an adapter
+   */
   LiveAdapter(StoredVersion version, Classifier classifier) {
     this.version = version;
     this.classifier = classifier;
   }
 
+  /** The version; null for the base model without an adapter. */
   public StoredVersion version() {
     return version;
   }

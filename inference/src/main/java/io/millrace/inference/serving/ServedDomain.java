@@ -56,6 +56,11 @@ public final class ServedDomain implements LoadedDomains.Member {
   /** Whether what answers follows the rollout; changed under the lock. */
   private volatile boolean loaded;
 
+  /**
+   * Whether it has no stable version and nothing keeps one from serving; changed under the lock.
+   */
+  private volatile boolean vacant;
+
   private boolean closed;
 
   ServedDomain(String name, Shared shared) {
@@ -99,6 +104,10 @@ public final class ServedDomain implements LoadedDomains.Member {
         return;
       }
       follow();
+      vacant =
+          live.current().stable() == null
+              && shortfalls.isEmpty()
+              && inventory.unloadable().isEmpty();
       if (!loaded) {
         // Not before: requests wait for the loading until then.
         loaded = true;
@@ -112,6 +121,7 @@ public final class ServedDomain implements LoadedDomains.Member {
   public void unload() {
     synchronized (live) {
       loaded = false;
+      vacant = closed;
       live.close();
       recount();
     }
@@ -134,6 +144,14 @@ public final class ServedDomain implements LoadedDomains.Member {
   /** Whether what answers follows the rollout; where not, nothing does. */
   public boolean isLoaded() {
     return loaded;
+  }
+
+  /**
+   * Whether requests that no candidate answers have no version here, as far as is known: there is
+   * none, or its rollout lets none serve. False where one ought to serve and cannot be loaded.
+   */
+  public boolean isVacant() {
+    return vacant;
   }
 
   @Override

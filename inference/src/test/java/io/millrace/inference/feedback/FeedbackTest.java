@@ -26,6 +26,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -135,6 +136,34 @@ class FeedbackTest {
                 VERSION.getSha256(),
                 "predicted",
                 prediction.body().get("label").asText()));
+  }
+
+  @Test
+  void aLabelForADomainWithoutAnAdapterMakesAnExampleOfThatDomain() throws Exception {
+    Api.Reply ofParent = api.predict("films/old", "a fine film");
+    Api.Reply ofBase = api.predict("books", "a fine book");
+
+    for (Api.Reply prediction : List.of(ofParent, ofBase)) {
+      assertThat(prediction.status()).isEqualTo(200);
+      String id = prediction.body().get("requestId").asText();
+      Api.Reply reply = api.feedback(id, "good");
+      assertThat(reply.status()).isEqualTo(200);
+      assertThat(reply.body().get("domain")).isEqualTo(prediction.body().get("domain"));
+    }
+
+    Map<String, LabeledExample> examples = new HashMap<>();
+    for (ConsumerRecord<byte[], byte[]> record : records()) {
+      examples.put(new String(record.key(), UTF_8), example(record));
+    }
+    assertThat(examples.keySet()).containsExactlyInAnyOrder("films/old", "books");
+    assertThat(examples.get("films/old").getDomain()).isEqualTo("films/old");
+    assertThat(examples.get("films/old").getMetadata())
+        .containsEntry("servedBy", "parent")
+        .containsEntry("servedDomain", "films")
+        .containsEntry("version", "4")
+        .containsEntry("sha256", VERSION.getSha256());
+    assertThat(examples.get("books").getMetadata())
+        .isEqualTo(Map.of("source", "feedback", "servedBy", "base"));
   }
 
   @Test

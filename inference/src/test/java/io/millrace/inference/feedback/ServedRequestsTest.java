@@ -3,6 +3,7 @@ package io.millrace.inference.feedback;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.process.UsageException;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.store.StoredVersion;
@@ -46,8 +47,41 @@ class ServedRequestsTest {
     remember("a", "a text");
 
     assertThat(requests.find("a"))
-        .contains(new ServedRequest(1, now, "films", "a text", "good", 7, "abc", null, null));
+        .contains(
+            new ServedRequest(1, now, "films", "a text", "good", "films", 7, "abc", null, null));
     assertThat(requests.find("b")).isEmpty();
+  }
+
+  @Test
+  void aRequestBelongsToTheDomainThatWasAskedWhoeverAnswered() {
+    StoredVersion version =
+        new StoredVersion("films", 7, "abc", null, List.of("only"), 1, 1, Instant.EPOCH, null);
+    Prediction ofParent = new Prediction(version, new Classification(), new float[] {1}, null);
+    Prediction ofBase = new Prediction(null, null, new float[0], new float[] {1, 2});
+
+    assertThat(requests.remember("a", "films/old", "x", ofParent)).isTrue();
+    assertThat(requests.remember("b", "books", "x", ofBase)).isTrue();
+
+    assertThat(requests.find("a"))
+        .contains(
+            new ServedRequest(1, now, "films/old", "x", "only", "films", 7, "abc", null, null));
+    assertThat(requests.find("b"))
+        .contains(new ServedRequest(2, now, "books", "x", "", null, 0, "", null, null));
+    assertThat(ServedRequests.request(ServedRequests.node(find("b")))).isEqualTo(find("b"));
+    assertThat(requests.remember("a", "films", "x", ofParent)).isFalse();
+  }
+
+  @Test
+  void aRequestOfAnEarlierReleaseWasAnsweredByItsDomain() {
+    ObjectNode old = ServedRequests.node(remembered("a"));
+    old.remove("servedDomain");
+
+    assertThat(ServedRequests.request(old).servedDomain()).isEqualTo("films");
+  }
+
+  private ServedRequest remembered(String id) {
+    remember(id, "a text");
+    return find(id);
   }
 
   @Test
@@ -206,7 +240,7 @@ class ServedRequestsTest {
         new StoredVersion(
             "films", 7, "abc", null, List.of("bad", "good"), 1, 1, Instant.EPOCH, null);
     return requests.remember(
-        id, text, new Prediction(version, new Classification(), new float[] {0, 1}));
+        id, "films", text, new Prediction(version, new Classification(), new float[] {0, 1}, null));
   }
 
   private ServedRequest find(String id) {

@@ -56,7 +56,8 @@ class SharedFeedbackTest {
 
   /** Of the text and domain in claims. */
   private static final String ASKED =
-      new ServedRequest(1, Instant.EPOCH, "films", "a text", "good", 4, "", null, null).asked();
+      new ServedRequest(1, Instant.EPOCH, "films", "a text", "good", "films", 4, "", null, null)
+          .asked();
 
   private static KafkaBroker broker;
   private static StubRegistry registry;

@@ -13,6 +13,7 @@ import io.millrace.inference.ServingProcess;
 import io.millrace.inference.ServingSettings;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.metrics.ServingMetrics;
+import io.millrace.inference.predict.Fallback;
 import io.millrace.inference.predict.Prediction;
 import io.millrace.inference.predict.Predictor;
 import io.millrace.inference.serving.AdapterCatalog;
@@ -129,14 +130,6 @@ class HttpApiTest {
 
     assertThat(api.post("/v1/predict", body).body().get("requestId").asText())
         .isEqualTo("r-\u00e9");
-  }
-
-  @Test
-  void anUnknownDomainIs404() throws Exception {
-    Api.Reply reply = api.predict("no such", "x");
-
-    assertThat(reply.status()).isEqualTo(404);
-    assertThat(reply.error()).isEqualTo("unknown domain \"no such\"");
   }
 
   @Test
@@ -336,7 +329,13 @@ class HttpApiTest {
   @Test
   void aBodyThatTricklesInForeverIs408() throws Exception {
     Predictor none =
-        new Predictor(new AdapterCatalog(null, new Merger(0, METRICS), METRICS), 1, 1, 1, METRICS);
+        new Predictor(
+            new AdapterCatalog(null, new Merger(0, METRICS), METRICS),
+            1,
+            1,
+            1,
+            Fallback.PARENT,
+            METRICS);
     Endpoint impatient =
         new PredictEndpoint(
             none,
@@ -421,7 +420,7 @@ class HttpApiTest {
     store.put(CHAIN.get(0), new StreamOffset(0, 1));
     AdapterCatalog catalog = new AdapterCatalog(store, new Merger(0, METRICS), METRICS);
     catalog.load(new AdapterLoader(store, TestAdapters.base()));
-    Predictor predictor = new Predictor(catalog, 1, 1, 16, METRICS);
+    Predictor predictor = new Predictor(catalog, 1, 1, 16, Fallback.PARENT, METRICS);
     List<CompletableFuture<Prediction>> predictions = new ArrayList<>();
     for (int i = 0; i < 50; i++) {
       predictions.add(predictor.predict("films", "x ".repeat(100), "a key"));

@@ -60,20 +60,20 @@ class MetricsTest {
   @Test
   void requestsAreCountedByEndpointAndStatus() throws Exception {
     String good = "millrace_requests_total{endpoint=\"/v1/predict\",status=\"200\"}";
-    String unknown = "millrace_requests_total{endpoint=\"/v1/predict\",status=\"404\"}";
+    String refused = "millrace_requests_total{endpoint=\"/v1/predict\",status=\"503\"}";
     String nowhere = "millrace_requests_total{endpoint=\"none\",status=\"404\"}";
     Scrape before = scrape();
 
     api.predict("films", "x");
     api.predict("films", "y");
-    api.predict("no such", "x");
+    api.predict("books", "x");
     api.get("/a");
     api.get("/b");
 
     Await.until("all are counted", () -> scrape().value(nowhere) == before.value(nowhere) + 2);
     Scrape after = scrape();
     assertThat(after.value(good)).isEqualTo(before.value(good) + 2);
-    assertThat(after.value(unknown)).isEqualTo(before.value(unknown) + 1);
+    assertThat(after.value(refused)).isEqualTo(before.samples().getOrDefault(refused, 0.0) + 1);
     assertThat(after.samples().keySet()).noneMatch(series -> series.contains("\"/a\""));
   }
 
@@ -81,7 +81,7 @@ class MetricsTest {
   void everyPredictionHasALatency() throws Exception {
     double before = scrape().value("millrace_prediction_seconds_count");
     api.predict("films", "x");
-    api.predict("no such", "x");
+    api.predict("books", "x");
 
     Scrape after = scrape();
     assertThat(after.types()).containsEntry("millrace_prediction_seconds", "histogram");

@@ -4,21 +4,32 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
+import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.TestAdapters;
+import io.millrace.inference.TestDecisions;
+import io.millrace.inference.log.AdapterIntake;
 import io.millrace.inference.metrics.Scrape;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.AdapterLoader;
 import io.millrace.inference.serving.Merger;
 import io.millrace.inference.store.AdapterStore;
+import io.millrace.inference.store.LoggedEvent;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.Topics;
+import io.millrace.schemas.rollout.RolloutDecisions;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.IntStream;
@@ -40,6 +51,7 @@ class PredictorTest {
   private final ServingMetrics metrics = new ServingMetrics();
   private AdapterStore store;
   private AdapterCatalog catalog;
+  private long next;
 
   @BeforeEach
   void open() {
@@ -59,7 +71,7 @@ class PredictorTest {
     catalog = new AdapterCatalog(store, new Merger(0, metrics), metrics);
     catalog.load(new AdapterLoader(store, TestAdapters.base()));
     catalog.domains().values().forEach(domain -> domain.startLoading().join());
-    return new Predictor(catalog, 1, 100, maxBatch, metrics);
+    return new Predictor(catalog, 1, 100, maxBatch, Fallback.PARENT, metrics);
   }
 
   @Test
@@ -89,7 +101,7 @@ class PredictorTest {
     store.put(films, new StreamOffset(0, 1));
     catalog = new AdapterCatalog(store, new Merger(0, metrics), metrics);
     catalog.load(new AdapterLoader(store, TestAdapters.base()));
-    Predictor predictor = new Predictor(catalog, 1, 2, 16, metrics);
+    Predictor predictor = new Predictor(catalog, 1, 2, 16, Fallback.PARENT, metrics);
 
     List<CompletableFuture<Prediction>> asked =
         Stream.generate(() -> predictor.predict("films", "a film", "a key")).limit(50).toList();
@@ -97,6 +109,63 @@ class PredictorTest {
     assertThat(asked.get(0).join().version().version()).isEqualTo(1);
     assertThat(asked).anyMatch(CompletableFuture::isCompletedExceptionally);
     assertThat(predictor.close(LONG)).isTrue();
+  }
+
+  @Test
+  void theRolloutOfTheDomainAboveSaysWhichOfItsVersionsAnswers() throws Exception {
+    List<AdapterVersion> chain = TestAdapters.chain("films", 2);
+    Predictor predictor = predictor(16, chain.toArray(AdapterVersion[]::new));
+    decide("films", decisions -> decisions.pin(1L));
+    assertThat(answering(predictor, "films/old", "a key")).isEqualTo(1);
+
+    decide("films", decisions -> decisions.canary(2L, 0.5));
+
+    Set<Long> versions = new HashSet<>();
+    for (int i = 0; i < 40; i++) {
+      long version = answering(predictor, "films/old", "key " + i);
+      assertThat(version).isEqualTo(answering(predictor, "films", "key " + i));
+      versions.add(version);
+    }
+    assertThat(versions).containsExactlyInAnyOrder(1L, 2L);
+    assertThat(predictor.close(LONG)).isTrue();
+  }
+
+  @Test
+  void aVersionThatArrivesAnswersForItsDomainFromThenOn() throws Exception {
+    Predictor predictor = predictor(16, TestAdapters.version("films", 1, null));
+    Prediction before = predictor.predict("films/old", "a film", "a key").join();
+    assertThat(before.servedDomain()).isEqualTo("films");
+
+    AdapterIntake intake = new AdapterIntake(store, catalog);
+    AdapterVersion first = TestAdapters.version("films/old", 1, null);
+    intake.record(Topics.adapterKey("films/old", 1), first, new StreamOffset(0, 2), Instant.EPOCH);
+    intake.flush();
+    Prediction after = predictor.predict("films/old", "a film", "a key").join();
+    assertThat(after.servedDomain()).isEqualTo("films/old");
+
+    intake.record(Topics.adapterKey("films/old", 1), null, new StreamOffset(0, 3), Instant.EPOCH);
+    intake.flush();
+    Prediction deleted = predictor.predict("films/old", "a film", "a key").join();
+    assertThat(deleted.servedDomain()).isEqualTo("films");
+    assertThat(predictor.close(LONG)).isTrue();
+  }
+
+  private static long answering(Predictor predictor, String domain, String key) {
+    return predictor.predict(domain, "a film", key).join().version().version();
+  }
+
+  private void decide(String domain, TestDecisions.Decision decision) throws Exception {
+    RolloutEvent event =
+        decision.make(
+            new RolloutDecisions(
+                catalog.rollouts().of(domain), catalog.versions(domain), "ann", ""));
+    catalog
+        .rollouts()
+        .add(
+            RolloutKind.DECISIONS,
+            List.of(new LoggedEvent(0, ++next, Instant.EPOCH, event)),
+            Map.of(0, next + 1));
+    catalog.settle(domain);
   }
 
   @Test

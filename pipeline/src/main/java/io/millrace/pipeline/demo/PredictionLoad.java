@@ -72,11 +72,14 @@ final class PredictionLoad implements Runnable {
       HttpResponse<String> response = http.send(request, HttpResponse.BodyHandlers.ofString());
       if (response.statusCode() == 200) {
         JsonNode answer = JSON.readTree(response.body());
-        firstAnswerAt.putIfAbsent(answer.path("version").asLong(), System.currentTimeMillis());
-        completeAwaited();
-        answers.incrementAndGet();
+        // Before the first version the base model answers, without a label.
+        if (answer.hasNonNull("version")) {
+          firstAnswerAt.putIfAbsent(answer.path("version").asLong(), System.currentTimeMillis());
+          completeAwaited();
+          answers.incrementAndGet();
+        }
       } else if (!firstAnswerAt.isEmpty()) {
-        // Before the first version there is nothing to answer with.
+        // Before the first version the process may still be loading.
         failures.incrementAndGet();
       }
     } catch (IOException e) {
