@@ -39,15 +39,40 @@ public final class MiniLm {
     return settings(TrainingSettings.defaults(AdapterMethod.parse("svft:plain")), STORE, limits);
   }
 
+  /** The same with groups. */
+  public static AdaptSettings settings(AdaptSettings.Groups groups) {
+    return settings(4, groups, AdaptSettings.Limits.DEFAULT);
+  }
+
+  /** The same with batches of another size. */
+  public static AdaptSettings settings(
+      int batchSize, AdaptSettings.Groups groups, AdaptSettings.Limits limits) {
+    return settings(
+        TrainingSettings.defaults(AdapterMethod.parse("svft:plain")),
+        STORE,
+        batchSize,
+        limits,
+        groups);
+  }
+
   public static AdaptSettings settings(TrainingSettings training, String store) {
     return settings(training, store, AdaptSettings.Limits.DEFAULT);
   }
 
   public static AdaptSettings settings(
       TrainingSettings training, String store, AdaptSettings.Limits limits) {
+    return settings(training, store, 4, limits, AdaptSettings.Groups.NONE);
+  }
+
+  private static AdaptSettings settings(
+      TrainingSettings training,
+      String store,
+      int batchSize,
+      AdaptSettings.Limits limits,
+      AdaptSettings.Groups groups) {
     return new AdaptSettings(
         training,
-        4,
+        batchSize,
         Duration.ofSeconds(5),
         2,
         2,
@@ -57,7 +82,8 @@ public final class MiniLm {
         new TaskDevice("cpu", Kernels.FAST),
         1,
         "",
-        limits);
+        limits,
+        groups);
   }
 
   private static SharedModel.Lease lease() {

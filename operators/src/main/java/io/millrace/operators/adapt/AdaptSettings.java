@@ -24,6 +24,7 @@ import java.util.TreeMap;
  * @param threads number of threads that share a step's work
  * @param signingKey path of the Ed25519 private key that signs versions; empty for none
  * @param limits what a domain may grow to
+ * @param groups which batches train together
  */
 public record AdaptSettings(
     TrainingSettings training,
@@ -37,7 +38,8 @@ public record AdaptSettings(
     TaskDevice device,
     int threads,
     String signingKey,
-    Limits limits)
+    Limits limits,
+    Groups groups)
     implements Serializable {
 
   /**
@@ -61,5 +63,19 @@ public record AdaptSettings(
     public Limits withRecords(long version, long snapshot) {
       return new Limits(labels, version, snapshot, metricsDomains, retention);
     }
+  }
+
+  /**
+   * Which closed batches, of several domains, train together; see {@link ReadyQueue}.
+   *
+   * @param tokens about as many make a group
+   * @param longestWait of a batch for others to train with; zero trains each as it closes
+   */
+  public record Groups(int tokens, Duration longestWait) implements Serializable {
+    /** 2,048 tokens and 10 ms. */
+    public static final Groups DEFAULT = new Groups(2048, Duration.ofMillis(10));
+
+    /** Each batch trains alone, as it closes. */
+    public static final Groups NONE = new Groups(1, Duration.ZERO);
   }
 }

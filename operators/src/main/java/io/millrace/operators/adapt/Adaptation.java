@@ -48,9 +48,8 @@ public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<Evidenc
     SingleOutputStreamOperator<OutgoingRecord> adapted =
         examples
             .keyBy(example -> example.getExample().getDomain())
-            .process(new AdaptFunction(settings))
-            .returns(new AvroTypeInfo<>(OutgoingRecord.class))
-            .name("adapt")
+            .transform(
+                "adapt", new AvroTypeInfo<>(OutgoingRecord.class), new AdaptOperator(settings))
             .uid("adapt");
     slots.ifPresent(adapted::slotSharingGroup);
     return new Adaptation(

@@ -2,7 +2,9 @@ package io.millrace.operators.adapt;
 
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.PendingBatch;
+import io.millrace.schemas.ReadyBatch;
 import io.millrace.schemas.ReceivedExample;
+import io.millrace.svft.model.BaseModel;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -61,6 +63,9 @@ import org.apache.flink.streaming.api.TimerService;
  * submit} refuses such a topic unless told otherwise; and a domain whose examples lie in several
  * partitions arrives in the order in which the source reads them.
  *
+ * <p><b>When a closed batch trains.</b> At once, or with those of other domains: {@link ReadyQueue}
+ * says when. Its examples wait here until then, before those of the next batch.
+ *
  * <p><b>What is recorded.</b> Case 6 depends on a clock. Therefore the record of every step names
  * the partition and offset of each example in its batch, in order, the hash of their content, and
  * the reason for which the batch closed. A replay reads the batches from these records and needs
@@ -88,10 +93,13 @@ final class PendingBatches {
   /** A timer at the end of time fires when a bounded input, or a drained job, ends. */
   static final long END_OF_INPUT = Long.MAX_VALUE;
 
-  /** Takes a batch that has closed; the domain has no open batch when it is called. */
-  interface Training {
-    void train(List<ReceivedExample> batch, BatchClosedBy closedBy) throws Exception;
+  /** Told of a batch that has closed; the domain has no open batch when it is called. */
+  interface Closed {
+    void closed(ReadyBatch batch);
   }
+
+  private static final int SPECIAL_TOKENS = 2;
+  private static final int BYTES_OF_TOKEN = 4;
 
   private final int batchSize;
   private final Duration batchTimeout;
@@ -103,8 +111,9 @@ final class PendingBatches {
   /**
    * @param batchSize examples in a full batch
    * @param batchTimeout zero for none
+   * @param pause measures how long the subtask waits for a record
    */
-  PendingBatches(RuntimeContext context, int batchSize, Duration batchTimeout) {
+  PendingBatches(RuntimeContext context, int batchSize, Duration batchTimeout, StreamPause pause) {
     this.batchSize = batchSize;
     this.batchTimeout = batchTimeout;
     pendingBatch =
@@ -114,16 +123,15 @@ final class PendingBatches {
         context.getListState(
             new ListStateDescriptor<>(
                 "pending-examples", new AvroTypeInfo<>(ReceivedExample.class)));
-    pause = new StreamPause(context);
+    this.pause = pause;
   }
 
-  /** Case 2 alone: trains on a batch that is over before an example, which is not added. */
-  void closeBefore(ReceivedExample received, TimerService timers, Training training)
-      throws Exception {
+  /** Case 2 alone: closes a batch that is over before an example, which is not added. */
+  void closeBefore(ReceivedExample received, TimerService timers, Closed closed) throws Exception {
     partitionTimes.merge(received.getPartition(), received.getTimestamp(), Math::max);
     PendingBatch pending = pendingBatch.value();
     if (pending != null && partitionTimeAboveLimit(pending)) {
-      close(pending, BatchClosedBy.TIMEOUT, timers, training);
+      close(pending, BatchClosedBy.TIMEOUT, timers, closed);
     }
   }
 
@@ -137,40 +145,45 @@ final class PendingBatches {
     timers.deleteEventTimeTimer(END_OF_INPUT);
   }
 
-  /** Cases 1 to 4: adds an example, and trains on each batch that it closes. */
-  void add(ReceivedExample received, TimerService timers, Training training) throws Exception {
+  /** Cases 1 to 4: adds an example; up to two batches close. */
+  void add(ReceivedExample received, TimerService timers, Closed closed) throws Exception {
     partitionTimes.merge(received.getPartition(), received.getTimestamp(), Math::max);
     PendingBatch pending = pendingBatch.value();
     if (pending != null && partitionTimeAboveLimit(pending)) {
-      close(pending, BatchClosedBy.TIMEOUT, timers, training);
+      close(pending, BatchClosedBy.TIMEOUT, timers, closed);
       pending = null;
     }
     if (pending == null) {
       pending = open(received, timers);
     }
     pending.setCount(pending.getCount() + 1);
-    pendingExamples.add(StoredExample.pack(received));
+    ReceivedExample stored = StoredExample.pack(received);
+    pending.setTokens(pending.getTokens() + tokens(StoredExample.textBytes(stored)));
+    pendingExamples.add(stored);
     if (pending.getCount() >= batchSize) {
-      close(pending, BatchClosedBy.COUNT, timers, training);
+      close(pending, BatchClosedBy.COUNT, timers, closed);
     } else {
       pendingBatch.update(pending);
     }
-    pause.restart(timers.currentProcessingTime());
+  }
+
+  /** About how many tokens a text has: an English one a token for each four letters. */
+  private static int tokens(int bytes) {
+    return Math.min(SPECIAL_TOKENS + bytes / BYTES_OF_TOKEN, BaseModel.MAX_TOKENS);
   }
 
   /** Cases 5 to 8: a timer has fired. Timers of batches that have closed since have no effect. */
-  void onTimer(long timestamp, TimerService timers, Training training) throws Exception {
+  void onTimer(long timestamp, TimerService timers, Closed closed) throws Exception {
     PendingBatch pending = pendingBatch.value();
     if (pending == null) {
       return;
     }
     if (timestamp == END_OF_INPUT) {
-      close(pending, BatchClosedBy.END_OF_INPUT, timers, training);
+      close(pending, BatchClosedBy.END_OF_INPUT, timers, closed);
     } else if (pending.getTimer() != null && pending.getTimer() == timestamp) {
       long now = timers.currentProcessingTime();
       if (partitionTimeAboveLimit(pending) || pause.millis(now) >= batchTimeout.toMillis()) {
-        close(pending, BatchClosedBy.TIMEOUT, timers, training);
-        pause.exclude(timers.currentProcessingTime() - now);
+        close(pending, BatchClosedBy.TIMEOUT, timers, closed);
       } else {
         setTimer(pending, timers);
         pendingBatch.update(pending);
@@ -185,12 +198,16 @@ final class PendingBatches {
    */
   List<ReceivedExample> giveUp(TimerService timers) throws Exception {
     PendingBatch pending = pendingBatch.value();
-    return pending == null ? List.of() : take(pending, timers);
+    if (pending == null) {
+      return List.of();
+    }
+    end(pending, timers);
+    return take(pending.getCount());
   }
 
   private PendingBatch open(ReceivedExample first, TimerService timers) {
     timers.registerEventTimeTimer(END_OF_INPUT);
-    PendingBatch pending = new PendingBatch(0, first.getPartition(), first.getTimestamp(), null);
+    PendingBatch pending = new PendingBatch(0, first.getPartition(), first.getTimestamp(), null, 0);
     setTimer(pending, timers);
     return pending;
   }
@@ -210,19 +227,40 @@ final class PendingBatches {
   }
 
   private void close(
-      PendingBatch pending, BatchClosedBy closedBy, TimerService timers, Training training)
+      PendingBatch pending, BatchClosedBy closedBy, TimerService timers, Closed closed)
       throws Exception {
-    training.train(take(pending, timers), closedBy);
+    end(pending, timers);
+    // Of examples that an earlier release has stored no tokens are counted.
+    int tokens = Math.max(pending.getTokens(), SPECIAL_TOKENS * pending.getCount());
+    closed.closed(new ReadyBatch(pending.getCount(), tokens, closedBy));
   }
 
-  private List<ReceivedExample> take(PendingBatch pending, TimerService timers) throws Exception {
-    List<ReceivedExample> batch = new ArrayList<>();
-    pendingExamples.get().forEach(stored -> batch.add(StoredExample.unpack(stored)));
+  private void end(PendingBatch pending, TimerService timers) throws Exception {
     if (pending.getTimer() != null) {
       timers.deleteProcessingTimeTimer(pending.getTimer());
     }
-    pendingExamples.clear();
     pendingBatch.clear();
+  }
+
+  /**
+   * Takes examples out of state: those of the domain's first closed batch, which stand before those
+   * of later ones and of the open batch.
+   */
+  List<ReceivedExample> take(int count) throws Exception {
+    List<ReceivedExample> batch = new ArrayList<>();
+    List<ReceivedExample> rest = new ArrayList<>();
+    for (ReceivedExample stored : pendingExamples.get()) {
+      if (batch.size() < count) {
+        batch.add(StoredExample.unpack(stored));
+      } else {
+        rest.add(stored);
+      }
+    }
+    if (rest.isEmpty()) {
+      pendingExamples.clear();
+    } else {
+      pendingExamples.update(rest);
+    }
     return batch;
   }
 }

@@ -42,6 +42,13 @@ final class StoredExample {
         .build();
   }
 
+  /** Length of a stored example's text, in UTF-8. */
+  static int textBytes(ReceivedExample stored) {
+    return stored.getTextAt() >= 0
+        ? stored.getTextBytes()
+        : stored.getExample().getText().getBytes(StandardCharsets.UTF_8).length;
+  }
+
   /** The example with its text. What an earlier release has stored is whole. */
   static ReceivedExample unpack(ReceivedExample stored) {
     if (stored.getTextAt() >= 0) {

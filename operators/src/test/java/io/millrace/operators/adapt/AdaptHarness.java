@@ -44,7 +44,6 @@ import org.apache.flink.state.rocksdb.EmbeddedRocksDBStateBackend;
 import org.apache.flink.streaming.api.operators.InternalTimeServiceManager;
 import org.apache.flink.streaming.api.operators.InternalTimeServiceManagerImpl;
 import org.apache.flink.streaming.api.operators.KeyContext;
-import org.apache.flink.streaming.api.operators.KeyedProcessOperator;
 import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
 import org.apache.flink.streaming.runtime.tasks.StreamTaskCancellationContext;
 import org.apache.flink.streaming.runtime.tasks.TestProcessingTimeService;
@@ -52,7 +51,7 @@ import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
 import org.apache.flink.traces.SpanBuilder;
 
-/** {@link AdaptFunction} as one Flink task runs it, on RocksDB, with a clock the test sets. */
+/** {@link AdaptOperator} as one Flink task runs it, on RocksDB, with a clock the test sets. */
 public final class AdaptHarness implements AutoCloseable {
   private static final int MAX_PARALLELISM = 128;
 
@@ -69,7 +68,7 @@ public final class AdaptHarness implements AutoCloseable {
         parallelism,
         task,
         new KeyedOneInputStreamOperatorTestHarness<>(
-            new KeyedProcessOperator<>(new AdaptFunction(settings)),
+            new AdaptOperator(settings),
             received -> received.getExample().getDomain(),
             Types.STRING,
             MAX_PARALLELISM,
@@ -95,7 +94,7 @@ public final class AdaptHarness implements AutoCloseable {
       started.harness.open();
     } catch (Exception e) {
       // As Flink does with a task that cannot start: what it had opened is closed.
-      started.harness.close();
+      started.harness.getOperator().close();
       throw e;
     }
     return started;
@@ -118,7 +117,7 @@ public final class AdaptHarness implements AutoCloseable {
             1,
             0,
             new KeyedOneInputStreamOperatorTestHarness<>(
-                new KeyedProcessOperator<>(new AdaptFunction(settings)),
+                new AdaptOperator(settings),
                 received -> received.getExample().getDomain(),
                 Types.STRING,
                 environment));
@@ -191,6 +190,12 @@ public final class AdaptHarness implements AutoCloseable {
     return restored;
   }
 
+  /** One task that goes on from the states of several. */
+  static AdaptHarness restoreTogether(AdaptSettings settings, OperatorSubtaskState... snapshots)
+      throws Exception {
+    return restore(settings, AbstractStreamOperatorTestHarness.repackageState(snapshots));
+  }
+
   /** A record; where it belongs to another task's domains, nothing happens. */
   public void receive(ReceivedExample example) throws Exception {
     String domain = example.getExample().getDomain();
@@ -246,6 +251,11 @@ public final class AdaptHarness implements AutoCloseable {
   void endOfInput() throws Exception {
     harness.processWatermark(Long.MAX_VALUE);
     harness.endInput();
+  }
+
+  /** What a task does last, whatever ended its input. */
+  void finish() throws Exception {
+    harness.getOperator().finish();
   }
 
   OperatorSubtaskState snapshot() throws Exception {

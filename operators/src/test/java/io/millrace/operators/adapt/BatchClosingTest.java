@@ -225,7 +225,8 @@ class BatchClosingTest {
         settings.device(),
         settings.threads(),
         settings.signingKey(),
-        settings.limits());
+        settings.limits(),
+        settings.groups());
   }
 
   private static void assertStep(

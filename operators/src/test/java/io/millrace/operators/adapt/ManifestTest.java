@@ -113,6 +113,7 @@ class ManifestTest {
         settings.device(),
         settings.threads(),
         settings.signingKey(),
-        settings.limits());
+        settings.limits(),
+        settings.groups());
   }
 }

@@ -71,7 +71,8 @@ class ManyDomainsTest {
         new TaskDevice("cpu", Kernels.FAST),
         1,
         "",
-        new Limits(4000, 64L << 20, 64L << 20, METRICS, Duration.ofMinutes(1)));
+        new Limits(4000, 64L << 20, 64L << 20, METRICS, Duration.ofMinutes(1)),
+        AdaptSettings.Groups.NONE);
   }
 
   private static long heap() {

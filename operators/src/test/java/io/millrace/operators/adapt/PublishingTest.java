@@ -152,7 +152,8 @@ class PublishingTest {
         settings.device(),
         settings.threads(),
         key.toString(),
-        settings.limits());
+        settings.limits(),
+        settings.groups());
   }
 
   private static Path pem(Path directory, String kind, Key key) throws Exception {

@@ -213,6 +213,22 @@ public final class JobSettings {
           1,
           1024,
           "Threads that share a training step; its result does not depend on them.");
+  public static final Setting<Integer> GROUP_TOKENS =
+      Setting.integer(
+          "training.groupTokens",
+          AdaptSettings.Groups.DEFAULT.tokens(),
+          1,
+          65_536,
+          "About how many tokens of several domains' closed batches train together; no result depends"
+              + " on it.");
+  public static final Setting<Duration> GROUP_WAIT =
+      Setting.duration(
+          "training.groupWait",
+          AdaptSettings.Groups.DEFAULT.longestWait(),
+          Duration.ZERO,
+          Duration.ofSeconds(1),
+          "How long a closed batch waits, at most, for batches of other domains to train with; none:"
+              + " each trains as it closes.");
   public static final Setting<Integer> PARALLELISM =
       Setting.integer(
           "job.parallelism", 1, 1, 4096, "Parallel training operators; domains share them out.");
@@ -386,6 +402,8 @@ public final class JobSettings {
                   MODEL_NAME,
                   DEVICE,
                   THREADS,
+                  GROUP_TOKENS,
+                  GROUP_WAIT,
                   PARALLELISM,
                   SLOT_CPU_CORES,
                   SLOT_HEAP_MIB,
@@ -467,7 +485,8 @@ public final class JobSettings {
             settings.get(VERSION_BYTES),
             settings.get(SNAPSHOT_BYTES),
             settings.get(METRICS_DOMAINS),
-            retention(settings)));
+            retention(settings)),
+        new AdaptSettings.Groups(settings.get(GROUP_TOKENS), settings.get(GROUP_WAIT)));
   }
 
   /** A batch that is never closed by time would keep a domain for good. */

@@ -1,0 +1,285 @@
+package io.millrace.operators.adapt;
+
+import io.millrace.operators.model.SharedModel;
+import io.millrace.operators.output.OutgoingRecords;
+import io.millrace.schemas.OutgoingRecord;
+import io.millrace.schemas.ReadyBatch;
+import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.signing.AdapterSigner;
+import io.millrace.schemas.signing.KeyFileException;
+import io.millrace.svft.adapter.PayloadSize;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.EncoderConfig;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ScheduledFuture;
+import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.streaming.api.SimpleTimerService;
+import org.apache.flink.streaming.api.TimerService;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.InternalTimer;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.operators.TimestampedCollector;
+import org.apache.flink.streaming.api.operators.Triggerable;
+import org.apache.flink.streaming.api.watermark.Watermark;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+
+/**
+ * Adapts one model per domain: gathers a domain's examples into batches, takes a training step for
+ * each batch, those of several domains together, and publishes a version every so many steps.
+ *
+ * <p>The hard parts are explained where they are solved: {@link PendingBatches} says what closes a
+ * batch, and why training is a function of the stream; {@link ReadyQueue} says which batches train
+ * together, and when; {@link OutgoingRecords} says why what is published is exactly what state
+ * holds.
+ *
+ * <p>An operator and not a process function, because a group changes the states of several keys.
+ * State and timers have the names that a process function gave them, so that savepoints open.
+ */
+final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
+    implements OneInputStreamOperator<ReceivedExample, OutgoingRecord>,
+        Triggerable<String, VoidNamespace> {
+  private static final long serialVersionUID = 1;
+
+  private final AdaptSettings settings;
+
+  private transient TimerService timers;
+  private transient StreamPause pause;
+  private transient PendingBatches batches;
+  private transient ReadyBatches ready;
+  private transient Optional<DomainRetention> retention;
+  private transient SharedModel.Lease model;
+  private transient DomainTrainer trainer;
+  private transient DomainTraining training;
+
+  /** Ends the wait of the batch that is ready longest; null while none waits. */
+  private transient ScheduledFuture<?> endOfWait;
+
+  /** Whether no example comes any more, so that steps without a version are to be published. */
+  private transient boolean inputEnded;
+
+  AdaptOperator(AdaptSettings settings) {
+    this.settings = settings;
+  }
+
+  @Override
+  public void open() throws Exception {
+    super.open();
+    Optional<AdapterSigner> signer = signer(settings.signingKey());
+    timers =
+        new SimpleTimerService(
+            getInternalTimerService("user-timers", VoidNamespaceSerializer.INSTANCE, this));
+    pause = new StreamPause(getRuntimeContext());
+    batches =
+        new PendingBatches(
+            getRuntimeContext(), settings.batchSize(), settings.batchTimeout(), pause);
+    ready = new ReadyBatches(getRuntimeContext(), settings.groups());
+    Duration kept = settings.limits().retention();
+    retention =
+        kept.isZero()
+            ? Optional.empty()
+            : Optional.of(new DomainRetention(getRuntimeContext(), kept));
+    model =
+        SharedModel.open(
+            settings.modelStore(),
+            settings.modelName(),
+            settings.device().of(getRuntimeContext()),
+            settings.training().method().factored());
+    requireThatVersionsFit(model.base().config());
+    trainer =
+        new DomainTrainer(
+            model.base(), settings.training(), settings.recorded(), settings.threads());
+    training =
+        new DomainTraining(
+            getRuntimeContext(),
+            this,
+            new TimestampedCollector<>(output),
+            trainer,
+            new DomainPublisher(trainer, signer, settings),
+            new DomainMetrics(getMetricGroup(), settings.limits().metricsDomains()),
+            settings.limits());
+    ready.restore(getKeyedStateBackend());
+    waitForOthers();
+  }
+
+  private static Optional<AdapterSigner> signer(String keyFile) {
+    if (keyFile.isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(AdapterSigner.read(Path.of(keyFile)));
+    } catch (KeyFileException e) {
+      throw new IllegalStateException("publish.signingKey: " + e.getMessage());
+    }
+  }
+
+  /** Otherwise no domain could ever publish. */
+  private void requireThatVersionsFit(EncoderConfig config) {
+    AdapterMethod method = settings.training().method();
+    long bytes = PayloadSize.tensorBytes(config, method, 0);
+    if (bytes > settings.limits().versionBytes()) {
+      throw new PermanentFailureException(
+          "a version of %s with the adapter method %s takes more than %d bytes, a record of the topic adapters holds %d: adapt fewer weights, or choose another method"
+              .formatted(
+                  settings.modelName(), method.spec(), bytes, settings.limits().versionBytes()));
+    }
+  }
+
+  @Override
+  public void close() throws Exception {
+    if (trainer != null) {
+      trainer.close();
+    }
+    if (model != null) {
+      model.close();
+    }
+    super.close();
+  }
+
+  @Override
+  public void processElement(StreamRecord<ReceivedExample> element) throws Exception {
+    ReceivedExample received = element.getValue();
+    String domain = received.getExample().getDomain();
+    ready.queue().seen(domain);
+    if (retention.isPresent()) {
+      batches.closeBefore(received, timers, batch -> ready.queue().add(domain, batch));
+      if (retention.get().isOverBefore(received, timers)) {
+        trainAll(domain);
+        forget(domain);
+      }
+    }
+    if (training.isSetAside()) {
+      trainAll(domain);
+      training.refuse(batches.giveUp(timers));
+      training.refuse(List.of(received));
+    } else {
+      batches.add(received, timers, batch -> ready.queue().add(domain, batch));
+    }
+    trainWhatIsDue(domain);
+    pause.restart(timers.currentProcessingTime());
+  }
+
+  @Override
+  public void onEventTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
+    onTimer(timer.getKey(), timer.getTimestamp());
+  }
+
+  @Override
+  public void onProcessingTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
+    onTimer(timer.getKey(), timer.getTimestamp());
+  }
+
+  private void onTimer(String domain, long timestamp) throws Exception {
+    batches.onTimer(timestamp, timers, batch -> ready.queue().add(domain, batch));
+    trainWhatIsDue(domain);
+    if (timestamp == PendingBatches.END_OF_INPUT) {
+      inputEnded = true;
+      publishTheRest(domain);
+    } else if (retention.isPresent()
+        && retention.get().isOver(timestamp, timers)
+        && forget(domain)) {
+      retention.get().end(timers);
+      PendingBatches.forget(timers);
+    }
+  }
+
+  /** Drops the current domain, which is over, where all that it sent is trained on. */
+  private boolean forget(String domain) throws Exception {
+    return !batches.isOpen()
+        && !ready.queue().has(domain)
+        && training.forget(domain, retention.orElseThrow().lastExample());
+  }
+
+  /** Publishes what the current domain has trained, once no batch of it is to come. */
+  private void publishTheRest(String domain) throws Exception {
+    if (!batches.isOpen() && !ready.queue().has(domain)) {
+      training.publishTheRest(domain);
+    }
+  }
+
+  /** Trains groups for as long as one is due, and lets the rest wait. The current key stays. */
+  private void trainWhatIsDue(String domain) throws Exception {
+    while (ready.queue().isDue()) {
+      trainGroup();
+    }
+    setCurrentKey(domain);
+    ready.mark(domain);
+    waitForOthers();
+  }
+
+  /** Trains what is ready of a domain, with those that stand before it. The current key stays. */
+  private void trainAll(String domain) throws Exception {
+    while (ready.queue().has(domain)) {
+      trainGroup();
+    }
+    setCurrentKey(domain);
+  }
+
+  private void trainAll() throws Exception {
+    while (!ready.queue().isEmpty()) {
+      trainGroup();
+    }
+    waitForOthers();
+  }
+
+  private void trainGroup() throws Exception {
+    long started = timers.currentProcessingTime();
+    List<DomainTraining.Batch> group = new ArrayList<>();
+    for (Map.Entry<String, ReadyBatch> next : ready.queue().take()) {
+      String domain = next.getKey();
+      ReadyBatch batch = next.getValue();
+      setCurrentKey(domain);
+      ready.mark(domain);
+      group.add(
+          new DomainTraining.Batch(domain, batches.take(batch.getExamples()), batch.getClosedBy()));
+    }
+    training.train(group);
+    if (inputEnded) {
+      for (DomainTraining.Batch batch : group) {
+        setCurrentKey(batch.domain());
+        publishTheRest(batch.domain());
+      }
+    }
+    pause.exclude(timers.currentProcessingTime() - started);
+  }
+
+  private void waitForOthers() {
+    if (ready.queue().isEmpty()) {
+      if (endOfWait != null) {
+        endOfWait.cancel(false);
+        endOfWait = null;
+      }
+    } else if (endOfWait == null) {
+      long now = getProcessingTimeService().getCurrentProcessingTime();
+      endOfWait =
+          getProcessingTimeService()
+              .registerTimer(now + settings.groups().longestWait().toMillis(), at -> endWait());
+    }
+  }
+
+  private void endWait() throws Exception {
+    endOfWait = null;
+    trainAll();
+  }
+
+  /** All that is ready leaves before the end of time does. */
+  @Override
+  public void processWatermark(Watermark mark) throws Exception {
+    if (mark.getTimestamp() == Watermark.MAX_WATERMARK.getTimestamp()) {
+      getTimeServiceManager().orElseThrow().advanceWatermark(mark);
+      trainAll();
+    }
+    super.processWatermark(mark);
+  }
+
+  @Override
+  public void finish() throws Exception {
+    trainAll();
+    super.finish();
+  }
+}
