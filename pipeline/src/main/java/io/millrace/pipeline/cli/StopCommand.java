@@ -84,29 +84,32 @@ final class StopCommand implements Callable<Integer> {
         throw new UsageException(
             "no job %s runs at %s; job.name names another".formatted(name, flink.address()));
       }
+      boolean endsWithJob = session.isApplication();
       for (JobID job : jobs) {
         if (cancel) {
-          cancel(session, name, job);
+          cancel(session, name, job, endsWithJob);
         } else {
-          stop(session, name, job, JobSettings.checkpoints(settings));
+          stop(session, name, job, endsWithJob, JobSettings.checkpoints(settings));
         }
       }
     }
     return 0;
   }
 
-  private void cancel(FlinkSession session, String name, JobID job) throws InterruptedException {
+  private void cancel(FlinkSession session, String name, JobID job, boolean endsWithJob)
+      throws InterruptedException {
     session.cancel(job);
-    awaitEnd(session, job);
+    awaitEnd(session, job, endsWithJob);
     say("Job %s (%s) is cancelled; its checkpoints stay".formatted(name, job));
   }
 
-  private void stop(FlinkSession session, String name, JobID job, String checkpoints)
+  private void stop(
+      FlinkSession session, String name, JobID job, boolean endsWithJob, String checkpoints)
       throws InterruptedException {
     String directory = to == null ? checkpoints.replaceAll("/+$", "") + "/savepoints" : to;
     boolean drain = how != null && how.drain;
     String savepoint = await(session.stop(job, drain, directory));
-    awaitEnd(session, job);
+    awaitEnd(session, job, endsWithJob);
     boolean recorded = Lineage.recordStop(checkpoints, job, savepoint);
     say("Job %s (%s) is stopped; its state is in %s".formatted(name, job, savepoint));
     say(
@@ -135,11 +138,22 @@ final class StopCommand implements Callable<Integer> {
     }
   }
 
-  private static void awaitEnd(FlinkSession session, JobID job) throws InterruptedException {
+  /**
+   * @param endsWithJob whether the cluster ends with the job, and answers no more
+   */
+  private static void awaitEnd(FlinkSession session, JobID job, boolean endsWithJob)
+      throws InterruptedException {
     for (int i = 0; i < PATIENCE_SECONDS * 5; i++) {
-      Optional<JobStatus> status = session.status(job);
-      if (status.map(JobStatus::isGloballyTerminalState).orElse(true)) {
-        return;
+      try {
+        Optional<JobStatus> status = session.status(job);
+        if (status.map(JobStatus::isGloballyTerminalState).orElse(true)) {
+          return;
+        }
+      } catch (IllegalStateException e) {
+        if (endsWithJob) {
+          return;
+        }
+        throw e;
       }
       Thread.sleep(200);
     }

@@ -9,13 +9,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.JobStatus;
+import org.apache.flink.client.deployment.application.executors.EmbeddedExecutor;
 import org.apache.flink.client.program.rest.RestClusterClient;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.DeploymentOptions;
 import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.client.JobStatusMessage;
 import org.apache.flink.runtime.messages.webmonitor.ClusterOverview;
+import org.apache.flink.runtime.rest.messages.ClusterConfigurationInfoHeaders;
 import org.apache.flink.runtime.rest.messages.ClusterOverviewHeaders;
+import org.apache.flink.runtime.rest.messages.ConfigurationInfo;
 import org.apache.flink.runtime.rest.messages.EmptyMessageParameters;
 import org.apache.flink.runtime.rest.messages.EmptyRequestBody;
 
@@ -92,6 +96,25 @@ public final class FlinkSession implements AutoCloseable {
                 EmptyMessageParameters.getInstance(),
                 EmptyRequestBody.getInstance()));
     return new Slots(overview.getNumSlotsTotal(), overview.getNumSlotsAvailable());
+  }
+
+  /**
+   * Whether it is there for the one job that its job manager runs as a program, and ends with it.
+   *
+   * @throws IllegalStateException where no session answers there
+   */
+  public boolean isApplication() {
+    ConfigurationInfo configuration =
+        answer(
+            client.sendRequest(
+                ClusterConfigurationInfoHeaders.getInstance(),
+                EmptyMessageParameters.getInstance(),
+                EmptyRequestBody.getInstance()));
+    return configuration.stream()
+        .anyMatch(
+            entry ->
+                entry.getKey().equals(DeploymentOptions.TARGET.key())
+                    && entry.getValue().equals(EmbeddedExecutor.NAME));
   }
 
   /**
