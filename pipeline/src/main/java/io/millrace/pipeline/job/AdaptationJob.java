@@ -41,6 +41,14 @@ public final class AdaptationJob {
     UNBOUNDED
   }
 
+  /** What a job without state may begin with. */
+  public enum Beginning {
+    /** The first example, whether a job has trained on it before or not. */
+    ANEW,
+    /** The first example, where no job has trained yet; otherwise it fails for good. */
+    ONCE
+  }
+
   /**
    * Time since the last completed checkpoint after which no other one begins. One takes at most ten
    * minutes, so its commit comes before Kafka aborts the transaction.
@@ -51,7 +59,11 @@ public final class AdaptationJob {
 
   /** Adds the operators of the job to an environment. */
   public static void define(
-      StreamExecutionEnvironment environment, Settings settings, ExampleRules rules, Input input) {
+      StreamExecutionEnvironment environment,
+      Settings settings,
+      ExampleRules rules,
+      Input input,
+      Beginning beginning) {
     Connection connection = new Connection(settings);
     JobSources sources = new JobSources(settings, connection);
     JobSinks sinks = new JobSinks(settings, connection);
@@ -61,7 +73,9 @@ public final class AdaptationJob {
     DataStream<ReceivedExample> received =
         environment
             .fromSource(
-                sources.examples(input), WatermarkStrategy.noWatermarks(), Topics.LABELED_EXAMPLES)
+                sources.examples(input, beginning),
+                WatermarkStrategy.noWatermarks(),
+                Topics.LABELED_EXAMPLES)
             .uid("labeled-examples");
 
     // The gate and the adapt operator, keyed by domain.

@@ -3,6 +3,7 @@ package io.millrace.pipeline.job;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
+import io.millrace.pipeline.job.AdaptationJob.Beginning;
 import io.millrace.pipeline.job.AdaptationJob.Input;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.schemas.EvidenceInput;
@@ -21,7 +22,7 @@ import org.apache.kafka.clients.consumer.ConsumerConfig;
 record JobSources(Settings settings, Connection connection) {
 
   /** The committed records of {@code labeled-examples}, in offset order within a partition. */
-  Source<ReceivedExample, ?, ?> examples(Input input) {
+  Source<ReceivedExample, ?, ?> examples(Input input, Beginning beginning) {
     Properties properties = connection.properties();
     properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
     KafkaSourceBuilder<ReceivedExample> builder =
@@ -34,7 +35,10 @@ record JobSources(Settings settings, Connection connection) {
             // The job continues from the offsets in its checkpoints, never from those of the
             // consumer group: state and position belong together.
             .setStartingOffsets(
-                new BeginningOffsets(settings.get(JobSettings.LOST_EXAMPLES).equals("skip")))
+                new BeginningOffsets(
+                    settings.get(JobSettings.LOST_EXAMPLES).equals("skip"),
+                    beginning == Beginning.ONCE,
+                    connection))
             .setProperty(
                 KafkaSourceOptions.PARTITION_DISCOVERY_INTERVAL_MS.key(),
                 Long.toString(settings.get(JobSettings.PARTITION_DISCOVERY).toMillis()))

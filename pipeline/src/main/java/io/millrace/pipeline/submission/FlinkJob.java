@@ -73,7 +73,12 @@ public final class FlinkJob {
     StreamExecutionEnvironment environment = new RemoteStreamEnvironment(host, port, configuration);
     environment.configure(configuration);
     AdaptationJob.define(
-        environment, limited, new ExampleRules(ExampleLimits.example(limited)), input);
+        environment,
+        limited,
+        new ExampleRules(ExampleLimits.example(limited)),
+        input,
+        // Which state it takes, if any, is decided by now.
+        AdaptationJob.Beginning.ANEW);
     String name = settings.get(JobSettings.GROUP);
     Optional<JobStart> recorded = record(settings, id, checkpoints, start);
     try {

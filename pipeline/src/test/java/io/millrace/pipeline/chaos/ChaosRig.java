@@ -46,7 +46,7 @@ final class ChaosRig implements AutoCloseable {
   private final Path logs;
   private final Path control;
   private final KafkaCluster kafka;
-  private final FlinkCluster flink;
+  private FlinkCluster flink;
   private RegistryProcess registry;
   private ProcessHandle registryProcess;
   private int registryPort;
@@ -57,12 +57,11 @@ final class ChaosRig implements AutoCloseable {
     control = directory.resolve("fault");
     launchRegistry(LoopbackPort.free());
     kafka = KafkaCluster.start(directory.resolve("kafka"), logs);
-    flink =
-        FlinkCluster.start(
-            directory.resolve("flink"),
-            logs,
-            List.of("-D" + FaultyFileSystem.CONTROL + "=" + control),
-            highlyAvailable);
+    flink = FlinkCluster.session(directory.resolve("flink"), logs, flinkOptions(), highlyAvailable);
+  }
+
+  private List<String> flinkOptions() {
+    return List.of("-D" + FaultyFileSystem.CONTROL + "=" + control);
   }
 
   /**
@@ -116,6 +115,30 @@ final class ChaosRig implements AutoCloseable {
     return Settings.of(KNOWN, null, Stream.concat(sets.stream(), Stream.of(more)).toList())
         .with(JobSettings.GROUP, name)
         .with(JobSettings.PARALLELISM, parallelism);
+  }
+
+  /**
+   * Makes the topics anew, fills them with the stream, and puts a cluster that runs the job as its
+   * program, and so for as long as nobody stops it, in the place of the one before.
+   *
+   * @param highlyAvailable whether a job manager that starts anew knows the job of the one before
+   */
+  void beginApplication(DealtStream stream, Settings settings, boolean highlyAvailable)
+      throws Exception {
+    flink.close();
+    kafka.awaitAll();
+    kafka.renewTopics(settings);
+    send(stream, settings);
+    String name = settings.get(JobSettings.GROUP);
+    flink =
+        FlinkCluster.application(
+            directory.resolve("flink-" + name),
+            logs.resolve(name),
+            flinkOptions(),
+            highlyAvailable,
+            settings.explicit().entrySet().stream()
+                .map(set -> "--set=" + set.getKey() + "=" + set.getValue())
+                .toList());
   }
 
   /** Makes the topics anew, fills them with the stream, and starts a job that ends with it. */

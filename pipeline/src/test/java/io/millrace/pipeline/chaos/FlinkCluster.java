@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import io.millrace.client.process.LoopbackPort;
+import io.millrace.pipeline.submission.ApplicationJob;
 import io.millrace.testing.Await;
 import java.io.IOException;
 import java.net.URI;
@@ -23,13 +24,14 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
+import org.apache.flink.container.entrypoint.StandaloneApplicationClusterEntryPoint;
 import org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint;
 import org.apache.flink.runtime.taskexecutor.TaskManagerRunner;
 import org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer;
 
 /**
- * A Flink session, highly available or not: ZooKeeper if so, a job manager and task managers of two
- * slots, each a process.
+ * A Flink cluster, highly available or not: ZooKeeper if so, a job manager and task managers of two
+ * slots, each a process. It is a session, or the job manager runs the job as its program.
  */
 final class FlinkCluster implements AutoCloseable {
   private static final int TASK_MANAGERS = 2;
@@ -85,6 +87,7 @@ final class FlinkCluster implements AutoCloseable {
   private final Path directory;
   private final Path logs;
   private final List<String> options;
+  private final Optional<List<String>> program;
   private final int restPort;
   private final Optional<ChildProcess> zooKeeper;
   private final Deque<ChildProcess> taskManagers = new ArrayDeque<>();
@@ -93,11 +96,17 @@ final class FlinkCluster implements AutoCloseable {
   private int jobManagersStarted;
   private int taskManagersStarted;
 
-  private FlinkCluster(Path directory, Path logs, List<String> options, boolean highlyAvailable)
+  private FlinkCluster(
+      Path directory,
+      Path logs,
+      List<String> options,
+      boolean highlyAvailable,
+      Optional<List<String>> program)
       throws IOException {
     this.directory = directory;
     this.logs = logs;
     this.options = options;
+    this.program = program;
     List<Integer> ports = Stream.generate(LoopbackPort::free).limit(2).toList();
     restPort = ports.get(0);
     zooKeeper = highlyAvailable ? Optional.of(startZooKeeper(ports.get(1))) : Optional.empty();
@@ -121,12 +130,31 @@ final class FlinkCluster implements AutoCloseable {
    * @param options for the Java of Flink's processes
    * @param highlyAvailable whether there is a ZooKeeper; without, a new job manager knows no job
    */
-  static FlinkCluster start(
+  static FlinkCluster session(
       Path directory, Path logs, List<String> options, boolean highlyAvailable) throws IOException {
-    FlinkCluster cluster = new FlinkCluster(directory, logs, options, highlyAvailable);
-    cluster.startJobManager();
-    cluster.replaceEndedTaskManagers();
-    return cluster;
+    return new FlinkCluster(directory, logs, options, highlyAvailable, Optional.empty()).start();
+  }
+
+  /**
+   * As {@link #session}, for a cluster that is there for one job, and ends with it.
+   *
+   * @param arguments of {@link ApplicationJob}
+   */
+  static FlinkCluster application(
+      Path directory,
+      Path logs,
+      List<String> options,
+      boolean highlyAvailable,
+      List<String> arguments)
+      throws IOException {
+    return new FlinkCluster(directory, logs, options, highlyAvailable, Optional.of(arguments))
+        .start();
+  }
+
+  private FlinkCluster start() throws IOException {
+    startJobManager();
+    replaceEndedTaskManagers();
+    return this;
   }
 
   private ChildProcess startZooKeeper(int port) throws IOException {
@@ -142,14 +170,15 @@ final class FlinkCluster implements AutoCloseable {
         List.of("--zkConfigFile", file.toString(), "--peerId", "1"));
   }
 
-  void startJobManager() throws IOException {
+  /**
+   * With the same command line as before, except for what is said here.
+   *
+   * @param more Flink's options, {@code KEY=VALUE}
+   */
+  void startJobManager(String... more) throws IOException {
     String name = "jobmanager-" + ++jobManagersStarted;
-    jobManager =
-        ChildProcess.start(
-            name,
-            logs,
-            javaOptions("-Xmx384m"),
-            StandaloneSessionClusterEntrypoint.class,
+    List<String> arguments =
+        new ArrayList<>(
             List.of(
                 "--configDir",
                 directory.resolve("conf").toString(),
@@ -157,6 +186,23 @@ final class FlinkCluster implements AutoCloseable {
                 "io.tmp.dirs=" + scratch(name),
                 "-D",
                 "web.upload.dir=" + scratch(name)));
+    for (String option : more) {
+      arguments.addAll(List.of("-D", option));
+    }
+    program.ifPresent(
+        its -> {
+          arguments.addAll(List.of("--job-classname", ApplicationJob.class.getName()));
+          arguments.addAll(its);
+        });
+    jobManager =
+        ChildProcess.start(
+            name,
+            logs,
+            javaOptions("-Xmx384m"),
+            program.isPresent()
+                ? StandaloneApplicationClusterEntryPoint.class
+                : StandaloneSessionClusterEntrypoint.class,
+            arguments);
   }
 
   void startTaskManager() throws IOException {
@@ -233,6 +279,31 @@ final class FlinkCluster implements AutoCloseable {
         "job %s has ended".formatted(job),
         () -> get("/jobs/" + job).path("state").asText(),
         ENDED::contains);
+  }
+
+  /** Jobs that run; none, too, while no job manager answers. */
+  List<JobID> running() throws InterruptedException {
+    try {
+      List<JobID> running = new ArrayList<>();
+      for (JsonNode job : get("/jobs").path("jobs")) {
+        if (job.path("status").asText().equals("RUNNING")) {
+          running.add(JobID.fromHexString(job.path("id").asText()));
+        }
+      }
+      return running;
+    } catch (IOException e) {
+      return List.of();
+    }
+  }
+
+  /** The exit code of the job manager, once it has ended by itself. */
+  int awaitJobManagerEnd() throws Exception {
+    return Await.value(
+            "the job manager has ended",
+            Duration.ofMinutes(1),
+            () -> jobManager.exitCode(),
+            Optional::isPresent)
+        .orElseThrow();
   }
 
   /** Port of the REST interface on 127.0.0.1. */

@@ -1,8 +1,11 @@
 package io.millrace.pipeline.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.millrace.client.process.UsageException;
 import io.millrace.pipeline.submission.ApplicationJob;
+import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.Await;
@@ -16,9 +19,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.client.cli.CliFrontend;
 import org.apache.flink.client.cli.GenericCLI;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptionsInternal;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -71,6 +77,48 @@ class ApplicationJobTest {
     assertThat(harness.submit("--from=" + named).out()).contains("It goes on from " + named);
     harness.send(8);
     assertThat(harness.awaitSteps(4)).map(TrainingStep::getStep).containsExactly(1L, 2L, 3L, 4L);
+  }
+
+  /** As where a supervisor starts a cluster again that has forgotten its state. */
+  @Test
+  void withoutStateItTrainsNothingAgainUnlessItIsToldTo() throws Exception {
+    harness.send(16);
+    assertThat(flinkRun()).isZero();
+    harness.awaitSteps(2);
+    assertThat(harness.stop("--no-savepoint").exitCode()).isZero();
+
+    JobID again = new JobID();
+    assertThat(flinkRun("-D" + PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID.key() + "=" + again))
+        .isZero();
+    try (JobHealth health = JobHealth.of("127.0.0.1", harness.flink().port(), again)) {
+      Await.value(
+          "the job has failed for good",
+          Duration.ofMinutes(1),
+          health::status,
+          JobStatus.FAILED::equals);
+      assertThat(health.failures())
+          .singleElement()
+          .extracting(JobHealth.Failure::reason)
+          .asString()
+          .contains("this start has no state, but a job has trained on this topic before")
+          .contains("execution.state-recovery.path")
+          .contains("--from none");
+    }
+    List<String> anew = new ArrayList<>(settings());
+    anew.addAll(List.of("--from", "none"));
+    assertThat(run(List.of(), anew)).isZero();
+    assertThat(harness.awaitSteps(4))
+        .map(TrainingStep::getStep)
+        .containsExactlyInAnyOrder(1L, 2L, 1L, 2L);
+  }
+
+  @Test
+  void stateIsNamedToFlinkAlone() {
+    assertThatThrownBy(() -> ApplicationJob.main(new String[] {"--from", "/checkpoints/chk-7"}))
+        .isInstanceOf(UsageException.class)
+        .hasMessage(
+            "--from: '/checkpoints/chk-7' is not none; Flink's -s or execution.state-recovery.path"
+                + " names a state");
   }
 
   @Test

@@ -1,4 +1,4 @@
-package io.millrace.pipeline.submission;
+package io.millrace.pipeline.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

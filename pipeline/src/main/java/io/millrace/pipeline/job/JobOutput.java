@@ -1,4 +1,4 @@
-package io.millrace.pipeline.submission;
+package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
@@ -36,7 +36,7 @@ public final class JobOutput {
    * @throws UsageException where the topics are missing
    * @throws IllegalStateException where Kafka does not answer
    */
-  static boolean existsSince(Connection connection, Instant time) {
+  public static boolean existsSince(Connection connection, Instant time) {
     try (CommittedTopic steps = new CommittedTopic(connection, Topics.TRAINING_STEPS);
         CommittedTopic letters = new CommittedTopic(connection, Topics.DEAD_LETTERS)) {
       return steps.anyMatchSince(time, step -> true)
