@@ -79,9 +79,14 @@ public final class Setting<T> {
     return new Setting<>(prefix, "", "", description, text -> text, text -> text, system);
   }
 
-  /** Any text of at most {@value #LONGEST_TEXT} characters. */
+  /**
+   * Any text of at most {@value #LONGEST_TEXT} characters. It may be blank only where the default
+   * is: elsewhere that is a variable that was forgotten.
+   */
   public static Setting<String> text(String key, String defaultValue, String description) {
-    return new Setting<>(key, defaultValue, "", description, Setting::notTooLong, text -> text);
+    int least = defaultValue.isBlank() ? 0 : 1;
+    return new Setting<>(
+        key, defaultValue, "", description, text -> ofLength(text, least), text -> text);
   }
 
   /** A whole number from {@code min} to {@code max}, both allowed. */
@@ -205,7 +210,12 @@ public final class Setting<T> {
       return parser.apply(text.strip());
     } catch (IllegalArgumentException | ArithmeticException | DateTimeException e) {
       String expected =
-          allowed.isEmpty() ? "a text of at most " + LONGEST_TEXT + " characters" : allowed;
+          allowed.isEmpty()
+              ? "a text of "
+                  + (defaultValue.equals("") ? "at most " : "1 to ")
+                  + LONGEST_TEXT
+                  + " characters"
+              : allowed;
       String shown = Secrets.isSecret(key) ? "its value" : quoted(text);
       throw new UsageException(key + ": " + shown + " is not " + expected, e);
     }
@@ -217,9 +227,9 @@ public final class Setting<T> {
     return "'" + (line.length() <= 80 ? line : line.substring(0, 77) + "...") + "'";
   }
 
-  private static String notTooLong(String text) {
-    if (text.length() > LONGEST_TEXT) {
-      throw new IllegalArgumentException("too long");
+  private static String ofLength(String text, int least) {
+    if (text.length() < least || text.length() > LONGEST_TEXT) {
+      throw new IllegalArgumentException("too short or too long");
     }
     return text;
   }

@@ -50,6 +50,21 @@ class SettingTest {
     refused(DURATION, text, "a duration such as 200ms, 5s, 2m, 1h or PT1.5S, up to 48h, or none");
   }
 
+  /** An empty default says that nothing is a choice, too. */
+  @Test
+  void aNameIsNotBlank() {
+    Setting<String> name = Setting.text("job.name", "millrace", "");
+    refused(name, " ", "a text of 1 to 8192 characters");
+    assertThatThrownBy(() -> name.parse("x".repeat(8193)))
+        .hasMessageEndingWith(" is not a text of 1 to 8192 characters");
+    assertThat(name.parse(" reviews ")).isEqualTo("reviews");
+
+    Setting<String> key = Setting.text("publish.signingKey", "", "");
+    assertThat(key.parse(" ")).isEmpty();
+    assertThatThrownBy(() -> key.parse("x".repeat(8193)))
+        .hasMessageEndingWith(" is not a text of at most 8192 characters");
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"none", "0s", "9ms", "PT0S", "241s", "1h"})
   void aDurationOutOfItsBoundsIsRefused(String text) {
