@@ -10,6 +10,7 @@ import io.millrace.pipeline.input.ExampleFile;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.input.ExampleProducer;
 import io.millrace.pipeline.input.ExampleProducer.Resume;
+import io.millrace.pipeline.input.RejectedLines;
 import io.millrace.pipeline.input.Sent;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -31,7 +32,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Send a file of labeled examples to Kafka, each line exactly once.",
       "A line is {\"domain\", \"text\", \"label\"} with, if you like, \"id\" and \"eventTime\" (ISO-8601); other"
-          + " fields are kept as metadata. Bad lines go to the topic dead-letters with their reason.",
+          + " fields are kept as metadata. Bad lines go to the topic dead-letters with their reason; if all"
+          + " are bad, the exit code is 1.",
       "Run it again after a crash: it goes on where it stopped. A file that was sent whole is sent again."
     })
 final class ProduceCommand implements Callable<Integer> {
@@ -62,6 +64,10 @@ final class ProduceCommand implements Callable<Integer> {
         ExampleFile file = open();
         Sent sent = send(file, settings, stop);
         say(summary(file, sent, Duration.ofNanos(System.nanoTime() - begin)));
+        if (sent.examples() == 0 && sent.deadLetters() > 0) {
+          throw new IllegalStateException(
+              RejectedLines.nothingIn(file.shortName(), sent.deadLettersByClass()));
+        }
         return 0;
       } catch (CancellationException e) {
         say(e.getMessage() + "; run it again to go on from there");
