@@ -78,6 +78,9 @@ class ApplicationChaosTest {
       assertThat(rig.flink().running()).isEqualTo(job);
 
       drain(settings);
+      // As a supervisor does that starts whatever has ended; ZooKeeper knows nothing of it by now.
+      rig.flink().startJobManager();
+      assertThat(rig.flink().awaitJobManagerEnd()).isNotZero();
       record.readToEnd();
       assertThat(record.examples()).isEqualTo(EXAMPLES);
       assertThat(Chains.of(record).differences(undisturbed)).isEmpty();
