@@ -25,6 +25,7 @@ import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.Pooling;
 import io.millrace.svft.task.Head;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.Trainer;
@@ -187,7 +188,7 @@ final class AutogradFormulation implements StepFormulation {
       headBias.setRequiresGradient(true);
       leaves.forEach(leaf -> leaf.setRequiresGradient(true));
       JniUtils.setGradMode(true);
-      NDArray pooled = pooled(new TokenBatch(ids), trained(leaves));
+      NDArray pooled = pooled(TokenBatch.slice(ids), trained(leaves));
       NDArray logits = Linear.linear(pooled, headWeight, headBias).singletonOrThrow();
       NDArray target = Torch.array(manager, target(state, batch), batch.size(), labels);
       NDArray loss = logits.logSoftmax(-1).mul(target).sum().neg();
@@ -218,7 +219,7 @@ final class AutogradFormulation implements StepFormulation {
     JniUtils.setNumThreads(threads);
     JniUtils.setGradMode(false);
     try (NDScope scope = new NDScope()) {
-      NDArray pooled = pooled(new TokenBatch(ids), trained(leaves(state)));
+      NDArray pooled = pooled(TokenBatch.slice(ids), trained(leaves(state)));
       return Head.rows(pooled.toFloatArray(), config.hidden());
     }
   }
@@ -264,10 +265,11 @@ final class AutogradFormulation implements StepFormulation {
   private NDArray pooled(TokenBatch batch, Trained trained) {
     TokenBatch laidOut = packed ? batch : padded(batch);
     int sequences = batch.sequences();
-    int places = batch.places();
-    NDArray padFrom = packed ? Torch.array(manager, batch.padFrom(1, places)) : null;
-    NDArray packFrom = packed ? Torch.array(manager, batch.packFrom(1, places)) : null;
-    NDArray mask = Torch.array(manager, batch.maskBias(1, places), sequences, 1, 1, places);
+    List<TokenBatch.SizeClass> size = batch.classes(Kernels.FAST);
+    int places = size.get(0).places();
+    NDArray padFrom = packed ? Torch.array(manager, batch.padFrom(1, size)) : null;
+    NDArray packFrom = packed ? Torch.array(manager, batch.packFrom(1, size)) : null;
+    NDArray mask = Torch.array(manager, batch.maskBias(1, size), sequences, 1, 1, places);
     NDArray x =
         rows(words, Torch.array(manager, laidOut.packedIds(laidOut.tokens())))
             .add(
@@ -308,15 +310,19 @@ final class AutogradFormulation implements StepFormulation {
   private static TokenBatch padded(TokenBatch batch) {
     long[][] ids = new long[batch.sequences()][];
     for (int i = 0; i < ids.length; i++) {
-      ids[i] = Arrays.copyOf(batch.ids()[i], batch.places());
+      ids[i] = Arrays.copyOf(batch.ids()[i], places(batch));
     }
-    return new TokenBatch(ids);
+    return TokenBatch.slice(ids);
+  }
+
+  private static int places(TokenBatch batch) {
+    return batch.classes(Kernels.FAST).get(0).places();
   }
 
   /** [sequences, sequences · places]. */
   private static float[] paddedPooling(TokenBatch batch) {
     int sequences = batch.sequences();
-    int places = batch.places();
+    int places = places(batch);
     float[] weights = new float[sequences * sequences * places];
     for (int s = 0; s < sequences; s++) {
       int from = (s * sequences + s) * places;

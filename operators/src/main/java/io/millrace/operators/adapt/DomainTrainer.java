@@ -24,6 +24,8 @@ import io.millrace.svft.training.TrainingState;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Trains one domain's state on its batches and turns it into versions. The job and the replay of
@@ -32,11 +34,14 @@ import java.util.Map;
  * <p>A state is the Avro record that keyed state holds; it is changed in place. For one thread.
  */
 public final class DomainTrainer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(DomainTrainer.class);
+
   private final BaseModel base;
   private final Trainer trainer;
   private final AdapterMethod method;
   private final Map<String, String> settings;
   private final Map<String, String> environment;
+  private boolean groupsNoted;
 
   /**
    * @param base stays open; holds the method's weights as {@link AdapterMethod#factored} says
@@ -78,53 +83,85 @@ public final class DomainTrainer implements AutoCloseable {
    */
   public TrainingStep step(
       String domain, DomainState state, List<ReceivedExample> batch, BatchClosedBy closedBy) {
+    StepOutcome outcome = steps(List.of(new DomainBatch(domain, state, batch, closedBy))).get(0);
+    if (outcome instanceof StepOutcome.NotFinite notFinite) {
+      throw notFinite.failure();
+    }
+    return ((StepOutcome.Taken) outcome).step();
+  }
+
+  /**
+   * Takes a step of each of several domains, in one pass where the process can: see {@link
+   * Trainer#groups}. Each state and record is, bit for bit, what {@link #step} gives for the domain
+   * alone.
+   *
+   * @param batches at most one of each domain
+   * @return what became of each, in the order of the batches
+   * @throws PermanentFailureException where a state belongs to another model or method
+   * @throws RuntimeException where one cannot be trained for another reason than values that are
+   *     not finite. It does not say which, and no state has changed.
+   */
+  public List<StepOutcome> steps(List<DomainBatch> batches) {
+    noteGroups(batches.size());
+    long started = System.nanoTime();
+    List<Trainer.Outcome> outcomes = trainer.steps(batches.stream().map(this::read).toList());
+    double millis = (System.nanoTime() - started) / 1e6;
+    int examples = batches.stream().mapToInt(each -> each.examples().size()).sum();
+    List<StepOutcome> taken = new ArrayList<>();
+    for (int i = 0; i < batches.size(); i++) {
+      DomainBatch batch = batches.get(i);
+      // The time of a pass that several domains share is dealt out by examples.
+      double share = millis * batch.examples().size() / examples;
+      Trainer.Outcome outcome = outcomes.get(i);
+      taken.add(
+          outcome
+              .result()
+              .<StepOutcome>map(result -> new StepOutcome.Taken(record(batch, result, share)))
+              .orElseGet(() -> new StepOutcome.NotFinite(outcome.failure().orElseThrow())));
+    }
+    return taken;
+  }
+
+  /** Says once how groups are trained. */
+  private void noteGroups(int batches) {
+    if (batches > 1 && !groupsNoted) {
+      groupsNoted = true;
+      if (trainer.groups()) {
+        LOG.info("Steps of several domains are taken in one pass");
+      } else {
+        LOG.warn(
+            "Steps are taken domain by domain: the layout, the size of the adapters ({}), or the kernels of this process allow no common pass",
+            method.spec());
+      }
+    }
+  }
+
+  private Trainer.Batch read(DomainBatch batch) {
+    DomainState state = batch.state();
     if (!state.getMethod().equals(method.spec())) {
       throw new PermanentFailureException(
           "domain %s was trained with the adapter method %s, the setting is %s: set the method that it was trained with, or start without its state"
-              .formatted(ShownText.of(domain), state.getMethod(), method.spec()));
+              .formatted(ShownText.of(batch.domain()), state.getMethod(), method.spec()));
     }
     List<TrainingExample> examples =
-        batch.stream()
+        batch.examples().stream()
             .map(ReceivedExample::getExample)
             .map(e -> new TrainingExample(e.getText(), e.getLabel(), e.getWeight()))
             .toList();
-    long started = System.nanoTime();
-    StepResult result = trainer.step(DomainStates.read(state, base), examples);
-    double millis = (System.nanoTime() - started) / 1e6;
+    return new Trainer.Batch(DomainStates.read(state, base), examples);
+  }
+
+  /** Writes a result into the state, and makes the step's record. */
+  private TrainingStep record(DomainBatch batch, StepResult result, double millis) {
+    DomainState state = batch.state();
     DomainStates.write(result.state(), state);
     List<StreamPosition> through = state.getTrainedThrough();
-    for (ReceivedExample example : batch) {
+    for (ReceivedExample example : batch.examples()) {
       through = DomainStates.advance(through, example.getPartition(), example.getOffset());
     }
     state.setTrainedThrough(through);
     state.setRuns(withThisRun(state.getRuns(), state.getSteps()));
-    return TrainingRecords.step(domain, batch, closedBy, result, millis);
-  }
-
-  /**
-   * Takes a step of each of several domains. Each state and record is, bit for bit, what {@link
-   * #step} gives for the domain alone.
-   *
-   * @param batches at most one of each domain
-   * @return what became of each, in the order of the batches
-   * @throws RuntimeException where one cannot be trained for another reason than values that are
-   *     not finite. It does not say which, and any of the states may be changed: read them again.
-   */
-  public List<StepOutcome> steps(List<DomainBatch> batches) {
-    List<StepOutcome> outcomes = new ArrayList<>();
-    for (DomainBatch batch : batches) {
-      outcomes.add(outcome(batch));
-    }
-    return outcomes;
-  }
-
-  private StepOutcome outcome(DomainBatch batch) {
-    try {
-      return new StepOutcome.Taken(
-          step(batch.domain(), batch.state(), batch.examples(), batch.closedBy()));
-    } catch (NonFiniteStepException e) {
-      return new StepOutcome.NotFinite(e);
-    }
+    return TrainingRecords.step(batch.domain(), batch.examples(), batch.closedBy(), result, millis);
   }
 
   private List<TrainingRun> withThisRun(List<TrainingRun> runs, long step) {

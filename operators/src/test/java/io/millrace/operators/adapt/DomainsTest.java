@@ -11,6 +11,7 @@ import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.task.Classification;
 import io.millrace.svft.training.TrainingSettings;
@@ -128,7 +129,8 @@ class DomainsTest {
         0,
         0,
         0,
-        1);
+        1,
+        BatchLayout.SEGMENTS);
   }
 
   private static List<String> states(AdaptHarness adapt, String domain) {

@@ -11,6 +11,7 @@ import io.millrace.operators.evidence.PairedTest;
 import io.millrace.operators.model.TaskDevice;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.AdapterMethods;
 import io.millrace.svft.method.MethodForm;
@@ -355,6 +356,14 @@ public final class JobSettings {
           "What PyTorch computes steps with: fast, the libraries' choice for the processor, or"
               + " portable, slower, with the same bits on every x86-64 processor that has AVX2.");
 
+  public static final Setting<String> LAYOUT =
+      Setting.choice(
+          "training.layout",
+          BatchLayout.SEGMENTS.id(),
+          Stream.of(BatchLayout.values()).map(BatchLayout::id).toList(),
+          "How a batch is laid out for the engine: segments, which take steps of several domains at"
+              + " once, or slices, as earlier releases did. Each gives bits of its own.");
+
   private static final int MOST_LOCAL_SLOTS = 32;
 
   /** The settings that a training step depends on, besides those of its method. */
@@ -371,7 +380,8 @@ public final class JobSettings {
           DECAY_FLOOR,
           MAX_GRADIENT_NORM,
           SCORING_STEPS,
-          KERNELS);
+          KERNELS,
+          LAYOUT);
 
   private static final Setting<String> FLINK =
       Setting.handedOn(
@@ -463,7 +473,8 @@ public final class JobSettings {
         settings.get(DECAY_STEPS),
         settings.get(DECAY_FLOOR),
         settings.get(MAX_GRADIENT_NORM),
-        settings.get(SCORING_STEPS));
+        settings.get(SCORING_STEPS),
+        BatchLayout.of(settings.get(LAYOUT)));
   }
 
   /** The settings of the adapt operator. */

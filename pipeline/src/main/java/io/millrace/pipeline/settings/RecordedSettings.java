@@ -3,6 +3,7 @@ package io.millrace.pipeline.settings;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.training.TrainingSettings;
@@ -82,11 +83,13 @@ public final class RecordedSettings {
   }
 
   private static Settings settings(Map<String, String> recorded) {
+    TreeMap<String, String> all = new TreeMap<>(recorded);
+    // What releases trained with that had no other layout.
+    all.putIfAbsent(JobSettings.LAYOUT.key(), BatchLayout.SLICES.id());
     return Settings.of(
         ALL,
         null,
-        new TreeMap<>(recorded)
-            .entrySet().stream().map(each -> each.getKey() + "=" + each.getValue()).toList());
+        all.entrySet().stream().map(each -> each.getKey() + "=" + each.getValue()).toList());
   }
 
   /**

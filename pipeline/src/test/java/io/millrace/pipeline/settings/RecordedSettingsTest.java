@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.tensor.Kernels;
 import java.util.List;
 import java.util.Map;
@@ -45,6 +46,18 @@ class RecordedSettingsTest {
     assertThat(RecordedSettings.kernels(recorded)).isEqualTo(Kernels.PORTABLE);
     recorded.remove("training.kernels");
     assertThat(RecordedSettings.kernels(recorded)).isEqualTo(Kernels.FAST);
+  }
+
+  /** Manifests of releases that knew no other layout do not name it. */
+  @Test
+  void layoutIsTheRecordedOneOrSlices() {
+    TreeMap<String, String> recorded = RecordedSettings.of(settings());
+
+    assertThat(RecordedSettings.training(recorded).layout()).isEqualTo(BatchLayout.SEGMENTS);
+    recorded.remove("training.layout");
+    assertThat(RecordedSettings.training(recorded).layout()).isEqualTo(BatchLayout.SLICES);
+    assertThat(RecordedSettings.changed(recorded, Map.of("training.weightDecay", "0.1")))
+        .containsEntry("training.layout", "slices");
   }
 
   @Test

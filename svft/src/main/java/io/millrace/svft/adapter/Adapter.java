@@ -337,7 +337,8 @@ public record Adapter(
   public AdaptedModel on(BaseModel base, NDManager manager) {
     AdapterLayout layout = layout();
     List<Positions> where = values.length == 0 ? List.of() : layout.positions(positions);
-    return new AdaptedModel(base, layout.products(base, where, values, manager));
+    return new AdaptedModel(
+        base, layout.products(base, List.of(new AdapterLayout.Values(where, values)), manager));
   }
 
   /**

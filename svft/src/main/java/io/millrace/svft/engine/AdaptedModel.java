@@ -9,14 +9,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A base model and the products of its linear weights, in the form of {@code encoder.py}'s
- * arguments. The base model's arrays are shared. The arrays that an adapter adds belong to the
- * manager with which the products were made.
+ * A base model and the products of its linear weights with one adapter or several, in the form of
+ * {@code encoder.py}'s arguments. The base model's arrays are shared. The arrays that adapters add
+ * belong to the manager with which the products were made.
  */
 public final class AdaptedModel implements AutoCloseable {
   private final BaseModel base;
   private final List<LinearProduct> products;
   private final int lowest;
+  private final int adapters;
   private final IValue kinds;
   private final IValue linears;
   private final IValue lowRanks;
@@ -33,13 +34,15 @@ public final class AdaptedModel implements AutoCloseable {
       first++;
     }
     this.lowest = first;
+    this.adapters = products.stream().mapToInt(LinearProduct::adapters).max().orElse(1);
     this.kinds = IValue.listFrom(products.stream().mapToLong(LinearProduct::code).toArray());
     this.linears = TorchScript.lists(products.stream().map(LinearProduct::tensors).toList());
     this.lowRanks = TorchScript.lists(products.stream().map(LinearProduct::lowRank).toList());
   }
 
   /**
-   * Sorts the gradients of a step into the order of the trained values in the adapter's flat array.
+   * Sorts the gradients of a segment into the order of the trained values in an adapter's flat
+   * array.
    *
    * @param flat the gradients that {@code encoder.py} returned, weight after weight
    * @return the gradients [trained values]; the same array if it already has this order
@@ -59,14 +62,24 @@ public final class AdaptedModel implements AutoCloseable {
     return sorted;
   }
 
-  /** The arguments of a pass in {@code encoder.py}, from the batch on, followed by {@code more}. */
-  IValue[] arguments(IValue batch, IValue heads, IValue epsilon, IValue... more) {
-    List<IValue> arguments =
-        new ArrayList<>(
-            List.of(
-                batch, heads, epsilon, base.embeddings(), base.norms(), kinds, linears, lowRanks));
+  /**
+   * The arguments of a pass in {@code encoder.py}: those of a slice, its own, then {@code more}.
+   */
+  IValue[] arguments(List<IValue> slice, IValue... more) {
+    List<IValue> arguments = new ArrayList<>(slice);
+    arguments.addAll(List.of(base.embeddings(), base.norms(), kinds, linears, lowRanks));
     arguments.addAll(List.of(more));
     return arguments.toArray(IValue[]::new);
+  }
+
+  /** The number of values in the engine's gradient of one segment. */
+  public int gradientSize() {
+    return products.stream().mapToInt(LinearProduct::gradientSize).sum();
+  }
+
+  /** The number of adapters whose rows a slice may hold. */
+  int adapters() {
+    return adapters;
   }
 
   /** The products of the linear weights, in the order of {@link EncoderConfig#weights()}. */

@@ -5,11 +5,13 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.IValue;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.model.Pooling;
 import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.tensor.TorchScript;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.LongStream;
 
 /**
  * Runs slices of a batch through an adapted model. {@code encoder.py} holds the computation.
@@ -35,10 +37,8 @@ public final class Encoder {
    * @return [sequences, hidden]
    */
   public NDArray embed(TokenBatch slice, AdaptedModel model) {
-    try (IValue batch = batch(slice);
-        IValue heads = IValue.from((long) config.heads());
-        IValue epsilon = IValue.from((double) config.layerNormEps())) {
-      return script.call("embed", model.arguments(batch, heads, epsilon)).get(0);
+    try (Arguments laidOut = new Arguments(slice, model)) {
+      return script.call("embed", model.arguments(laidOut.all)).get(0);
     }
   }
 
@@ -46,44 +46,82 @@ public final class Encoder {
    * Scores a slice and computes its gradients.
    *
    * @param task the method of the program that scores a slice
-   * @param headWeight [labels, hidden]
-   * @param headBias [labels]
-   * @param target [sequences, labels]: each example's share of the batch's loss at its label, zero
-   *     elsewhere
-   * @return logits [sequences, labels]; loss []; the gradients of the head's weight [labels,
-   *     hidden] and bias [labels]; and, if the model has trained products, their gradients, flat
+   * @param heads of each segment the weight [labels, hidden] and the bias [labels]
+   * @param targets of each segment [sequences, labels]: each example's share of its batch's loss at
+   *     its label, zero elsewhere
+   * @return logits, losses, the gradients of the heads' weights and of their biases, and, if the
+   *     model has trained products, their gradients; each flat, segment after segment
    */
   public List<NDArray> step(
       String task,
       TokenBatch slice,
       AdaptedModel model,
-      NDArray headWeight,
-      NDArray headBias,
-      NDArray target) {
-    try (IValue batch = batch(slice);
-        IValue heads = IValue.from((long) config.heads());
-        IValue epsilon = IValue.from((double) config.layerNormEps());
-        IValue head = TorchScript.tensors(List.of(headWeight, headBias));
-        IValue targets = TorchScript.tensor(target);
+      List<NDArray> heads,
+      List<NDArray> targets) {
+    try (Arguments laidOut = new Arguments(slice, model);
+        IValue head = TorchScript.tensors(heads);
+        IValue target = TorchScript.tensors(targets);
         IValue lowest = IValue.from((long) model.lowest())) {
-      return script.call(task, model.arguments(batch, heads, epsilon, head, targets, lowest));
+      return script.call(task, model.arguments(laidOut.all, head, target, lowest));
     }
   }
 
-  private IValue batch(TokenBatch slice) {
-    int heads = config.heads();
-    int rows = kernels.rows(slice.tokens());
-    int places = kernels.places(slice.places());
-    List<NDArray> arrays = new ArrayList<>();
-    arrays.add(Torch.array(manager, slice.packedIds(rows)));
-    arrays.add(Torch.array(manager, slice.packedPositions(config, rows)));
-    arrays.add(Torch.array(manager, slice.padFrom(heads, places)));
-    arrays.add(Torch.array(manager, slice.packFrom(heads, places)));
-    arrays.add(
-        Torch.array(
-            manager, slice.maskBias(heads, places), (long) slice.sequences() * heads, 1, places));
-    arrays.add(
-        Torch.array(manager, slice.pooling(config.pooling(), rows), slice.sequences(), rows));
-    return TorchScript.tensors(arrays);
+  /** A slice as the first arguments of a pass in {@code encoder.py}. */
+  private final class Arguments implements AutoCloseable {
+    private final List<IValue> all = new ArrayList<>();
+
+    Arguments(TokenBatch slice, AdaptedModel model) {
+      int heads = config.heads();
+      int rows = slice.rows(kernels);
+      List<TokenBatch.SizeClass> classes = slice.classes(kernels);
+      all.add(
+          TorchScript.tensors(
+              List.of(
+                  array(slice.packedIds(rows)),
+                  array(slice.packedPositions(config, rows)),
+                  array(slice.padFrom(heads, classes)),
+                  array(slice.packFrom(heads, classes)),
+                  array(slice.maskBias(heads, classes)),
+                  array(slice.adapters(rows)))));
+      all.add(TorchScript.tensors(pooling(slice, classes, rows)));
+      all.add(
+          TorchScript.numbers(
+              List.of(
+                  classes.stream()
+                      .flatMapToLong(each -> LongStream.of(each.sequences().size(), each.places()))
+                      .toArray(),
+                  slice.rowCuts(kernels),
+                  slice.owners(),
+                  slice.sequenceCuts(),
+                  new long[] {model.adapters()})));
+      all.add(IValue.from((long) heads));
+      all.add(IValue.from((double) config.layerNormEps()));
+    }
+
+    private List<NDArray> pooling(TokenBatch slice, List<TokenBatch.SizeClass> classes, int rows) {
+      Pooling how = config.pooling();
+      if (slice.layout() == BatchLayout.SLICES) {
+        return List.of(Torch.array(manager, slice.pooling(how, rows), slice.sequences(), rows));
+      }
+      return List.of(
+          array(slice.padFrom(1, classes)),
+          array(slice.placeWeights(how, classes)),
+          array(slice.placeOfSequence(classes)),
+          array(slice.sequenceOfRow(rows)),
+          array(slice.rowWeights(how, rows)));
+    }
+
+    private NDArray array(long[] values) {
+      return Torch.array(manager, values);
+    }
+
+    private NDArray array(float[] values) {
+      return Torch.array(manager, values, values.length);
+    }
+
+    @Override
+    public void close() {
+      all.forEach(IValue::close);
+    }
   }
 }

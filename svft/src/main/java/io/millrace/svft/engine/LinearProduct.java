@@ -13,6 +13,8 @@ import java.util.List;
  * and the tensors that this kind reads. {@code linear.py} has the same table of kinds.
  *
  * <p>A low-rank term may be added to every kind: y += c (x Aᵀ) Bᵀ.
+ *
+ * <p>The rows of a slice may belong to several adapters: see {@link #ofAdapters}.
  */
 public final class LinearProduct {
   /** The kinds, with their codes in {@code linear.py}. */
@@ -55,22 +57,25 @@ public final class LinearProduct {
   private final List<NDArray> lowRank;
   private final long gradientSize;
   private final int[] gradientOrder;
+  private final int adapters;
 
   private LinearProduct(
       Kind kind,
       List<NDArray> tensors,
       List<NDArray> lowRank,
       long gradientSize,
-      int[] gradientOrder) {
+      int[] gradientOrder,
+      int adapters) {
     this.kind = kind;
     this.tensors = List.copyOf(tensors);
     this.lowRank = List.copyOf(lowRank);
     this.gradientSize = gradientSize;
     this.gradientOrder = gradientOrder;
+    this.adapters = adapters;
   }
 
   private static LinearProduct of(Kind kind, long gradientSize, NDArray... tensors) {
-    return new LinearProduct(kind, List.of(tensors), List.of(), gradientSize, IN_ORDER);
+    return new LinearProduct(kind, List.of(tensors), List.of(), gradientSize, IN_ORDER, 1);
   }
 
   /**
@@ -146,7 +151,7 @@ public final class LinearProduct {
   public static LinearProduct bands(
       NDArray vt, NDArray u, NDArray b, NDArray bands, int[] gradientOrder) {
     return new LinearProduct(
-        Kind.BANDS, List.of(vt, u, b, bands), List.of(), bands.size(), gradientOrder);
+        Kind.BANDS, List.of(vt, u, b, bands), List.of(), bands.size(), gradientOrder, 1);
   }
 
   /**
@@ -191,7 +196,24 @@ public final class LinearProduct {
       throw new IllegalStateException(kind + " takes no low-rank term here");
     }
     return new LinearProduct(
-        kind, tensors, List.of(a, b, c), gradientSize + a.size() + b.size(), IN_ORDER);
+        kind, tensors, List.of(a, b, c), gradientSize + a.size() + b.size(), IN_ORDER, adapters);
+  }
+
+  /**
+   * This product for the rows of several adapters. What an adapter has of its own (W if it is
+   * trained, s if it is, bands, index, m, A, B) stands in its tensor once for each adapter, one
+   * after the other along the first dimension.
+   *
+   * @param count the number of adapters
+   */
+  public LinearProduct ofAdapters(int count) {
+    return new LinearProduct(
+        kind,
+        tensors,
+        lowRank,
+        kind == Kind.SCORED ? gradientSize : gradientSize / count,
+        gradientOrder,
+        count);
   }
 
   /** Whether W' is already one matrix and needs no merge. */
@@ -236,7 +258,11 @@ public final class LinearProduct {
     if (!low.isEmpty()) {
       low.set(1, low.get(1).get(rows));
     }
-    return new LinearProduct(kind, linear, low, gradientSize, gradientOrder);
+    return new LinearProduct(kind, linear, low, gradientSize, gradientOrder, adapters);
+  }
+
+  int adapters() {
+    return adapters;
   }
 
   long code() {

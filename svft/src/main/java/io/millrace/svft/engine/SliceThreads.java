@@ -11,7 +11,10 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** The threads that share the slices of a step. The calling thread is one of them. */
+/**
+ * The threads that share the slices of a step. The calling thread is one of them. A task may run
+ * tasks of its own.
+ */
 public final class SliceThreads implements AutoCloseable {
   private final int threads;
   private final ExecutorService helpers;
@@ -35,6 +38,11 @@ public final class SliceThreads implements AutoCloseable {
                   thread.setDaemon(true);
                   return thread;
                 });
+  }
+
+  /** The number of threads, including the calling one. */
+  public int count() {
+    return threads;
   }
 
   /**

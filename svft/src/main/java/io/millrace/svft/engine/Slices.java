@@ -20,7 +20,19 @@ public final class Slices {
    */
   private static final int TOKENS = 192;
 
+  /** The least number of tokens that are worth a thread of their own. */
+  static final int LEAST_TOKENS = 48;
+
   private Slices() {}
+
+  /** The number of tokens of all sequences. */
+  static int tokens(long[][] ids) {
+    int tokens = 0;
+    for (long[] sequence : ids) {
+      tokens += sequence.length;
+    }
+    return tokens;
+  }
 
   /**
    * Divides a batch into at least two slices, since most machines have more than one core.
@@ -42,11 +54,10 @@ public final class Slices {
    */
   public static List<int[]> of(long[][] ids, int least) {
     Integer[] order = new Integer[ids.length];
-    long tokens = 0;
     for (int i = 0; i < ids.length; i++) {
       order[i] = i;
-      tokens += ids[i].length;
     }
+    long tokens = tokens(ids);
     Arrays.sort(order, Comparator.comparingInt(i -> ids[i].length));
     int slices = count(ids.length, tokens, least);
     List<int[]> result = new ArrayList<>();

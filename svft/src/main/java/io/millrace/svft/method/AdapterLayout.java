@@ -105,27 +105,39 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
   }
 
   /**
-   * The products with which the engine computes the linear weights of a base model under this
-   * method.
+   * One adapter.
    *
    * @param positions as {@link #positions} returns them
    * @param values [size]; empty while a gradient pattern has not yet chosen positions: M is then
    *     zero
+   */
+  public record Values(List<Positions> positions, float[] values) {
+
+    private WeightValues of(int index, Part part) {
+      return new WeightValues(
+          positions.isEmpty() ? Optional.empty() : Optional.of(positions.get(index)),
+          values.length == 0 ? values : part.of(values));
+    }
+  }
+
+  /**
+   * The products with which the engine computes the linear weights of a base model under this
+   * method.
+   *
+   * @param adapters at least one; all with positions, or all without
    * @param manager owns the arrays created here, unless a scope of the caller does
    * @return one product per linear weight, in the order of {@link EncoderConfig#weights()}
    */
-  public List<LinearProduct> products(
-      BaseModel base, List<Positions> positions, float[] values, NDManager manager) {
+  public List<LinearProduct> products(BaseModel base, List<Values> adapters, NDManager manager) {
     List<LinearProduct> products = new ArrayList<>();
     int next = 0;
     for (int i = 0; i < base.linears().size(); i++) {
       BaseModel.Linear linear = base.linears().get(i);
       if (next < parts.size() && parts.get(next).index() == i) {
-        Optional<Positions> where =
-            positions.isEmpty() ? Optional.empty() : Optional.of(positions.get(next));
-        float[] own = values.length == 0 ? values : parts.get(next).of(values);
-        products.add(method.product(linear, where, own, manager));
-        next++;
+        int index = next++;
+        List<WeightValues> own =
+            adapters.stream().map(each -> each.of(index, parts.get(index))).toList();
+        products.add(method.product(linear, own, manager));
       } else {
         products.add(LinearProduct.frozen(linear, manager));
       }

@@ -70,15 +70,12 @@ public interface AdapterMethod extends Serializable {
    * The product with which the engine computes one adapted weight.
    *
    * @param linear the weight in the base model
-   * @param positions of M's values; empty for a method without M, and while a gradient pattern has
-   *     not yet chosen them
-   * @param values of this weight, in the order of {@link #tensors}; none while a gradient pattern
-   *     has not yet chosen positions
+   * @param adapters the values of this weight in each adapter, at least one; all with positions, or
+   *     all without
    * @param manager owns the arrays created here, unless a scope of the caller does
    * @throws AdapterException if the base model was not loaded as {@link #factored} demands
    */
-  LinearProduct product(
-      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager);
+  LinearProduct product(BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager);
 
   /** The roles of the adapted weights that this method needs as their factors U, Σ, Vᵀ. */
   default Set<WeightRole> factored() {

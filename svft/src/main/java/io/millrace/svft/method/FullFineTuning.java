@@ -8,7 +8,6 @@ import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.tensor.Torch;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -80,9 +79,12 @@ public record FullFineTuning(Set<WeightRole> weights) implements AdapterMethod {
 
   @Override
   public LinearProduct product(
-      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager) {
+      BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
     EncoderWeight weight = linear.weight();
+    int count = adapters.size();
+    float[] w = WeightValues.stacked(adapters, 0, weight.out() * weight.in());
     return LinearProduct.denseTrained(
-        Torch.array(manager, values, weight.out(), weight.in()), linear.bias());
+            Torch.array(manager, w, (long) count * weight.out(), weight.in()), linear.bias())
+        .ofAdapters(count);
   }
 }

@@ -7,7 +7,6 @@ import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 
 /** Trains the head alone, on a frozen encoder. */
@@ -58,7 +57,7 @@ public record HeadOnly() implements AdapterMethod {
 
   @Override
   public LinearProduct product(
-      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager) {
+      BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
     return LinearProduct.frozen(linear, manager);
   }
 }

@@ -8,10 +8,8 @@ import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
 import java.math.BigDecimal;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -127,14 +125,18 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
 
   @Override
   public LinearProduct product(
-      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager) {
+      BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
     int in = linear.weight().in();
     int out = linear.weight().out();
-    int a = rank * in;
+    int count = adapters.size();
+    int size = rank * in;
+    float[] a = WeightValues.stacked(adapters, 0, size);
+    float[] b = WeightValues.stacked(adapters, size, size + out * rank);
     return LinearProduct.frozen(linear, manager)
         .plusLowRank(
-            Torch.array(manager, Arrays.copyOf(values, a), rank, in),
-            Torch.array(manager, Arrays.copyOfRange(values, a, values.length), out, rank),
-            Torch.array(manager, new float[] {(float) scale()}, 1));
+            Torch.array(manager, a, (long) count * rank, in),
+            Torch.array(manager, b, (long) count * out, rank),
+            Torch.array(manager, new float[] {(float) scale()}, 1))
+        .ofAdapters(count);
   }
 }

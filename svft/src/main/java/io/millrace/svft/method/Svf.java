@@ -83,7 +83,7 @@ public record Svf(Set<WeightRole> weights) implements AdapterMethod {
 
   @Override
   public LinearProduct product(
-      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager) {
-    return plain().product(linear, positions, values, manager);
+      BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
+    return plain().product(linear, adapters, manager);
   }
 }

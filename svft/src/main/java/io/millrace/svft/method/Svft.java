@@ -160,7 +160,7 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
 
   @Override
   public LinearProduct product(
-      BaseModel.Linear linear, Optional<Positions> positions, float[] values, NDManager manager) {
+      BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
     if (linear.factors() == null) {
       throw new AdapterException(
           "the base model was loaded without the singular basis of " + linear.weight().name());
@@ -177,36 +177,73 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
     }
     NDArray bias = linear.bias();
     float[] sigma = Arrays.copyOf(linear.sigma(), n);
-    if (positions.isEmpty()) {
-      return LinearProduct.scored(vt, u, bias, Torch.array(manager, sigma, n));
+    int count = adapters.size();
+    if (adapters.get(0).positions().isEmpty()) {
+      return LinearProduct.scored(vt, u, bias, Torch.array(manager, sigma, n)).ofAdapters(count);
     }
-    Positions where = positions.get();
-    return switch (pattern.form()) {
-      case DIAGONAL -> {
-        for (int k = 0; k < n; k++) {
-          sigma[k] += values[k];
-        }
-        yield LinearProduct.diagonal(vt, u, bias, Torch.array(manager, sigma, n));
+    LinearProduct product =
+        switch (pattern.form()) {
+          case DIAGONAL -> LinearProduct.diagonal(vt, u, bias, diagonals(sigma, adapters, manager));
+          case BANDS -> {
+            // The pattern has a closed form: the positions are those of every adapter.
+            Positions where = adapters.get(0).positions().get();
+            int d = where.bandwidth();
+            int[] places = where.inBands(d, n);
+            yield LinearProduct.bands(
+                vt, u, bias, bands(sigma, d, places, adapters, manager), places);
+          }
+          case PLACES ->
+              LinearProduct.places(
+                  vt,
+                  u,
+                  bias,
+                  Torch.array(manager, sigma, n),
+                  Torch.array(manager, index(n, adapters)),
+                  values(adapters, manager));
+        };
+    return product.ofAdapters(count);
+  }
+
+  /** The diagonal of diag(Σ) + M for each adapter, [adapters, n]. */
+  private static NDArray diagonals(float[] sigma, List<WeightValues> adapters, NDManager manager) {
+    int n = sigma.length;
+    float[] s = new float[adapters.size() * n];
+    for (int i = 0; i < adapters.size(); i++) {
+      float[] own = adapters.get(i).values();
+      for (int k = 0; k < n; k++) {
+        s[i * n + k] = sigma[k] + own[k];
       }
-      case BANDS -> {
-        int d = where.bandwidth();
-        int[] places = where.inBands(d, n);
-        float[] bands = new float[(2 * d + 1) * n];
-        System.arraycopy(sigma, 0, bands, d * n, n);
-        for (int k = 0; k < places.length; k++) {
-          bands[places[k]] += values[k];
-        }
-        NDArray array = Torch.array(manager, bands, 2 * d + 1, n);
-        yield LinearProduct.bands(vt, u, bias, array, places);
+    }
+    return Torch.array(manager, s, adapters.size(), n);
+  }
+
+  /** The bands of diag(Σ) + M for each adapter, [adapters · (2d + 1), n]. */
+  private static NDArray bands(
+      float[] sigma, int d, int[] places, List<WeightValues> adapters, NDManager manager) {
+    int n = sigma.length;
+    int size = (2 * d + 1) * n;
+    float[] bands = new float[adapters.size() * size];
+    for (int i = 0; i < adapters.size(); i++) {
+      float[] own = adapters.get(i).values();
+      System.arraycopy(sigma, 0, bands, i * size + d * n, n);
+      for (int k = 0; k < places.length; k++) {
+        bands[i * size + places[k]] += own[k];
       }
-      case PLACES ->
-          LinearProduct.places(
-              vt,
-              u,
-              bias,
-              Torch.array(manager, sigma, n),
-              Torch.array(manager, Arrays.stream(where.flat(n)).asLongStream().toArray()),
-              Torch.array(manager, values, values.length));
-    };
+    }
+    return Torch.array(manager, bands, adapters.size() * (2L * d + 1), n);
+  }
+
+  /** The row-major positions of each adapter's values. */
+  private static long[] index(int n, List<WeightValues> adapters) {
+    return adapters.stream()
+        .flatMapToInt(each -> Arrays.stream(each.positions().orElseThrow().flat(n)))
+        .asLongStream()
+        .toArray();
+  }
+
+  private static NDArray values(List<WeightValues> adapters, NDManager manager) {
+    int size = adapters.get(0).values().length;
+    float[] all = WeightValues.stacked(adapters, 0, size);
+    return Torch.array(manager, all, all.length);
   }
 }

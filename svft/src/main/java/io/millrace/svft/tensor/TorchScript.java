@@ -182,6 +182,18 @@ public final class TorchScript implements AutoCloseable {
     }
   }
 
+  /** An argument of type {@code List[List[int]]}. The caller closes it. */
+  public static IValue numbers(List<long[]> lists) {
+    IValue[] inner = lists.stream().map(IValue::listFrom).toArray(IValue[]::new);
+    try {
+      return IValue.listFrom(inner);
+    } finally {
+      for (IValue each : inner) {
+        each.close();
+      }
+    }
+  }
+
   @Override
   public void close() {
     module.close();

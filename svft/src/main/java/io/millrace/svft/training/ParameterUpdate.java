@@ -49,7 +49,7 @@ final class ParameterUpdate {
     int[] positions = state.positions();
     float[] scores = state.scores();
     Parameters adapter = state.adapter().copy();
-    if (choosesPositions(state)) {
+    if (state.choosesPositions()) {
       scores = scores.clone();
       for (int i = 0; i < scores.length; i++) {
         scores[i] += Math.abs(gradients.values()[i]);
@@ -85,11 +85,6 @@ final class ParameterUpdate {
         head,
         step,
         state.examples() + examples);
-  }
-
-  /** Whether a gradient pattern has not yet chosen its positions. */
-  private static boolean choosesPositions(TrainingState state) {
-    return state.adapter().size() == 0 && state.scores().length > 0;
   }
 
   /** Updates the adapter on all threads. Each value is updated independently of the others. */

@@ -1,23 +1,19 @@
 package io.millrace.svft.training;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
-import io.millrace.svft.engine.AdaptedModel;
-import io.millrace.svft.engine.Encoder;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.engine.SliceThreads;
-import io.millrace.svft.engine.Slices;
-import io.millrace.svft.engine.TokenBatch;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Pattern;
 import io.millrace.svft.method.ScoredPositions;
 import io.millrace.svft.model.BaseModel;
-import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.Floats;
-import io.millrace.svft.tensor.Torch;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 
 /**
@@ -26,15 +22,21 @@ import java.util.concurrent.Callable;
  *
  * <p>A step is a function of state, batch, settings and base model alone. The forward pass that
  * computes the loss also scores the batch, so the prequential accuracy costs nothing extra. Any
- * number of threads may take steps on one {@link BaseModel}, each with its own states.
+ * number of threads may take steps on one {@link BaseModel}, each with its own trainer.
+ *
+ * <p>{@link #steps} takes the steps of several domains in one pass. With the layout {@link
+ * BatchLayout#SEGMENTS}, each step has the same bits as alone.
  */
 public final class Trainer implements AutoCloseable {
+  private static final int MOST_VALUES = 1 << 20;
+
   private final BaseModel base;
   private final TrainingSettings settings;
   private final AdapterLayout layout;
-  private final Encoder encoder;
   private final SliceThreads threads;
+  private final GradientPass pass;
   private final ParameterUpdate update;
+  private Boolean groups;
 
   /**
    * @param threads the number of threads that share the work of a step; the result does not depend
@@ -44,8 +46,8 @@ public final class Trainer implements AutoCloseable {
     this.base = base;
     this.settings = settings;
     this.layout = AdapterLayout.of(base.config(), settings.method());
-    this.encoder = new Encoder(base);
     this.threads = new SliceThreads(threads);
+    this.pass = new GradientPass(base, settings, layout, this.threads);
     this.update = new ParameterUpdate(settings, layout, base.config().hidden(), this.threads);
   }
 
@@ -61,6 +63,41 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
+   * A batch of one domain.
+   *
+   * @param before the state before the step, which stays unchanged
+   * @param examples at least one
+   */
+  public record Batch(TrainingState before, List<TrainingExample> examples) {
+
+    /**
+     * @throws IllegalArgumentException if the batch is empty
+     */
+    public Batch {
+      if (examples.isEmpty()) {
+        throw new IllegalArgumentException("a batch holds at least one example");
+      }
+    }
+  }
+
+  /**
+   * What became of a batch: a result, or a failure.
+   *
+   * @param failure the loss, the gradient or the update is not finite
+   */
+  public record Outcome(Optional<StepResult> result, Optional<NonFiniteStepException> failure) {
+
+    /**
+     * The result.
+     *
+     * @throws NonFiniteStepException if there is none
+     */
+    public StepResult resultOrThrow() {
+      return result.orElseThrow(() -> failure.orElseThrow());
+    }
+  }
+
+  /**
    * Scores a batch, then trains on it. Each new label adds a zero row to the head.
    *
    * @param before the state before the step, which stays unchanged
@@ -70,23 +107,107 @@ public final class Trainer implements AutoCloseable {
    * @throws NonFiniteStepException if the loss, the gradient or the update is not finite
    */
   public StepResult step(TrainingState before, List<TrainingExample> batch) {
-    if (batch.isEmpty()) {
-      throw new IllegalArgumentException("a batch holds at least one example");
+    return steps(List.of(new Batch(before, batch))).get(0).resultOrThrow();
+  }
+
+  /**
+   * Takes one step for each of several domains. Each outcome has the bits of {@link #step} for its
+   * batch alone, whatever the other batches are; only the time differs.
+   *
+   * @param batches of different domains
+   * @return the outcomes, in the order of the batches
+   * @throws IllegalArgumentException if a state has another adapter method than the settings
+   */
+  public List<Outcome> steps(List<Batch> batches) {
+    List<Batch> grown = new ArrayList<>();
+    List<String> texts = new ArrayList<>();
+    for (Batch batch : batches) {
+      if (!batch.before().method().equals(settings.method())) {
+        throw new IllegalArgumentException(
+            "the state was trained with the adapter method %s, the setting is %s"
+                .formatted(batch.before().method().spec(), settings.method().spec()));
+      }
+      List<String> answers = batch.examples().stream().map(TrainingExample::label).toList();
+      batch.examples().forEach(example -> texts.add(example.text()));
+      TrainingState state =
+          batch.before().withLabels(settings.task(), answers, base.config().hidden());
+      grown.add(new Batch(state, batch.examples()));
     }
-    if (!before.method().equals(settings.method())) {
-      throw new IllegalArgumentException(
-          "the state was trained with the adapter method %s, the setting is %s"
-              .formatted(before.method().spec(), settings.method().spec()));
+    long[][] ids = base.tokenize(texts);
+    Map<Boolean, List<Integer>> phases = new LinkedHashMap<>();
+    List<GradientPass.Batch> laidOut = new ArrayList<>();
+    int from = 0;
+    for (int i = 0; i < grown.size(); i++) {
+      Batch batch = grown.get(i);
+      int to = from + batch.examples().size();
+      long[][] own = Arrays.copyOfRange(ids, from, to);
+      laidOut.add(new GradientPass.Batch(batch.before(), batch.examples(), own));
+      // While a gradient pattern has not chosen its positions, it computes other products.
+      boolean chooses = batch.before().choosesPositions();
+      phases.computeIfAbsent(chooses, key -> new ArrayList<>()).add(i);
+      from = to;
     }
-    int hidden = base.config().hidden();
-    TrainingState state =
-        before.withLabels(
-            settings.task(), batch.stream().map(TrainingExample::label).toList(), hidden);
-    long[][] ids = base.tokenize(batch.stream().map(TrainingExample::text).toList());
-    Gradients gradients = gradients(state, batch, ids);
-    boolean[] correct = score(gradients.logits(), before.labels().size(), state, batch);
-    return new StepResult(
-        update(state, gradients, batch.size()), gradients.loss(), correct, gradients.logits());
+    Outcome[] outcomes = new Outcome[batches.size()];
+    for (List<Integer> phase : phases.values()) {
+      if (phase.size() == 1 || groups()) {
+        take(phase, batches, laidOut, outcomes);
+      } else {
+        phase.forEach(i -> take(List.of(i), batches, laidOut, outcomes));
+      }
+    }
+    return List.of(outcomes);
+  }
+
+  /** Takes the steps of the batches with the given indices, in one pass. */
+  private void take(
+      List<Integer> indices,
+      List<Batch> batches,
+      List<GradientPass.Batch> laidOut,
+      Outcome[] outcomes) {
+    List<Gradients> gradients = pass.gradients(indices.stream().map(laidOut::get).toList());
+    List<Callable<Outcome>> updates = new ArrayList<>();
+    for (int i = 0; i < indices.size(); i++) {
+      int known = batches.get(indices.get(i)).before().labels().size();
+      GradientPass.Batch batch = laidOut.get(indices.get(i));
+      Gradients own = gradients.get(i);
+      updates.add(() -> outcome(batch, known, own));
+    }
+    List<Outcome> taken = threads.run(updates);
+    for (int i = 0; i < indices.size(); i++) {
+      outcomes[indices.get(i)] = taken.get(i);
+    }
+  }
+
+  private Outcome outcome(GradientPass.Batch batch, int known, Gradients gradients) {
+    try {
+      requireFinite(gradients);
+      boolean[] correct = score(gradients.logits(), known, batch.state(), batch.examples());
+      StepResult result =
+          new StepResult(
+              update(batch.state(), gradients, batch.examples().size()),
+              gradients.loss(),
+              correct,
+              gradients.logits());
+      return new Outcome(Optional.of(result), Optional.empty());
+    } catch (NonFiniteStepException e) {
+      return new Outcome(Optional.empty(), Optional.of(e));
+    }
+  }
+
+  /**
+   * Whether this process takes the steps of several domains in one pass. The first call computes
+   * batches together and alone and compares their bits: unknown kernels may give others. Adapters
+   * with more than {@value #MOST_VALUES} values are trained one by one: their copies would cost
+   * more than a pass saves.
+   */
+  public boolean groups() {
+    if (groups == null) {
+      groups =
+          settings.layout() == BatchLayout.SEGMENTS
+              && layout.size() <= MOST_VALUES
+              && GroupCheck.holds(base, layout, initialState(), pass);
+    }
+    return groups;
   }
 
   /**
@@ -109,89 +230,9 @@ public final class Trainer implements AutoCloseable {
    * @throws NonFiniteStepException if the loss or a gradient is not finite
    */
   public Gradients gradients(TrainingState state, List<TrainingExample> batch, long[][] ids) {
-    int hidden = base.config().hidden();
-    int labels = state.labels().size();
-    NDManager manager = base.manager();
-    List<int[]> slices = Slices.of(ids);
-    Gradients gradients;
-    try (NDScope scope = new NDScope();
-        AdaptedModel model =
-            new AdaptedModel(
-                base,
-                layout.products(
-                    base,
-                    layout.positions(state.positions()),
-                    state.adapter().values(),
-                    manager))) {
-      float[] head = state.head().values();
-      NDArray weight = Torch.array(manager, Head.weights(head, hidden), labels, hidden);
-      NDArray bias = Torch.array(manager, Head.biases(head, hidden), labels);
-      double total = batch.stream().mapToDouble(TrainingExample::weight).sum();
-      List<Callable<Part>> tasks = new ArrayList<>();
-      for (int[] slice : slices) {
-        float[] target = new float[slice.length * labels];
-        long[][] sequences = new long[slice.length][];
-        for (int i = 0; i < slice.length; i++) {
-          sequences[i] = ids[slice[i]];
-          TrainingExample example = batch.get(slice[i]);
-          float share = (float) (example.weight() / total);
-          settings.task().target(state.labels(), example.label(), share, target, i);
-        }
-        tasks.add(() -> part(new TokenBatch(sequences), model, weight, bias, target));
-      }
-      gradients = sum(threads.run(tasks), slices, batch.size(), model);
-    }
+    Gradients gradients = pass.gradients(List.of(new GradientPass.Batch(state, batch, ids))).get(0);
     requireFinite(gradients);
     return gradients;
-  }
-
-  /** The contribution of one slice to the batch. Its arrays may be changed. */
-  private record Part(
-      float[][] logits, double loss, float[] headWeight, float[] headBias, float[] values) {}
-
-  private Part part(
-      TokenBatch slice, AdaptedModel model, NDArray weight, NDArray bias, float[] target) {
-    int labels = target.length / slice.sequences();
-    try (NDScope scope = new NDScope()) {
-      NDArray targets = Torch.array(base.manager(), target, slice.sequences(), labels);
-      List<NDArray> out = encoder.step(settings.task().id(), slice, model, weight, bias, targets);
-      return new Part(
-          Head.rows(out.get(0).toFloatArray(), labels),
-          out.get(1).toFloatArray()[0],
-          out.get(2).toFloatArray(),
-          out.get(3).toFloatArray(),
-          out.size() > 4 ? out.get(4).toFloatArray() : new float[0]);
-    }
-  }
-
-  /** Sums the slices in their order, so that the bits of the sum do not depend on the threads. */
-  private Gradients sum(List<Part> parts, List<int[]> slices, int examples, AdaptedModel model) {
-    Part sum = parts.get(0);
-    double loss = sum.loss();
-    for (Part part : parts.subList(1, parts.size())) {
-      loss += part.loss();
-      add(sum.values(), part.values());
-      add(sum.headWeight(), part.headWeight());
-      add(sum.headBias(), part.headBias());
-    }
-    float[][] logits = new float[examples][];
-    for (int s = 0; s < slices.size(); s++) {
-      for (int i = 0; i < slices.get(s).length; i++) {
-        logits[slices.get(s)[i]] = parts.get(s).logits()[i];
-      }
-    }
-    return new Gradients(
-        // Without loss, the program's negated sum is -0.0.
-        loss + 0.0,
-        logits,
-        model.gradients(sum.values()),
-        Head.join(sum.headWeight(), sum.headBias(), base.config().hidden()));
-  }
-
-  private static void add(float[] sum, float[] term) {
-    for (int i = 0; i < sum.length; i++) {
-      sum[i] += term[i];
-    }
   }
 
   /**

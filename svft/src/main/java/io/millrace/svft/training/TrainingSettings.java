@@ -1,5 +1,6 @@
 package io.millrace.svft.training;
 
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.task.Classification;
 import io.millrace.svft.task.Task;
@@ -25,6 +26,7 @@ import java.io.Serializable;
  *     down to at most this Euclidean norm; 0 for no clipping
  * @param scoringSteps number of steps over which a gradient pattern sums |∂L/∂M| before it chooses
  *     M's positions; until then only the head is trained
+ * @param layout how a batch is laid out for the engine
  */
 public record TrainingSettings(
     Task task,
@@ -39,7 +41,8 @@ public record TrainingSettings(
     int decaySteps,
     double decayFloor,
     double maxGradientNorm,
-    int scoringSteps)
+    int scoringSteps,
+    BatchLayout layout)
     implements Serializable {
 
   /**
@@ -69,6 +72,26 @@ public record TrainingSettings(
         50,
         1.0 / 3,
         0,
-        4);
+        4,
+        BatchLayout.SEGMENTS);
+  }
+
+  /** These settings with another layout. */
+  public TrainingSettings with(BatchLayout other) {
+    return new TrainingSettings(
+        task,
+        method,
+        learningRate,
+        headLearningRate,
+        beta1,
+        beta2,
+        epsilon,
+        weightDecay,
+        warmupSteps,
+        decaySteps,
+        decayFloor,
+        maxGradientNorm,
+        scoringSteps,
+        other);
   }
 }

@@ -64,6 +64,11 @@ public record TrainingState(
         0);
   }
 
+  /** Whether a gradient pattern has not yet chosen its positions. */
+  boolean choosesPositions() {
+    return adapter.size() == 0 && scores.length > 0;
+  }
+
   /**
    * Adds a zero row to the head for every new label. Nothing else changes.
    *

@@ -3,10 +3,18 @@
 # The encoder is composed of the pieces linear, attention, feed_forward, norm, pooling and
 # classification in this directory.
 #
-# A slice of a batch is packed: it holds the real tokens only, one row each, one sequence after the
-# other. T tokens, B sequences, h heads, L places per sequence in attention's padded layout.
+# A slice is packed: it holds the real tokens only, one row each, one sequence after the other. It
+# consists of segments, each the rows of one adapter whose gradients are summed together. T tokens, B
+# sequences, h heads, D adapters; P places in attention's padded layout: see attention.py.
 #
-#   batch      ids [T], positions [T], pad [B*h*L], pack [T*h], mask [B*h, 1, L], pooling [B, T]
+#   batch      ids [T], positions [T], pad [P*h], pack [T*h], mask [P*h], adapters [T]: the index of
+#              each row's adapter
+#   how        how to pool: see pooling.py
+#   spans      classes: see attention.py
+#              rows: the first row of each segment, and the row after the last segment
+#              owners: the index of each segment's adapter
+#              sequences: the first sequence of each segment, and the number of all sequences
+#              adapters: one number, D
 #   embeddings words [vocabulary, H], positions [rows, H], norm weight [H], norm bias [H]
 #   norms      per layer: attention norm weight and bias, output norm weight and bias
 #   linears    for each linear weight, six per layer (query, key, value, attention output,
@@ -20,20 +28,20 @@ class Encoder(Module):
   # Returns the last hidden states [T, H]. If keep is set, appends to kept the tensors that the
   # backward pass needs, ten lists per layer: of query, key, value, attention output, attention, the
   # attention norm, three of the feed-forward block, and the output norm.
-  def forward(self: __torch__.Encoder, batch: List[Tensor], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], keep: bool, kept: List[List[Tensor]]) -> Tensor:
+  def forward(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], keep: bool, kept: List[List[Tensor]]) -> Tensor:
     x = torch.embedding(embeddings[0], batch[0])
     x = torch.add_(x, torch.embedding(embeddings[1], batch[1]))
     x, _0 = __torch__.norm.forward(x, embeddings[2], embeddings[3], eps)
     for layer in range(torch.len(norms)):
       norm = norms[layer]
       i = torch.mul(layer, 6)
-      q, sq = __torch__.linear.forward(x, kinds[i], linears[i], lows[i])
-      k, sk = __torch__.linear.forward(x, kinds[i + 1], linears[i + 1], lows[i + 1])
-      v, sv = __torch__.linear.forward(x, kinds[i + 2], linears[i + 2], lows[i + 2])
-      context, sa = __torch__.attention.forward(q, k, v, batch[2], batch[3], batch[4], heads)
-      y, so = __torch__.linear.forward(context, kinds[i + 3], linears[i + 3], lows[i + 3])
+      q, sq = __torch__.linear.forward(x, kinds[i], linears[i], lows[i], batch[5], spans)
+      k, sk = __torch__.linear.forward(x, kinds[i + 1], linears[i + 1], lows[i + 1], batch[5], spans)
+      v, sv = __torch__.linear.forward(x, kinds[i + 2], linears[i + 2], lows[i + 2], batch[5], spans)
+      context, sa = __torch__.attention.forward(q, k, v, batch[2], batch[3], batch[4], spans[0], heads)
+      y, so = __torch__.linear.forward(context, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans)
       x1, sn = __torch__.norm.forward(torch.add_(y, x), norm[0], norm[1], eps)
-      y, sf = __torch__.feed_forward.forward(x1, kinds, linears, lows, i + 4)
+      y, sf = __torch__.feed_forward.forward(x1, kinds, linears, lows, batch[5], spans, i + 4)
       x, sm = __torch__.norm.forward(torch.add_(y, x1), norm[2], norm[3], eps)
       if keep:
         _1 = torch.append(kept, sq)
@@ -49,13 +57,13 @@ class Encoder(Module):
     return x
 
   # Returns one vector per sequence [B, H].
-  def embed(self: __torch__.Encoder, batch: List[Tensor], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]]) -> Tensor:
-    x = (self).forward(batch, heads, eps, embeddings, norms, kinds, linears, lows, False, annotate(List[List[Tensor]], []))
-    return __torch__.pooling.forward(batch[5], x)
+  def embed(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]]) -> Tensor:
+    x = (self).forward(batch, how, spans, heads, eps, embeddings, norms, kinds, linears, lows, False, annotate(List[List[Tensor]], []))
+    return __torch__.pooling.forward(how, x, spans[0])
 
-  # Returns the gradients of the linear weights in their order, flat. Computes nothing below the
-  # weight with index lowest.
-  def backward(self: __torch__.Encoder, dx: Tensor, batch: List[Tensor], heads: int, norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], kept: List[List[Tensor]], lowest: int) -> Tensor:
+  # Returns the gradients of the linear weights in their order, flat, segment after segment. Computes
+  # nothing below the weight with index lowest.
+  def backward(self: __torch__.Encoder, dx: Tensor, batch: List[Tensor], spans: List[List[int]], heads: int, norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], kept: List[List[Tensor]], lowest: int) -> Tensor:
     layers = torch.len(norms)
     backwards = annotate(List[List[Tensor]], [])
     for j in range(layers):
@@ -69,26 +77,28 @@ class Encoder(Module):
         gk = annotate(List[Tensor], [])
         gq = annotate(List[Tensor], [])
         dr2 = __torch__.norm.backward(dx, kept[at + 9], norm[2], norm[3])
-        dx1 = __torch__.feed_forward.backward(dr2, kinds, linears, lows, i + 4, [kept[at + 6], kept[at + 7], kept[at + 8]], backwards, lowest)
+        dx1 = __torch__.feed_forward.backward(dr2, kinds, linears, lows, batch[5], spans, i + 4, [kept[at + 6], kept[at + 7], kept[at + 8]], backwards, lowest)
         if torch.gt(i + 4, lowest):
           dr1 = __torch__.norm.backward(dx1, kept[at + 5], norm[0], norm[1])
-          dcontext = __torch__.linear.backward(dr1, kinds[i + 3], linears[i + 3], lows[i + 3], kept[at + 3], go, torch.gt(i + 3, lowest), annotate(List[Tensor], []))
+          dcontext = __torch__.linear.backward(dr1, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans, kept[at + 3], go, torch.gt(i + 3, lowest), annotate(List[Tensor], []))
           if torch.gt(i + 3, lowest):
             dq, dk, dv = __torch__.attention.backward(dcontext, kept[at + 4], batch[2], batch[3], heads)
             below = torch.gt(i, lowest)
-            dx = __torch__.linear.backward(dv, kinds[i + 2], linears[i + 2], lows[i + 2], kept[at + 2], gv, below, [dr1])
-            dx = __torch__.linear.backward(dk, kinds[i + 1], linears[i + 1], lows[i + 1], kept[at + 1], gk, below, [dx])
-            dx = __torch__.linear.backward(dq, kinds[i], linears[i], lows[i], kept[at], gq, below, [dx])
+            dx = __torch__.linear.backward(dv, kinds[i + 2], linears[i + 2], lows[i + 2], batch[5], spans, kept[at + 2], gv, below, [dr1])
+            dx = __torch__.linear.backward(dk, kinds[i + 1], linears[i + 1], lows[i + 1], batch[5], spans, kept[at + 1], gk, below, [dx])
+            dx = __torch__.linear.backward(dq, kinds[i], linears[i], lows[i], batch[5], spans, kept[at], gq, below, [dx])
         _0 = torch.append(backwards, go)
         _1 = torch.append(backwards, gv)
         _2 = torch.append(backwards, gk)
         _3 = torch.append(backwards, gq)
     flat = annotate(List[Tensor], [])
     n = torch.len(backwards)
-    for j in range(n):
-      grads = backwards[n - 1 - j]
-      for g in range(torch.len(grads)):
-        _4 = torch.append(flat, grads[g])
+    segments = torch.len(spans[2])
+    for s in range(segments):
+      for j in range(n):
+        grads = backwards[n - 1 - j]
+        for g in range(torch.floordiv(torch.len(grads), segments)):
+          _4 = torch.append(flat, grads[torch.mul(g, segments) + s])
     return torch.cat(flat)
 
   # Scores a slice and computes its gradients for the task classification: Encoder.java calls the
@@ -96,16 +106,16 @@ class Encoder(Module):
   #
   #   lowest index of the lowest linear weight that has gradients; the number of weights if none has
   #
-  # Returns what the piece's step returns, then the gradients of the linear weights, flat.
-  def classification(self: __torch__.Encoder, batch: List[Tensor], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], target: Tensor, lowest: int) -> List[Tensor]:
+  # Returns what the piece's step returns, then what backward returns.
+  def classification(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], targets: List[Tensor], lowest: int) -> List[Tensor]:
     kept = annotate(List[List[Tensor]], [])
     trains = torch.lt(lowest, torch.mul(torch.len(norms), 6))
-    x = (self).forward(batch, heads, eps, embeddings, norms, kinds, linears, lows, trains, kept)
-    pooled = __torch__.pooling.forward(batch[5], x)
-    out, dlogits = __torch__.classification.step(pooled, head, target)
+    x = (self).forward(batch, how, spans, heads, eps, embeddings, norms, kinds, linears, lows, trains, kept)
+    pooled = __torch__.pooling.forward(how, x, spans[0])
+    out, dlogits = __torch__.classification.step(pooled, head, targets, spans[3])
     if trains:
-      dx = __torch__.pooling.backward(batch[5], __torch__.classification.backward(dlogits, head))
-      _0 = torch.append(out, (self).backward(dx, batch, heads, norms, kinds, linears, lows, kept, lowest))
+      dx = __torch__.pooling.backward(how, __torch__.classification.backward(dlogits, head))
+      _0 = torch.append(out, (self).backward(dx, batch, spans, heads, norms, kinds, linears, lows, kept, lowest))
     return out
 
   # Returns the matrix W' [out, in] of a linear weight merged with its adapter.

@@ -7,7 +7,9 @@ import io.millrace.svft.TinyModel;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
+import io.millrace.svft.tensor.Kernels;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -18,6 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("unit")
 class TokenBatchTest {
   private final TokenBatch batch = new TokenBatch(new long[][] {{11, 12}, {21, 22, 23}, {31}});
+  private final List<TokenBatch.SizeClass> classes = batch.classes(Kernels.FAST);
 
   @Test
   void packingKeepsRealTokensOnly() {
@@ -51,15 +54,42 @@ class TokenBatchTest {
         .containsExactly(0, 1, 2, 3);
   }
 
+  @ParameterizedTest
+  @CsvSource({"1, 16", "16, 16", "17, 32", "33, 48", "64, 64", "97, 128", "129, 256", "512, 512"})
+  void sequencesArePaddedToFewSizes(int tokens, int places) {
+    assertThat(TokenBatch.places(tokens)).isEqualTo(places);
+  }
+
   @Test
-  void asManyPlacesAsTheLongestSequenceButNeverFewerThanSixteen() {
-    assertThat(batch.places()).isEqualTo(16);
-    assertThat(new TokenBatch(new long[][] {new long[3], new long[17]}).places()).isEqualTo(17);
+  void aSliceOfEarlierReleasesIsPaddedToItsLongestSequence() {
+    long[][] ids = {new long[3], new long[17]};
+
+    assertThat(TokenBatch.slice(ids).classes(Kernels.FAST))
+        .containsExactly(new TokenBatch.SizeClass(17, List.of(0, 1)));
+    assertThat(new TokenBatch(ids).classes(Kernels.FAST))
+        .containsExactly(
+            new TokenBatch.SizeClass(16, List.of(0)), new TokenBatch.SizeClass(32, List.of(1)));
+  }
+
+  @Test
+  void everyRowHasTheAdapterOfItsSegment() {
+    TokenBatch two =
+        new TokenBatch(
+            BatchLayout.SEGMENTS,
+            List.of(
+                new TokenBatch.Segment(new long[][] {{1, 2}, {3}}, 1),
+                new TokenBatch.Segment(new long[][] {{4}}, 0)));
+
+    assertThat(two.rows(Kernels.FAST)).isEqualTo(16);
+    assertThat(Arrays.copyOf(two.adapters(16), 5)).containsExactly(1, 1, 1, 0, 0);
+    assertThat(two.rowCuts(Kernels.FAST)).containsExactly(0, 3, 4);
+    assertThat(two.sequenceCuts()).containsExactly(0, 2, 3);
+    assertThat(two.owners()).containsExactly(1, 0);
   }
 
   @Test
   void eachHeadOfASequenceTakesItsOwnRowsAndPaddingRepeatsTheFirst() {
-    long[] padFrom = batch.padFrom(2, 16);
+    long[] padFrom = batch.padFrom(2, classes);
 
     assertThat(padFrom).hasSize(3 * 2 * 16);
     // Token t's head h is row 2t + h; the second sequence's tokens are 2, 3 and 4.
@@ -71,8 +101,8 @@ class TokenBatchTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 12})
   void packingUndoesPadding(int heads) {
-    long[] padFrom = batch.padFrom(heads, 16);
-    long[] packFrom = batch.packFrom(heads, 16);
+    long[] padFrom = batch.padFrom(heads, classes);
+    long[] packFrom = batch.packFrom(heads, classes);
 
     assertThat(packFrom).hasSize(batch.tokens() * heads);
     for (int row = 0; row < packFrom.length; row++) {
@@ -82,7 +112,7 @@ class TokenBatchTest {
 
   @Test
   void theMaskHidesPaddingAndNothingElse() {
-    float[] mask = batch.maskBias(2, 16);
+    float[] mask = batch.maskBias(2, classes);
     int[] lengths = {2, 2, 3, 3, 1, 1};
 
     assertThat(mask).hasSize(6 * 16);

@@ -10,6 +10,7 @@ import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.adapter.Classifier;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.Architecture;
@@ -446,7 +447,8 @@ class HuggingFaceExportTest {
             0,
             0,
             0,
-            2),
+            2,
+            BatchLayout.SEGMENTS),
         1);
   }
 

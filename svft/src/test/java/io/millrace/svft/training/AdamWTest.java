@@ -3,6 +3,7 @@ package io.millrace.svft.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.task.Classification;
 import java.util.Random;
@@ -27,7 +28,8 @@ class AdamWTest {
           0,
           0,
           0,
-          10);
+          10,
+          BatchLayout.SEGMENTS);
 
   private final AdamW optimizer = new AdamW(SETTINGS);
 

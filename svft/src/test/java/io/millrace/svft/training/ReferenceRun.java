@@ -2,6 +2,7 @@ package io.millrace.svft.training;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.BandedPattern;
@@ -218,7 +219,8 @@ final class ReferenceRun {
         0,
         0,
         0,
-        1);
+        1,
+        BatchLayout.SEGMENTS);
   }
 
   private double number(JsonNode node, String field) {

@@ -9,6 +9,7 @@ import io.millrace.svft.Differences;
 import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
 import io.millrace.svft.TinyModel;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.task.Classification;
@@ -198,7 +199,20 @@ class TrainerTest {
         new Trainer(
             base,
             new TrainingSettings(
-                new Classification(), SVFT, 1e39, 1e-2, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0, 10),
+                new Classification(),
+                SVFT,
+                1e39,
+                1e-2,
+                0.9,
+                0.999,
+                1e-8,
+                0,
+                0,
+                0,
+                0,
+                0,
+                10,
+                BatchLayout.SEGMENTS),
             1);
     TrainingState before = trained(Sentences.batch(3, 4));
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.task.Classification;
@@ -102,7 +103,8 @@ class TrainerUpdateTest {
         0,
         0,
         maxGradientNorm,
-        10);
+        10,
+        BatchLayout.SEGMENTS);
   }
 
   private static void assertClose(float actual, double expected) {

@@ -1,0 +1,243 @@
+package io.millrace.svft.training;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import io.millrace.svft.engine.AdaptedModel;
+import io.millrace.svft.engine.BatchLayout;
+import io.millrace.svft.engine.Encoder;
+import io.millrace.svft.engine.SliceThreads;
+import io.millrace.svft.engine.TokenBatch;
+import io.millrace.svft.method.AdapterLayout;
+import io.millrace.svft.method.Positions;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.task.Head;
+import io.millrace.svft.tensor.Torch;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+
+/**
+ * The pass forward and backward over the batches of several domains: cuts each batch into segments,
+ * deals the segments out to slices, runs the slices on all threads, and sums the gradients of each
+ * batch over its segments, in their order. So the bits of a batch depend neither on the threads nor
+ * on the other batches.
+ */
+final class GradientPass {
+  /** About this many tokens are a slice: with fewer, products do not reach their full speed. */
+  private static final int SLICE_TOKENS = 256;
+
+  private final BaseModel base;
+  private final TrainingSettings settings;
+  private final AdapterLayout layout;
+  private final Encoder encoder;
+  private final SliceThreads threads;
+
+  /** The positions of a pattern with a closed form, which every domain shares; else empty. */
+  private final List<Positions> closedForm;
+
+  GradientPass(
+      BaseModel base, TrainingSettings settings, AdapterLayout layout, SliceThreads threads) {
+    this.base = base;
+    this.settings = settings;
+    this.layout = layout;
+    this.encoder = new Encoder(base);
+    this.threads = threads;
+    this.closedForm = layout.positions(new int[0]);
+  }
+
+  /**
+   * A batch of one domain.
+   *
+   * @param state its labels include those of the examples
+   * @param ids the token ids of each example
+   */
+  record Batch(TrainingState state, List<TrainingExample> examples, long[][] ids) {}
+
+  /**
+   * Sequences of a batch whose gradients are summed together.
+   *
+   * @param batch index of the batch, and of its adapter
+   * @param sequences their indices in the batch
+   * @param target [sequences, labels]
+   */
+  private record Segment(int batch, int[] sequences, float[] target, TokenBatch.Segment tokens) {}
+
+  /** The contribution of one segment to its batch. Its arrays may be changed. */
+  private record Part(
+      float[] logits, double loss, float[] headWeight, float[] headBias, float[] values) {}
+
+  /**
+   * Scores batches and computes their gradients.
+   *
+   * @param batches all with positions of M, or all without
+   * @return for each batch; they may be infinite or not a number
+   */
+  List<Trainer.Gradients> gradients(List<Batch> batches) {
+    List<List<Segment>> segments = new ArrayList<>();
+    for (int i = 0; i < batches.size(); i++) {
+      segments.add(segments(i, batches.get(i)));
+    }
+    List<List<Segment>> slices = slices(segments);
+    NDManager manager = base.manager();
+    try (NDScope scope = new NDScope();
+        AdaptedModel model =
+            new AdaptedModel(
+                base,
+                layout.products(
+                    base, batches.stream().map(each -> values(each.state())).toList(), manager))) {
+      List<List<NDArray>> heads = batches.stream().map(each -> head(each.state())).toList();
+      List<Callable<List<Part>>> tasks = new ArrayList<>();
+      slices.forEach(slice -> tasks.add(() -> parts(slice, batches, model, heads)));
+      List<Part> parts = threads.run(tasks).stream().flatMap(List::stream).toList();
+      List<Trainer.Gradients> gradients = new ArrayList<>();
+      int from = 0;
+      for (int i = 0; i < batches.size(); i++) {
+        int to = from + segments.get(i).size();
+        gradients.add(sum(batches.get(i), segments.get(i), parts.subList(from, to), model));
+        from = to;
+      }
+      return gradients;
+    }
+  }
+
+  private AdapterLayout.Values values(TrainingState state) {
+    List<Positions> positions =
+        closedForm.isEmpty() ? layout.positions(state.positions()) : closedForm;
+    return new AdapterLayout.Values(positions, state.adapter().values());
+  }
+
+  private List<NDArray> head(TrainingState state) {
+    int hidden = base.config().hidden();
+    int labels = state.labels().size();
+    float[] head = state.head().values();
+    return List.of(
+        Torch.array(base.manager(), Head.weights(head, hidden), labels, hidden),
+        Torch.array(base.manager(), Head.biases(head, hidden), labels));
+  }
+
+  private List<Segment> segments(int index, Batch batch) {
+    List<String> labels = batch.state().labels();
+    double total = batch.examples().stream().mapToDouble(TrainingExample::weight).sum();
+    List<Segment> segments = new ArrayList<>();
+    for (int[] sequences : settings.layout().segments(batch.ids())) {
+      float[] target = new float[sequences.length * labels.size()];
+      long[][] ids = new long[sequences.length][];
+      for (int i = 0; i < sequences.length; i++) {
+        ids[i] = batch.ids()[sequences[i]];
+        TrainingExample example = batch.examples().get(sequences[i]);
+        float share = (float) (example.weight() / total);
+        settings.task().target(labels, example.label(), share, target, i);
+      }
+      segments.add(new Segment(index, sequences, target, new TokenBatch.Segment(ids, index)));
+    }
+    return segments;
+  }
+
+  /**
+   * Deals segments out, in their order. Those of one batch alone are slices of their own, as the
+   * layout {@link BatchLayout#SLICES} demands.
+   */
+  private List<List<Segment>> slices(List<List<Segment>> batches) {
+    List<Segment> all = batches.stream().flatMap(List::stream).toList();
+    if (batches.size() == 1) {
+      return all.stream().map(List::of).toList();
+    }
+    int tokens = all.stream().mapToInt(each -> each.tokens().tokens()).sum();
+    int count = Math.max(1, (tokens + SLICE_TOKENS / 2) / SLICE_TOKENS);
+    count = (count + threads.count() - 1) / threads.count() * threads.count();
+    List<List<Segment>> slices = new ArrayList<>();
+    List<Segment> slice = new ArrayList<>();
+    long taken = 0;
+    for (Segment segment : all) {
+      long middle = 2 * taken + segment.tokens().tokens();
+      // Cuts where the middle of the segment lies beyond the share of the slices so far.
+      if (!slice.isEmpty() && middle * count >= 2L * tokens * (slices.size() + 1)) {
+        slices.add(slice);
+        slice = new ArrayList<>();
+      }
+      slice.add(segment);
+      taken += segment.tokens().tokens();
+    }
+    slices.add(slice);
+    return slices;
+  }
+
+  private List<Part> parts(
+      List<Segment> slice, List<Batch> batches, AdaptedModel model, List<List<NDArray>> allHeads) {
+    int hidden = base.config().hidden();
+    try (NDScope scope = new NDScope()) {
+      List<NDArray> heads = new ArrayList<>();
+      List<NDArray> targets = new ArrayList<>();
+      for (Segment segment : slice) {
+        int labels = labels(segment, batches);
+        heads.addAll(allHeads.get(segment.batch()));
+        targets.add(
+            Torch.array(base.manager(), segment.target(), segment.sequences().length, labels));
+      }
+      TokenBatch tokens =
+          new TokenBatch(settings.layout(), slice.stream().map(Segment::tokens).toList());
+      List<float[]> out =
+          encoder.step(settings.task().id(), tokens, model, heads, targets).stream()
+              .map(NDArray::toFloatArray)
+              .toList();
+      int trained = out.size() > 4 ? model.gradientSize() : 0;
+      int[] at = new int[5];
+      List<Part> parts = new ArrayList<>();
+      for (Segment segment : slice) {
+        int labels = labels(segment, batches);
+        parts.add(
+            new Part(
+                next(out, 0, at, segment.target().length),
+                next(out, 1, at, 1)[0],
+                next(out, 2, at, labels * hidden),
+                next(out, 3, at, labels),
+                trained == 0 ? new float[0] : next(out, 4, at, trained)));
+      }
+      return parts;
+    }
+  }
+
+  private static int labels(Segment segment, List<Batch> batches) {
+    return batches.get(segment.batch()).state().labels().size();
+  }
+
+  private static float[] next(List<float[]> all, int index, int[] at, int size) {
+    int from = at[index];
+    at[index] += size;
+    return Arrays.copyOfRange(all.get(index), from, from + size);
+  }
+
+  /** Sums the segments of a batch in their order. */
+  private Trainer.Gradients sum(
+      Batch batch, List<Segment> segments, List<Part> parts, AdaptedModel model) {
+    Part sum = parts.get(0);
+    double loss = sum.loss();
+    for (Part part : parts.subList(1, parts.size())) {
+      loss += part.loss();
+      add(sum.values(), part.values());
+      add(sum.headWeight(), part.headWeight());
+      add(sum.headBias(), part.headBias());
+    }
+    float[][] logits = new float[batch.ids().length][];
+    for (int s = 0; s < segments.size(); s++) {
+      float[][] rows = Head.rows(parts.get(s).logits(), batch.state().labels().size());
+      for (int i = 0; i < rows.length; i++) {
+        logits[segments.get(s).sequences()[i]] = rows[i];
+      }
+    }
+    return new Trainer.Gradients(
+        // Without loss, the program's negated sum is -0.0.
+        loss + 0.0,
+        logits,
+        model.gradients(sum.values()),
+        Head.join(sum.headWeight(), sum.headBias(), base.config().hidden()));
+  }
+
+  private static void add(float[] sum, float[] term) {
+    for (int i = 0; i < sum.length; i++) {
+      sum[i] += term[i];
+    }
+  }
+}

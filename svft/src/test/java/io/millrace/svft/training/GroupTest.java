@@ -1,0 +1,179 @@
+package io.millrace.svft.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.millrace.svft.Models;
+import io.millrace.svft.Sentences;
+import io.millrace.svft.TinyModel;
+import io.millrace.svft.engine.BatchLayout;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.tensor.Torch;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Steps of several domains in one pass have the bits of the same steps alone. */
+@Tag("unit")
+@ExtendWith(Models.class)
+class GroupTest {
+  private static final int DOMAINS = 7;
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "svft:plain",
+        "svft:banded:2",
+        "svft:random:1",
+        "svft:top-k:1",
+        "svft:gradient:1",
+        "svft:plain;rank=8",
+        "svft:random:1;rank=4;weights=key+output",
+        "lora:2",
+        "full;weights=value+intermediate",
+        "svf",
+        "head"
+      })
+  void everyMethodGivesTheBitsOfSingleSteps(String text) {
+    AdapterMethod method = AdapterMethod.parse(text);
+    try (BaseModel base = Models.tiny(TinyModel.CONFIG, method)) {
+      assertSame(base, method, 6);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"svft:plain", "svft:banded:1", "lora:4"})
+  void soDoesAModelOfRealSize(String text) {
+    AdapterMethod method = AdapterMethod.parse(text);
+    ModelFiles files = Models.miniLm();
+    try (BaseModel base = BaseModel.load(files, Torch.device("cpu"), method.factored())) {
+      assertSame(base, method, 3);
+    }
+  }
+
+  /** Domains of different sizes, in random groups and orders, on one thread and on three. */
+  private static void assertSame(BaseModel base, AdapterMethod method, int rounds) {
+    TrainingSettings settings = TrainingSettings.defaults(method);
+    Random random = new Random(5);
+    try (Trainer alone = new Trainer(base, settings, 2);
+        Trainer one = new Trainer(base, settings, 1);
+        Trainer three = new Trainer(base, settings, 3)) {
+      assertThat(one.groups()).isTrue();
+      TrainingState[] states = new TrainingState[DOMAINS];
+      Arrays.fill(states, alone.initialState());
+      for (int round = 0; round < rounds; round++) {
+        List<Integer> domains = new ArrayList<>();
+        for (int i = 0; i < DOMAINS; i++) {
+          domains.add(i);
+        }
+        Collections.shuffle(domains, random);
+        domains = domains.subList(0, 2 + random.nextInt(DOMAINS - 1));
+        List<Trainer.Batch> group = new ArrayList<>();
+        for (int domain : domains) {
+          int size = 1 + random.nextInt(domain == 0 ? 24 : 5);
+          group.add(
+              new Trainer.Batch(states[domain], Sentences.batch(31 * domain + 7 * round, size)));
+        }
+        List<Trainer.Outcome> onOne = one.steps(group);
+        List<Trainer.Outcome> onThree = three.steps(group);
+        for (int i = 0; i < domains.size(); i++) {
+          StepResult expected = alone.step(group.get(i).before(), group.get(i).examples());
+          assertSame(onOne.get(i).resultOrThrow(), expected);
+          assertSame(onThree.get(i).resultOrThrow(), expected);
+          states[domains.get(i)] = expected.state();
+        }
+      }
+    }
+  }
+
+  private static void assertSame(StepResult actual, StepResult expected) {
+    assertThat(actual.state().sha256()).isEqualTo(expected.state().sha256());
+    assertThat(actual.loss()).isEqualTo(expected.loss());
+    assertThat(actual.logits()).isDeepEqualTo(expected.logits());
+    assertThat(actual.correct()).isEqualTo(expected.correct());
+  }
+
+  @Test
+  void whatIsNotFiniteStaysInItsDomain(@Models.Tiny BaseModel base) {
+    AdapterMethod method = AdapterMethod.parse("svft:plain");
+    try (Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 2)) {
+      TrainingState sound = RandomState.of(trainer, base.config().hidden(), 0.1);
+      float[] broken = sound.adapter().values().clone();
+      broken[3] = Float.NaN;
+      TrainingState unsound =
+          new TrainingState(
+              sound.method(),
+              sound.labels(),
+              sound.labelBornAtStep(),
+              sound.positions(),
+              sound.scores(),
+              Parameters.initial(broken),
+              sound.head(),
+              sound.steps(),
+              sound.examples());
+      List<Trainer.Batch> group =
+          List.of(
+              new Trainer.Batch(sound, Sentences.batch(3, 4)),
+              new Trainer.Batch(unsound, Sentences.batch(9, 4)),
+              new Trainer.Batch(sound, Sentences.batch(20, 2)));
+
+      List<Trainer.Outcome> outcomes = trainer.steps(group);
+
+      assertThat(outcomes.get(1).failure()).isPresent();
+      for (int i : new int[] {0, 2}) {
+        StepResult alone = trainer.step(sound, group.get(i).examples());
+        assertSame(outcomes.get(i).resultOrThrow(), alone);
+      }
+    }
+  }
+
+  /** Before and after a gradient pattern has chosen positions, other products compute. */
+  @Test
+  void domainsInDifferentPhasesShareACall(@Models.Tiny BaseModel base) {
+    AdapterMethod method = AdapterMethod.parse("svft:gradient:1");
+    try (Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 2)) {
+      TrainingState later = trainer.initialState();
+      for (int i = 0; i < 5; i++) {
+        later = trainer.step(later, Sentences.batch(i, 3)).state();
+      }
+      List<Trainer.Batch> group =
+          List.of(
+              new Trainer.Batch(later, Sentences.batch(40, 3)),
+              new Trainer.Batch(trainer.initialState(), Sentences.batch(50, 3)));
+
+      List<Trainer.Outcome> outcomes = trainer.steps(group);
+
+      for (int i = 0; i < 2; i++) {
+        StepResult alone = trainer.step(group.get(i).before(), group.get(i).examples());
+        assertSame(outcomes.get(i).resultOrThrow(), alone);
+      }
+    }
+  }
+
+  /** With the layout of earlier releases, neighbours would change bits. */
+  @Test
+  void slicesAreTrainedOneByOne(@Models.Tiny BaseModel base) {
+    TrainingSettings settings = TrainingSettings.defaults(AdapterMethod.parse("svft:plain"));
+    try (Trainer trainer = new Trainer(base, settings.with(BatchLayout.SLICES), 2)) {
+      TrainingState state = RandomState.of(trainer, base.config().hidden(), 0.1);
+      List<Trainer.Batch> group =
+          List.of(
+              new Trainer.Batch(state, Sentences.batch(3, 4)),
+              new Trainer.Batch(state, Sentences.batch(30, 9)));
+
+      assertThat(trainer.groups()).isFalse();
+      List<Trainer.Outcome> outcomes = trainer.steps(group);
+      for (int i = 0; i < 2; i++) {
+        assertSame(outcomes.get(i).resultOrThrow(), trainer.step(state, group.get(i).examples()));
+      }
+    }
+  }
+}
