@@ -50,12 +50,12 @@ class GroupTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"svft:plain", "svft:banded:1", "lora:4"})
+  @ValueSource(strings = {"svft:plain", "svft:random:1"})
   void soDoesAModelOfRealSize(String text) {
     AdapterMethod method = AdapterMethod.parse(text);
     ModelFiles files = Models.miniLm();
     try (BaseModel base = BaseModel.load(files, Torch.device("cpu"), method.factored())) {
-      assertSame(base, method, 3);
+      assertSame(base, method, 2);
     }
   }
 
