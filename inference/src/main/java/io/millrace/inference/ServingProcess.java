@@ -172,7 +172,15 @@ public final class ServingProcess implements AutoCloseable {
     routes.put(
         "/v1/predict",
         new Routes.Route(
-            "POST", new PredictEndpoint(predictor, bodies, metrics, taken, served), predictToken));
+            "POST",
+            new PredictEndpoint(
+                predictor,
+                bodies,
+                settings.get(ServingSettings.MAX_INPUTS),
+                metrics,
+                taken,
+                served),
+            predictToken));
     routes.put(
         "/v1/feedback",
         new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics), feedbackToken));

@@ -48,6 +48,14 @@ public final class ServingSettings {
           64L << 20,
           "Largest body of a request; more is answered 413.");
 
+  static final Setting<Integer> MAX_INPUTS =
+      Setting.integer(
+          "serving.maxInputs",
+          100,
+          1,
+          10_000,
+          "Texts in one request for predictions; more are answered 400.");
+
   static final Setting<Integer> MAX_BATCH =
       Setting.integer(
           "serving.maxBatch",
@@ -144,6 +152,7 @@ public final class ServingSettings {
                 CONCURRENCY,
                 MAX_QUEUED_REQUESTS,
                 MAX_REQUEST_BYTES,
+                MAX_INPUTS,
                 MAX_BATCH,
                 MERGED_MEMORY,
                 LOADED_MEMORY,

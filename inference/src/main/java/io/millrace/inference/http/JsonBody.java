@@ -14,6 +14,8 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.util.ArrayList;
+import java.util.List;
 
 /** A request's body: a JSON object in UTF-8. Unknown fields are ignored. */
 final class JsonBody {
@@ -65,6 +67,41 @@ final class JsonBody {
       throw new InvalidException("the body must be a JSON object with " + due);
     }
     return new JsonBody(root);
+  }
+
+  /**
+   * An object in an array.
+   *
+   * @param due what it must contain, for the message
+   */
+  static JsonBody of(JsonNode node, String due) throws InvalidException {
+    if (!node.isObject()) {
+      throw new InvalidException("an input must be a JSON object with " + due);
+    }
+    return new JsonBody(node);
+  }
+
+  boolean has(String field) {
+    return root.has(field);
+  }
+
+  /**
+   * An array that must be present.
+   *
+   * @param max how many elements it may have; it must have one
+   */
+  List<JsonNode> requiredArray(String field, int max) throws InvalidException {
+    JsonNode node = root.get(field);
+    if (node == null || !node.isArray()) {
+      throw new InvalidException("\"" + field + "\" is not an array");
+    }
+    if (node.isEmpty() || node.size() > max) {
+      throw new InvalidException(
+          "\"%s\" has %d elements; it must have 1 to %d".formatted(field, node.size(), max));
+    }
+    List<JsonNode> elements = new ArrayList<>();
+    node.forEach(elements::add);
+    return elements;
   }
 
   /** A string that must be present and not blank. */

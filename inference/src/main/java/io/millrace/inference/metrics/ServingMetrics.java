@@ -34,6 +34,12 @@ public final class ServingMetrics {
   private final Histogram predictions =
       histogram(
           "millrace_prediction_seconds", "From a request's body to its prediction.", LATENCIES);
+  private final Counter inputs =
+      Counter.builder()
+          .name("millrace_inputs_total")
+          .help("Texts in lists of them, by the status that each was answered with.")
+          .labelNames("status")
+          .register(registry);
   private final Counter answers =
       Counter.builder()
           .name("millrace_predictions_total")
@@ -89,6 +95,11 @@ public final class ServingMetrics {
   /** A request was answered. */
   public void answered(String endpoint, int status) {
     requests.labelValues(endpoint, Integer.toString(status)).inc();
+  }
+
+  /** A text in a list was answered. */
+  public void answeredInput(int status) {
+    inputs.labelValues(Integer.toString(status)).inc();
   }
 
   /**

@@ -4,6 +4,7 @@ import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.predict.PredictionException.Reason;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.LiveAdapter;
+import io.millrace.inference.serving.PinnedVersions;
 import io.millrace.inference.serving.ServedDomain;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.schemas.DomainPath;
@@ -99,10 +100,44 @@ public final class Predictor {
    *     none
    */
   public CompletableFuture<Prediction> predict(String domain, String text, String key) {
+    return predict(domain, text, key, ServedDomain::acquire);
+  }
+
+  /**
+   * Scores several texts. Each may be for another domain; all texts that one domain answers are
+   * answered by the versions that served it when this was called, and wait together.
+   *
+   * @return per text as {@link #predict(String, String, String)}, in their order
+   */
+  public List<CompletableFuture<Prediction>> predict(List<PredictRequest> requests) {
+    PinnedVersions versions = new PinnedVersions();
+    List<CompletableFuture<Prediction>> predictions = new ArrayList<>();
+    // No pass begins before all of them wait.
+    lock.lock();
+    try {
+      for (PredictRequest request : requests) {
+        predictions.add(
+            predict(request.domain(), request.text(), request.key(), versions::acquire));
+      }
+    } finally {
+      lock.unlock();
+      CompletableFuture.allOf(predictions.toArray(CompletableFuture[]::new))
+          .whenComplete((done, failure) -> versions.close());
+    }
+    return predictions;
+  }
+
+  private CompletableFuture<Prediction> predict(
+      String domain, String text, String key, Versions versions) {
     if (!catalog.isLoaded()) {
       return failed(Reason.NOT_LOADED, "the model is still loading");
     }
-    return predict(new Sought(domain, text, key, names(domain)));
+    return predict(new Sought(domain, text, key, versions, names(domain)));
+  }
+
+  /** Gives the version of a domain that answers a key, as {@link ServedDomain#acquire}. */
+  private interface Versions {
+    LiveAdapter acquire(ServedDomain domain, String key);
   }
 
   /**
@@ -110,7 +145,12 @@ public final class Predictor {
    *
    * @param names the domains that may answer and were not tried yet, in order
    */
-  private record Sought(String domain, String text, String key, Iterator<String> names) {}
+  private record Sought(
+      String domain, String text, String key, Versions versions, Iterator<String> names) {
+    LiveAdapter acquire(ServedDomain served) {
+      return versions.acquire(served, key);
+    }
+  }
 
   private Iterator<String> names(String domain) {
     Stream<String> above =
@@ -124,7 +164,7 @@ public final class Predictor {
       if (served == null) {
         continue;
       }
-      LiveAdapter adapter = served.acquire(sought.key());
+      LiveAdapter adapter = sought.acquire(served);
       if (adapter == null && !served.isLoaded()) {
         return predictOnceLoaded(sought, served);
       }
@@ -155,7 +195,7 @@ public final class Predictor {
         .startLoading()
         .thenCompose(
             done -> {
-              LiveAdapter adapter = served.acquire(sought.key());
+              LiveAdapter adapter = sought.acquire(served);
               CompletableFuture<Prediction> prediction =
                   isPassedOver(served, adapter)
                       ? predict(sought)
@@ -179,7 +219,7 @@ public final class Predictor {
   private CompletableFuture<Prediction> predict(
       Sought sought, ServedDomain served, LiveAdapter found) {
     // It may have come since it was looked for.
-    LiveAdapter adapter = found == null ? served.acquire(sought.key()) : found;
+    LiveAdapter adapter = found == null ? sought.acquire(served) : found;
     if (adapter == null) {
       return failed(
           Reason.NOT_LOADED, "no version of domain " + quoted(served.name()) + " is loaded");

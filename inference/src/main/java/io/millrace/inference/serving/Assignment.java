@@ -27,4 +27,32 @@ public record Assignment(
   LiveAdapter choose(String key) {
     return candidate != null && share.holds(key) ? candidate : stable;
   }
+
+  /**
+   * Adds a user to each version.
+   *
+   * @return false, and none is added, where one is closed
+   */
+  boolean retain() {
+    if (stable != null && !stable.retain()) {
+      return false;
+    }
+    if (candidate != null && !candidate.retain()) {
+      if (stable != null) {
+        stable.release();
+      }
+      return false;
+    }
+    return true;
+  }
+
+  /** Removes a user from each version. */
+  void release() {
+    if (stable != null) {
+      stable.release();
+    }
+    if (candidate != null) {
+      candidate.release();
+    }
+  }
 }

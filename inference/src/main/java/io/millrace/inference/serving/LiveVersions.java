@@ -131,6 +131,21 @@ final class LiveVersions {
     }
   }
 
+  /**
+   * What answers, with all its versions retained for the caller, who must release it.
+   *
+   * @return null where none is loaded
+   */
+  Assignment pin() {
+    while (true) {
+      Assignment now = assignment;
+      if (now == null || now.retain()) {
+        return now;
+      }
+      // As in acquire.
+    }
+  }
+
   /** What answers, not retained; empty where nothing is loaded. */
   Optional<Assignment> assigned() {
     return Optional.ofNullable(assignment);

@@ -336,6 +336,12 @@ public final class ServedDomain implements LoadedDomains.Member {
     return live.acquire(key);
   }
 
+  /** As {@link LiveVersions#pin}. */
+  Assignment pin() {
+    askedAt = System.nanoTime();
+    return live.pin();
+  }
+
   /**
    * Loads it, on another thread.
    *

@@ -167,6 +167,27 @@ class FeedbackTest {
   }
 
   @Test
+  void eachTextOfAListCanGetItsLabel() throws Exception {
+    Api.Reply reply =
+        api.post(
+            "/v1/predict",
+            ("{\"inputs\":[{\"domain\":\"films\",\"text\":\"one\"},"
+                    + "{\"domain\":\"films/old\",\"text\":\"two\",\"requestId\":\"l2\"}]}")
+                .getBytes(UTF_8));
+    String first = reply.body().at("/answers/0/requestId").asText();
+
+    assertThat(api.feedback(first, "good").body().get("domain").asText()).isEqualTo("films");
+    assertThat(api.feedback("l2", "bad").body().get("domain").asText()).isEqualTo("films/old");
+
+    List<String> made = new ArrayList<>();
+    for (ConsumerRecord<byte[], byte[]> record : records()) {
+      LabeledExample example = example(record);
+      made.add(example.getId() + " " + example.getText() + " " + example.getLabel());
+    }
+    assertThat(made).containsExactlyInAnyOrder(first + " one good", "l2 two bad");
+  }
+
+  @Test
   void theSameLabelAgainIsWrittenOnceAlsoAfterARestartAndAnotherIsAConflict() throws Exception {
     predict("r1");
     Api.Reply first = api.feedback("r1", "good");

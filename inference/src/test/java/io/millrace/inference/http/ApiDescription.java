@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
@@ -155,8 +156,13 @@ public final class ApiDescription {
             .path(path)
             .path(method.toLowerCase(Locale.ROOT))
             .at("/requestBody/content/application~1json/schema");
-    JsonNode open = resolved(schema).deepCopy();
-    ((ObjectNode) open).remove("additionalProperties");
+    ObjectNode open = JSON.createObjectNode();
+    ArrayNode alternatives = open.putArray("anyOf");
+    for (JsonNode each : schema.has("anyOf") ? schema.get("anyOf") : List.of(schema)) {
+      ObjectNode alternative = resolved(each).deepCopy();
+      alternative.remove("additionalProperties");
+      alternatives.add(alternative);
+    }
     assertThat(errors(open, JSON.readTree(body)))
         .as("%s %s takes %s", method, path, new String(body, UTF_8))
         .isEmpty();

@@ -340,6 +340,7 @@ class HttpApiTest {
         new PredictEndpoint(
             none,
             new RequestBody(1000, Duration.ofMillis(200)),
+            1,
             new ServingMetrics(),
             request -> false,
             (request, prediction) -> true);

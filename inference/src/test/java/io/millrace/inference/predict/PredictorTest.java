@@ -12,6 +12,7 @@ import io.millrace.inference.metrics.Scrape;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.serving.AdapterCatalog;
 import io.millrace.inference.serving.AdapterLoader;
+import io.millrace.inference.serving.LiveAdapter;
 import io.millrace.inference.serving.Merger;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.LoggedEvent;
@@ -23,6 +24,7 @@ import io.millrace.schemas.rollout.RolloutDecisions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -148,6 +150,47 @@ class PredictorTest {
     Prediction deleted = predictor.predict("films/old", "a film", "a key").join();
     assertThat(deleted.servedDomain()).isEqualTo("films");
     assertThat(predictor.close(LONG)).isTrue();
+  }
+
+  @Test
+  void ofSeveralTextsThoseOfADomainAreAnsweredByOneVersion() throws Exception {
+    List<AdapterVersion> chain = TestAdapters.chain("films", 2);
+    Predictor predictor = predictor(16, chain.get(0));
+    LiveAdapter first = catalog.find("films").orElseThrow().acquire("a key");
+    AdapterIntake intake = new AdapterIntake(store, catalog);
+    List<PredictRequest> requests =
+        new AbstractList<>() {
+          @Override
+          public PredictRequest get(int index) {
+            if (index == 1) {
+              intake.record(
+                  Topics.adapterKey("films", 2),
+                  chain.get(1),
+                  new StreamOffset(0, 2),
+                  Instant.EPOCH);
+              intake.flush();
+            }
+            String domain = index < 2 ? "films" : "films/old";
+            return new PredictRequest(domain, "a film", "id", "key " + index);
+          }
+
+          @Override
+          public int size() {
+            return 3;
+          }
+        };
+
+    List<CompletableFuture<Prediction>> predictions = predictor.predict(requests);
+
+    assertThat(predictions.stream().map(p -> p.join().version().version()))
+        .containsExactly(1L, 1L, 1L);
+    assertThat(answering(predictor, "films", "a key")).isEqualTo(2);
+    assertThat(predictor.close(LONG)).isTrue();
+    assertThat(first.classifier().logits(List.of("a film"))[0]).hasSize(3);
+    first.release();
+    assertThatThrownBy(() -> first.classifier().logits(List.of("a film")))
+        .as("no one holds it any more")
+        .isInstanceOf(IllegalStateException.class);
   }
 
   private static long answering(Predictor predictor, String domain, String key) {
