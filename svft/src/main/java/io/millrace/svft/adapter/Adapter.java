@@ -335,10 +335,33 @@ public record Adapter(
    * @throws AdapterException if the base model was loaded without the factors that the method needs
    */
   public AdaptedModel on(BaseModel base, NDManager manager) {
-    AdapterLayout layout = layout();
-    List<Positions> where = values.length == 0 ? List.of() : layout.positions(positions);
-    return new AdaptedModel(
-        base, layout.products(base, List.of(new AdapterLayout.Values(where, values)), manager));
+    return on(base, List.of(this), manager);
+  }
+
+  /**
+   * Whether one pass can score texts of this adapter and of another one: they have one method, and
+   * both or neither have values.
+   */
+  public boolean sharesPass(Adapter other) {
+    return method.equals(other.method) && (values.length == 0) == (other.values.length == 0);
+  }
+
+  /** As {@link #on(BaseModel, NDManager)}, for several adapters that {@link #sharesPass share}. */
+  static AdaptedModel on(BaseModel base, List<Adapter> adapters, NDManager manager) {
+    Adapter first = adapters.get(0);
+    AdapterLayout layout = first.layout();
+    List<AdapterLayout.Values> all = new ArrayList<>();
+    for (Adapter each : adapters) {
+      if (!first.sharesPass(each)) {
+        throw new IllegalArgumentException(
+            "adapters of %s and of %s share no pass"
+                .formatted(first.method.spec(), each.method.spec()));
+      }
+      List<Positions> where =
+          each.values.length == 0 ? List.of() : layout.positions(each.positions);
+      all.add(new AdapterLayout.Values(where, each.values));
+    }
+    return new AdaptedModel(base, layout.products(base, all, manager));
   }
 
   /**

@@ -3,8 +3,8 @@ package io.millrace.svft.adapter;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
-import ai.djl.nn.core.Linear;
 import io.millrace.svft.engine.AdaptedModel;
+import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.engine.Encoder;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.engine.Slices;
@@ -13,7 +13,11 @@ import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.Torch;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Predicts with one adapter on a shared base model. Thread-safe.
@@ -93,26 +97,77 @@ public final class Classifier implements AutoCloseable {
   }
 
   /**
-   * Scores texts.
+   * Scores texts. The logits of a text do not depend on the others.
    *
    * @return logits [texts, labels], in the order of the adapter's labels
    */
   public float[][] logits(List<String> texts) {
+    int[] owners = new int[texts.size()];
+    return scores(base, encoder, texts, owners, model, List.of(headWeight, headBias));
+  }
+
+  /**
+   * Scores texts, each with an adapter of its own, in one pass. The logits of a text have the bits
+   * that a classifier of its adapter, not merged, gives to it alone.
+   *
+   * @param adapters one per text, the same object for texts of one adapter; all {@linkplain
+   *     Adapter#sharesPass share a pass}
+   * @return for each text the logits [labels], in the order of its adapter's labels
+   * @throws AdapterException if an adapter does not belong to this base model
+   * @throws IllegalArgumentException if adapters share no pass
+   */
+  public static float[][] logits(BaseModel base, List<Adapter> adapters, List<String> texts) {
+    Map<Adapter, Integer> indices = new IdentityHashMap<>();
+    List<Adapter> distinct = new ArrayList<>();
+    int[] owners = new int[adapters.size()];
+    for (int i = 0; i < owners.length; i++) {
+      Adapter adapter = adapters.get(i);
+      if (!indices.containsKey(adapter)) {
+        adapter.requireFits(base);
+        indices.put(adapter, distinct.size());
+        distinct.add(adapter);
+      }
+      owners[i] = indices.get(adapter);
+    }
+    Torch.prepareThread();
+    int hidden = base.config().hidden();
+    try (NDScope scope = new NDScope();
+        AdaptedModel model = Adapter.on(base, distinct, base.manager())) {
+      List<NDArray> heads = new ArrayList<>();
+      for (Adapter adapter : distinct) {
+        int labels = adapter.labels().size();
+        float[] weights = Head.weights(adapter.head(), hidden);
+        heads.add(Torch.array(base.manager(), weights, labels, hidden));
+        heads.add(Torch.array(base.manager(), Head.biases(adapter.head(), hidden), labels));
+      }
+      return scores(base, new Encoder(base), texts, owners, model, heads);
+    }
+  }
+
+  private static float[][] scores(
+      BaseModel base,
+      Encoder encoder,
+      List<String> texts,
+      int[] owners,
+      AdaptedModel model,
+      List<NDArray> heads) {
     long[][] ids = base.tokenize(texts);
     float[][] logits = new float[ids.length][];
     Torch.prepareThread();
     // One thread computes all slices, so a few texts are fastest in one slice.
     for (int[] slice : Slices.of(ids, 1)) {
-      long[][] sequences = new long[slice.length][];
-      for (int i = 0; i < slice.length; i++) {
-        sequences[i] = ids[slice[i]];
+      List<TokenBatch.Segment> segments = new ArrayList<>();
+      for (int i : slice) {
+        segments.add(new TokenBatch.Segment(new long[][] {ids[i]}, owners[i]));
       }
       try (NDScope scope = new NDScope()) {
-        NDArray pooled = encoder.embed(new TokenBatch(sequences), model);
-        NDArray scores = Linear.linear(pooled, headWeight, headBias).singletonOrThrow();
-        float[][] rows = Head.rows(scores.toFloatArray(), adapter.labels().size());
-        for (int i = 0; i < slice.length; i++) {
-          logits[slice[i]] = rows[i];
+        TokenBatch batch = new TokenBatch(BatchLayout.SEGMENTS, segments);
+        float[] flat = encoder.logits(batch, model, heads).toFloatArray();
+        int from = 0;
+        for (int i : slice) {
+          int to = from + (int) heads.get(2 * owners[i] + 1).size();
+          logits[i] = Arrays.copyOfRange(flat, from, to);
+          from = to;
         }
       }
     }

@@ -43,6 +43,19 @@ public final class Encoder {
   }
 
   /**
+   * Scores a slice.
+   *
+   * @param heads of each adapter the weight [labels, hidden] and the bias [labels]
+   * @return the logits of each segment [sequences, labels], flat, segment after segment
+   */
+  public NDArray logits(TokenBatch slice, AdaptedModel model, List<NDArray> heads) {
+    try (Arguments laidOut = new Arguments(slice, model);
+        IValue head = TorchScript.tensors(heads)) {
+      return script.call("logits", model.arguments(laidOut.all, head)).get(0);
+    }
+  }
+
+  /**
    * Scores a slice and computes its gradients.
    *
    * @param task the method of the program that scores a slice

@@ -61,6 +61,17 @@ class Encoder(Module):
     x = (self).forward(batch, how, spans, heads, eps, embeddings, norms, kinds, linears, lows, False, annotate(List[List[Tensor]], []))
     return __torch__.pooling.forward(how, x, spans[0])
 
+  # Returns the logits of each segment [B, labels], flat, segment after segment. heads holds, for each
+  # adapter, the weight [labels, H] and the bias [labels].
+  def logits(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor]) -> Tensor:
+    pooled = (self).embed(batch, how, spans, heads, eps, embeddings, norms, kinds, linears, lows)
+    scores = annotate(List[Tensor], [])
+    for s in range(torch.len(spans[2])):
+      own = torch.slice(pooled, 0, spans[3][s], spans[3][s + 1])
+      i = torch.mul(spans[2][s], 2)
+      _0 = torch.append(scores, torch.reshape(__torch__.primitives.addmm(head[i + 1], own, torch.t(head[i])), [-1]))
+    return torch.cat(scores)
+
   # Returns the gradients of the linear weights in their order, flat, segment after segment. Computes
   # nothing below the weight with index lowest.
   def backward(self: __torch__.Encoder, dx: Tensor, batch: List[Tensor], spans: List[List[int]], heads: int, norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], kept: List[List[Tensor]], lowest: int) -> Tensor:

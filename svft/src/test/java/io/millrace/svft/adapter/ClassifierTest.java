@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.millrace.svft.Differences;
 import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
+import io.millrace.svft.TinyModel;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
@@ -19,9 +20,12 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("unit")
 @ExtendWith(Models.class)
@@ -53,14 +57,54 @@ class ClassifierTest {
   }
 
   @Test
-  void aTextScoresTheSameAloneAndAmongOthers() {
+  void aTextHasTheSameBitsAloneAndAmongOthers() {
     try (Classifier classifier = new Classifier(base, adapter(trained(2)))) {
       float[][] together = classifier.logits(TEXTS);
       for (int i = 0; i < TEXTS.size(); i++) {
-        assertThat(Differences.largest(classifier.logits(List.of(TEXTS.get(i)))[0], together[i]))
-            .isLessThan(1e-5);
+        assertThat(classifier.logits(List.of(TEXTS.get(i)))[0]).containsExactly(together[i]);
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"svft:plain", "svft:banded:1", "svft:random:1", "lora:2", "full", "head"})
+  void textsOfSeveralAdaptersShareAPass(String text) {
+    AdapterMethod method = AdapterMethod.parse(text);
+    try (BaseModel tiny = Models.tiny(TinyModel.CONFIG, method);
+        Trainer own = new Trainer(tiny, TrainingSettings.defaults(method), 1)) {
+      List<Adapter> adapters = new ArrayList<>();
+      TrainingState state = own.initialState();
+      for (int i = 0; i < 3; i++) {
+        state = own.step(state, Sentences.batch(5 * i, 3 + i)).state();
+        adapters.add(state.toAdapter(tiny, "domain " + i, 1, ""));
+      }
+      List<Adapter> ofTexts =
+          IntStream.range(0, TEXTS.size()).mapToObj(i -> adapters.get(i * i % 3)).toList();
+
+      float[][] mixed = Classifier.logits(tiny, ofTexts, TEXTS);
+
+      for (int i = 0; i < TEXTS.size(); i++) {
+        try (Classifier alone = new Classifier(tiny, ofTexts.get(i))) {
+          assertThat(mixed[i]).containsExactly(alone.logits(List.of(TEXTS.get(i)))[0]);
+        }
+      }
+    }
+  }
+
+  @Test
+  void adaptersOfTwoMethodsShareNoPass() {
+    Adapter plain = adapter(trained(1));
+    Trainer other = new Trainer(base, TrainingSettings.defaults(AdapterMethod.parse("svf")), 1);
+    Adapter svf =
+        other
+            .step(other.initialState(), Sentences.batch(1, 2))
+            .state()
+            .toAdapter(base, "svf", 1, "");
+    other.close();
+
+    assertThatThrownBy(() -> Classifier.logits(base, List.of(plain, svf), TEXTS.subList(0, 2)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("share no pass");
   }
 
   @Test
