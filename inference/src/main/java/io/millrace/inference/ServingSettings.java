@@ -62,7 +62,7 @@ public final class ServingSettings {
           16,
           1,
           1024,
-          "Texts that wait for the same version and are scored in one pass, at most.");
+          "Texts that wait and are scored in one pass, of one domain or of several, at most.");
 
   static final Setting<Long> MERGED_MEMORY =
       Setting.bytes(

@@ -53,6 +53,13 @@ public final class ServingMetrics {
           .classicOnly()
           .classicUpperBounds(1, 2, 4, 8, 16, 32, 64, 128)
           .register(registry);
+  private final Histogram adapters =
+      Histogram.builder()
+          .name("millrace_batch_adapters")
+          .help("Adapters in one forward pass.")
+          .classicOnly()
+          .classicUpperBounds(1, 2, 4, 8, 16, 32, 64, 128)
+          .register(registry);
   private final Histogram swaps =
       histogram(
           "millrace_swap_seconds",
@@ -113,9 +120,14 @@ public final class ServingMetrics {
     predictions.observe(seconds(took));
   }
 
-  /** A number of texts was scored in one forward pass. */
-  public void batched(int texts) {
+  /**
+   * A number of texts was scored in one forward pass.
+   *
+   * @param versions that scored them
+   */
+  public void batched(int texts, int versions) {
     batches.observe(texts);
+    adapters.observe(versions);
   }
 
   /**

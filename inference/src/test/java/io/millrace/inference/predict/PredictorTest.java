@@ -98,6 +98,28 @@ class PredictorTest {
   }
 
   @Test
+  void textsOfManyDomainsThatWaitTogetherAreOnePassAndHaveTheBitsThatEachHasAlone() {
+    List<AdapterVersion> versions =
+        IntStream.range(0, 12).mapToObj(i -> TestAdapters.version("domain-" + i, 1, null)).toList();
+    Predictor predictor = predictor(16, versions.toArray(AdapterVersion[]::new));
+
+    CompletableFuture<Prediction> first = predictor.predict("domain-0", LONG_TEXT, "a key");
+    List<CompletableFuture<Prediction>> predictions =
+        IntStream.range(0, 12)
+            .mapToObj(i -> predictor.predict("domain-" + i, "film number " + i, "a key"))
+            .toList();
+
+    assertThat(predictor.close(LONG)).isTrue();
+    assertThat(first).isCompleted();
+    for (int i = 0; i < versions.size(); i++) {
+      assertThat(predictions.get(i).join().version().domain()).isEqualTo("domain-" + i);
+      assertThat(predictions.get(i).join().logits())
+          .containsExactly(TestAdapters.logits(versions.get(i), "film number " + i));
+    }
+    assertThat(Scrape.count(metrics, "millrace_batch_size")).isLessThanOrEqualTo(4);
+  }
+
+  @Test
   void textsOfADomainThatIsNotLoadedWaitForItAndAreBounded() {
     AdapterVersion films = TestAdapters.version("films", 1, null);
     store.put(films, new StreamOffset(0, 1));

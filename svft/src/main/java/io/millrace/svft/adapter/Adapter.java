@@ -350,6 +350,9 @@ public record Adapter(
   static AdaptedModel on(BaseModel base, List<Adapter> adapters, NDManager manager) {
     Adapter first = adapters.get(0);
     AdapterLayout layout = first.layout();
+    // Positions of a closed form are those of all; they take time to write down.
+    boolean closedForm = first.method.sparsity().map(Pattern::closedForm).orElse(true);
+    List<Positions> shared = closedForm ? layout.positions(first.positions) : List.of();
     List<AdapterLayout.Values> all = new ArrayList<>();
     for (Adapter each : adapters) {
       if (!first.sharesPass(each)) {
@@ -358,7 +361,7 @@ public record Adapter(
                 .formatted(first.method.spec(), each.method.spec()));
       }
       List<Positions> where =
-          each.values.length == 0 ? List.of() : layout.positions(each.positions);
+          each.values.length == 0 || closedForm ? shared : layout.positions(each.positions);
       all.add(new AdapterLayout.Values(where, each.values));
     }
     return new AdaptedModel(base, layout.products(base, all, manager));

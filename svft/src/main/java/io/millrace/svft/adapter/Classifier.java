@@ -107,40 +107,41 @@ public final class Classifier implements AutoCloseable {
   }
 
   /**
-   * Scores texts, each with an adapter of its own, in one pass. The logits of a text have the bits
-   * that a classifier of its adapter, not merged, gives to it alone.
+   * Whether one pass can score texts of this classifier and of another one: M is apart from the
+   * weights of one base model, and their adapters {@linkplain Adapter#sharesPass share a pass}.
+   */
+  public boolean sharesPass(Classifier other) {
+    return !merged && !other.merged && base == other.base && adapter.sharesPass(other.adapter);
+  }
+
+  /**
+   * Scores texts, each with a classifier of its own, in one pass. The logits of a text have the
+   * bits that its classifier gives to it alone.
    *
-   * @param adapters one per text, the same object for texts of one adapter; all {@linkplain
-   *     Adapter#sharesPass share a pass}
+   * @param classifiers one per text; all {@linkplain #sharesPass share a pass}
    * @return for each text the logits [labels], in the order of its adapter's labels
-   * @throws AdapterException if an adapter does not belong to this base model
    * @throws IllegalArgumentException if adapters share no pass
    */
-  public static float[][] logits(BaseModel base, List<Adapter> adapters, List<String> texts) {
-    Map<Adapter, Integer> indices = new IdentityHashMap<>();
-    List<Adapter> distinct = new ArrayList<>();
-    int[] owners = new int[adapters.size()];
+  public static float[][] logits(List<Classifier> classifiers, List<String> texts) {
+    Map<Classifier, Integer> indices = new IdentityHashMap<>();
+    List<Classifier> distinct = new ArrayList<>();
+    int[] owners = new int[classifiers.size()];
     for (int i = 0; i < owners.length; i++) {
-      Adapter adapter = adapters.get(i);
-      if (!indices.containsKey(adapter)) {
-        adapter.requireFits(base);
-        indices.put(adapter, distinct.size());
-        distinct.add(adapter);
+      Classifier classifier = classifiers.get(i);
+      if (!indices.containsKey(classifier)) {
+        indices.put(classifier, distinct.size());
+        distinct.add(classifier);
       }
-      owners[i] = indices.get(adapter);
+      owners[i] = indices.get(classifier);
     }
+    BaseModel base = distinct.get(0).base;
+    List<Adapter> adapters = distinct.stream().map(Classifier::adapter).toList();
     Torch.prepareThread();
-    int hidden = base.config().hidden();
     try (NDScope scope = new NDScope();
-        AdaptedModel model = Adapter.on(base, distinct, base.manager())) {
+        AdaptedModel model = Adapter.on(base, adapters, base.manager())) {
       List<NDArray> heads = new ArrayList<>();
-      for (Adapter adapter : distinct) {
-        int labels = adapter.labels().size();
-        float[] weights = Head.weights(adapter.head(), hidden);
-        heads.add(Torch.array(base.manager(), weights, labels, hidden));
-        heads.add(Torch.array(base.manager(), Head.biases(adapter.head(), hidden), labels));
-      }
-      return scores(base, new Encoder(base), texts, owners, model, heads);
+      distinct.forEach(each -> heads.addAll(List.of(each.headWeight, each.headBias)));
+      return scores(base, distinct.get(0).encoder, texts, owners, model, heads);
     }
   }
 

@@ -78,16 +78,17 @@ class ClassifierTest {
         state = own.step(state, Sentences.batch(5 * i, 3 + i)).state();
         adapters.add(state.toAdapter(tiny, "domain " + i, 1, ""));
       }
-      List<Adapter> ofTexts =
-          IntStream.range(0, TEXTS.size()).mapToObj(i -> adapters.get(i * i % 3)).toList();
+      List<Classifier> classifiers =
+          adapters.stream().map(adapter -> new Classifier(tiny, adapter)).toList();
+      List<Classifier> ofTexts =
+          IntStream.range(0, TEXTS.size()).mapToObj(i -> classifiers.get(i * i % 3)).toList();
 
-      float[][] mixed = Classifier.logits(tiny, ofTexts, TEXTS);
+      float[][] mixed = Classifier.logits(ofTexts, TEXTS);
 
       for (int i = 0; i < TEXTS.size(); i++) {
-        try (Classifier alone = new Classifier(tiny, ofTexts.get(i))) {
-          assertThat(mixed[i]).containsExactly(alone.logits(List.of(TEXTS.get(i)))[0]);
-        }
+        assertThat(mixed[i]).containsExactly(ofTexts.get(i).logits(List.of(TEXTS.get(i)))[0]);
       }
+      classifiers.forEach(Classifier::close);
     }
   }
 
@@ -102,9 +103,13 @@ class ClassifierTest {
             .toAdapter(base, "svf", 1, "");
     other.close();
 
-    assertThatThrownBy(() -> Classifier.logits(base, List.of(plain, svf), TEXTS.subList(0, 2)))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("share no pass");
+    try (Classifier one = new Classifier(base, plain);
+        Classifier two = new Classifier(base, svf)) {
+      assertThat(one.sharesPass(two)).isFalse();
+      assertThatThrownBy(() -> Classifier.logits(List.of(one, two), TEXTS.subList(0, 2)))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("share no pass");
+    }
   }
 
   @Test
