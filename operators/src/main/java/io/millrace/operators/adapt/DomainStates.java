@@ -58,16 +58,29 @@ public final class DomainStates {
         record.getLabelBornAtStep().stream().mapToLong(Long::longValue).toArray(),
         Floats.intsFromBytes(record.getPositions()),
         Floats.fromBytes(record.getScores()),
-        new Parameters(
-            Floats.fromBytes(record.getValues()),
-            Floats.fromBytes(record.getValuesFirstMoment()),
-            Floats.fromBytes(record.getValuesSecondMoment())),
-        new Parameters(
-            Floats.fromBytes(record.getHead()),
-            Floats.fromBytes(record.getHeadFirstMoment()),
-            Floats.fromBytes(record.getHeadSecondMoment())),
+        parameters(
+            record.getValues(), record.getValuesFirstMoment(), record.getValuesSecondMoment()),
+        parameters(record.getHead(), record.getHeadFirstMoment(), record.getHeadSecondMoment()),
         record.getSteps(),
         record.getExamples());
+  }
+
+  private static Parameters parameters(
+      ByteBuffer values, ByteBuffer firstMoment, ByteBuffer secondMoment) {
+    float[] all = Floats.fromBytes(values);
+    return new Parameters(all, moments(firstMoment, all.length), moments(secondMoment, all.length));
+  }
+
+  private static float[] moments(ByteBuffer bytes, int count) {
+    return bytes.remaining() == count * Short.BYTES
+        ? Floats.fromBFloat16Bytes(bytes)
+        : Floats.fromBytes(bytes);
+  }
+
+  /** Moments take half the bytes where none is lost. */
+  private static ByteBuffer moments(float[] values) {
+    return ByteBuffer.wrap(
+        Floats.allBFloat16(values) ? Floats.toBFloat16Bytes(values) : Floats.toBytes(values));
   }
 
   private static void requireSame(String what, String inState, String here) {
@@ -86,11 +99,11 @@ public final class DomainStates {
     record.setPositions(ByteBuffer.wrap(Floats.toBytes(state.positions())));
     record.setScores(bytes(state.scores()));
     record.setValues(bytes(state.adapter().values()));
-    record.setValuesFirstMoment(bytes(state.adapter().firstMoment()));
-    record.setValuesSecondMoment(bytes(state.adapter().secondMoment()));
+    record.setValuesFirstMoment(moments(state.adapter().firstMoment()));
+    record.setValuesSecondMoment(moments(state.adapter().secondMoment()));
     record.setHead(bytes(state.head().values()));
-    record.setHeadFirstMoment(bytes(state.head().firstMoment()));
-    record.setHeadSecondMoment(bytes(state.head().secondMoment()));
+    record.setHeadFirstMoment(moments(state.head().firstMoment()));
+    record.setHeadSecondMoment(moments(state.head().secondMoment()));
     record.setSteps(state.steps());
     record.setExamples(state.examples());
   }

@@ -8,8 +8,11 @@ import io.millrace.schemas.DomainState;
 import io.millrace.schemas.StreamPosition;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.training.Moments;
 import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.Trainer;
+import io.millrace.svft.training.TrainingExample;
+import io.millrace.svft.training.TrainingSettings;
 import io.millrace.svft.training.TrainingState;
 import java.util.List;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
@@ -30,6 +33,25 @@ class DomainStatesTest {
     DomainState read = throughFlink(DomainStates.initial(base, state));
 
     assertThat(DomainStates.read(read, base)).usingRecursiveComparison().isEqualTo(state);
+    assertThat(DomainStates.read(read, base).sha256()).isEqualTo(state.sha256());
+  }
+
+  @Test
+  void momentsInBFloat16TakeHalfTheBytesAndComeBackBitForBit() throws Exception {
+    TrainingSettings settings = MiniLm.settings().training().with(Moments.BFLOAT16);
+    TrainingState state;
+    try (Trainer trainer = new Trainer(base, settings, 1)) {
+      List<TrainingExample> batch =
+          List.of(new TrainingExample("a", "b", 1), new TrainingExample("c", "d", 1));
+      state = trainer.step(trainer.initialState(), batch).state();
+      state = trainer.step(state, batch).state();
+    }
+
+    DomainState read = throughFlink(DomainStates.initial(base, state));
+
+    assertThat(read.getValuesSecondMoment().remaining())
+        .isEqualTo(read.getValues().remaining() / 2);
+    assertThat(read.getHeadFirstMoment().remaining()).isEqualTo(read.getHead().remaining() / 2);
     assertThat(DomainStates.read(read, base).sha256()).isEqualTo(state.sha256());
   }
 

@@ -14,6 +14,7 @@ import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.task.Classification;
+import io.millrace.svft.training.Moments;
 import io.millrace.svft.training.TrainingSettings;
 import java.util.ArrayList;
 import java.util.List;
@@ -130,7 +131,8 @@ class DomainsTest {
         0,
         0,
         1,
-        BatchLayout.SEGMENTS);
+        BatchLayout.SEGMENTS,
+        Moments.FLOAT32);
   }
 
   private static List<String> states(AdaptHarness adapt, String domain) {

@@ -20,6 +20,7 @@ import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.task.Classification;
 import io.millrace.svft.tensor.Kernels;
+import io.millrace.svft.training.Moments;
 import io.millrace.svft.training.TrainingSettings;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -364,6 +365,14 @@ public final class JobSettings {
           "How a batch is laid out for the engine: segments, which take steps of several domains at"
               + " once, or slices, as earlier releases did. Each gives bits of its own.");
 
+  public static final Setting<String> MOMENTS =
+      Setting.choice(
+          "training.moments",
+          Moments.FLOAT32.id(),
+          Stream.of(Moments.values()).map(Moments::id).toList(),
+          "The format of AdamW's moments: float32, or bfloat16, which makes a domain's state a third"
+              + " smaller.");
+
   private static final int MOST_LOCAL_SLOTS = 32;
 
   /** The settings that a training step depends on, besides those of its method. */
@@ -381,7 +390,8 @@ public final class JobSettings {
           MAX_GRADIENT_NORM,
           SCORING_STEPS,
           KERNELS,
-          LAYOUT);
+          LAYOUT,
+          MOMENTS);
 
   private static final Setting<String> FLINK =
       Setting.handedOn(
@@ -474,7 +484,8 @@ public final class JobSettings {
         settings.get(DECAY_FLOOR),
         settings.get(MAX_GRADIENT_NORM),
         settings.get(SCORING_STEPS),
-        BatchLayout.of(settings.get(LAYOUT)));
+        BatchLayout.of(settings.get(LAYOUT)),
+        Moments.of(settings.get(MOMENTS)));
   }
 
   /** The settings of the adapt operator. */

@@ -2,6 +2,7 @@ package io.millrace.svft.tensor;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.ShortBuffer;
 
 /**
  * Converts arrays of numbers to and from little-endian bytes, the form in payloads, state and
@@ -59,6 +60,39 @@ public final class Floats {
     }
     float[] values = new float[bytes.remaining() / Float.BYTES];
     bytes.slice().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    return values;
+  }
+
+  /** Whether all values are bfloat16 values: the lower half of each is zero. */
+  public static boolean allBFloat16(float[] values) {
+    for (float value : values) {
+      if ((Float.floatToRawIntBits(value) & 0xFFFF) != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Little-endian bfloat16, 2 bytes per value: the upper half of each float32. */
+  public static byte[] toBFloat16Bytes(float[] values) {
+    byte[] bytes = new byte[Math.multiplyExact(values.length, Short.BYTES)];
+    ShortBuffer halves = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
+    for (float value : values) {
+      halves.put((short) (Float.floatToRawIntBits(value) >>> Short.SIZE));
+    }
+    return bytes;
+  }
+
+  /**
+   * Reads the buffer's remaining bytes as little-endian bfloat16 values. The buffer's position does
+   * not change.
+   */
+  public static float[] fromBFloat16Bytes(ByteBuffer bytes) {
+    float[] values = new float[bytes.remaining() / Short.BYTES];
+    ShortBuffer halves = bytes.slice().order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
+    for (int i = 0; i < values.length; i++) {
+      values[i] = Float.intBitsToFloat(halves.get(i) << Short.SIZE);
+    }
     return values;
   }
 

@@ -72,6 +72,8 @@ final class ParameterUpdate {
     Parameters head = state.head().copy();
     clip(gradients.head());
     updateHead(head, gradients.head(), state, step);
+    settings.moments().round(adapter, step);
+    settings.moments().round(head, step);
     if (!Floats.allFinite(scores) || !adapter.allFinite() || !head.allFinite()) {
       throw new NonFiniteStepException("the batch's update is not finite");
     }

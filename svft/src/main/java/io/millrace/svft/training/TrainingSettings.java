@@ -27,6 +27,7 @@ import java.io.Serializable;
  * @param scoringSteps number of steps over which a gradient pattern sums |∂L/∂M| before it chooses
  *     M's positions; until then only the head is trained
  * @param layout how a batch is laid out for the engine
+ * @param moments the format of AdamW's moments
  */
 public record TrainingSettings(
     Task task,
@@ -42,7 +43,8 @@ public record TrainingSettings(
     double decayFloor,
     double maxGradientNorm,
     int scoringSteps,
-    BatchLayout layout)
+    BatchLayout layout,
+    Moments moments)
     implements Serializable {
 
   /**
@@ -73,7 +75,8 @@ public record TrainingSettings(
         1.0 / 3,
         0,
         4,
-        BatchLayout.SEGMENTS);
+        BatchLayout.SEGMENTS,
+        Moments.FLOAT32);
   }
 
   /** These settings with another layout. */
@@ -92,6 +95,27 @@ public record TrainingSettings(
         decayFloor,
         maxGradientNorm,
         scoringSteps,
+        other,
+        moments);
+  }
+
+  /** These settings with moments of another format. */
+  public TrainingSettings with(Moments other) {
+    return new TrainingSettings(
+        task,
+        method,
+        learningRate,
+        headLearningRate,
+        beta1,
+        beta2,
+        epsilon,
+        weightDecay,
+        warmupSteps,
+        decaySteps,
+        decayFloor,
+        maxGradientNorm,
+        scoringSteps,
+        layout,
         other);
   }
 }

@@ -23,6 +23,7 @@ import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Sha256;
 import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.training.Moments;
 import io.millrace.svft.training.RandomState;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
@@ -448,7 +449,8 @@ class HuggingFaceExportTest {
             0,
             0,
             2,
-            BatchLayout.SEGMENTS),
+            BatchLayout.SEGMENTS,
+            Moments.FLOAT32),
         1);
   }
 

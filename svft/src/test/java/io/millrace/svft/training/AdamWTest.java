@@ -29,7 +29,8 @@ class AdamWTest {
           0,
           0,
           10,
-          BatchLayout.SEGMENTS);
+          BatchLayout.SEGMENTS,
+          Moments.FLOAT32);
 
   private final AdamW optimizer = new AdamW(SETTINGS);
 

@@ -220,7 +220,8 @@ final class ReferenceRun {
         0,
         0,
         1,
-        BatchLayout.SEGMENTS);
+        BatchLayout.SEGMENTS,
+        Moments.FLOAT32);
   }
 
   private double number(JsonNode node, String field) {

@@ -212,7 +212,8 @@ class TrainerTest {
                 0,
                 0,
                 10,
-                BatchLayout.SEGMENTS),
+                BatchLayout.SEGMENTS,
+                Moments.FLOAT32),
             1);
     TrainingState before = trained(Sentences.batch(3, 4));
 

@@ -104,7 +104,8 @@ class TrainerUpdateTest {
         0,
         maxGradientNorm,
         10,
-        BatchLayout.SEGMENTS);
+        BatchLayout.SEGMENTS,
+        Moments.FLOAT32);
   }
 
   private static void assertClose(float actual, double expected) {
