@@ -5,6 +5,7 @@ import io.millrace.benchmarks.engine.MatrixProductRates;
 import io.millrace.benchmarks.live.LabelToLiveCommand;
 import io.millrace.benchmarks.recording.RecordingCost;
 import io.millrace.benchmarks.replay.ReplayCommand;
+import io.millrace.benchmarks.serving.DomainsServingCommand;
 import io.millrace.benchmarks.serving.LargeStoreCommand;
 import io.millrace.benchmarks.serving.ServingCommand;
 import io.millrace.benchmarks.serving.SwapsCommand;
@@ -52,6 +53,7 @@ import picocli.CommandLine.Unmatched;
       SwapsCommand.class,
       ServingCommand.class,
       LargeStoreCommand.class,
+      DomainsServingCommand.class,
       LabelToLiveCommand.class
     })
 public final class BenchmarkCommand implements Callable<Integer> {

@@ -16,6 +16,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 
 /** A closed-loop load: each client sends its next request when the last one is answered. */
 public final class ClosedLoad implements AutoCloseable {
@@ -41,7 +42,21 @@ public final class ClosedLoad implements AutoCloseable {
    */
   public double perSecond(String domain, List<String> texts, Duration time)
       throws InterruptedException {
-    List<byte[]> bodies = texts.stream().map(text -> body(domain, text)).toList();
+    return perSecond(List.of(domain), texts, time);
+  }
+
+  /**
+   * As the other {@code perSecond}, with requests for one domain after the other.
+   *
+   * @param domains in the order in which they are asked; client after client begins further on
+   */
+  public double perSecond(List<String> domains, List<String> texts, Duration time)
+      throws InterruptedException {
+    int count = Math.max(domains.size(), texts.size());
+    List<byte[]> bodies =
+        IntStream.range(0, count)
+            .mapToObj(i -> body(domains.get(i % domains.size()), texts.get(i % texts.size())))
+            .toList();
     long start = System.nanoTime();
     long end = start + time.toNanos();
     List<Callable<Integer>> work = new ArrayList<>();

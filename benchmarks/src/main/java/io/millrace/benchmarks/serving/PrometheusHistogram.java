@@ -27,6 +27,13 @@ record PrometheusHistogram(TreeMap<Double, Long> upTo) {
     return upTo.isEmpty() ? Optional.empty() : Optional.of(new PrometheusHistogram(upTo));
   }
 
+  /** The measurements that came after those of an earlier histogram of the same bounds. */
+  PrometheusHistogram since(PrometheusHistogram earlier) {
+    TreeMap<Double, Long> later = new TreeMap<>(upTo);
+    later.replaceAll((bound, count) -> count - earlier.upTo.getOrDefault(bound, 0L));
+    return new PrometheusHistogram(later);
+  }
+
   /** Measurements. */
   long count() {
     return upTo.lastEntry().getValue();

@@ -24,6 +24,11 @@ public final class ServingMetrics {
     0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 1, 2, 5, 10
   };
 
+  private static final double[] LOADS = {
+    0.0001, 0.0002, 0.0003, 0.0004, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005,
+    0.0075, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1
+  };
+
   private final PrometheusRegistry registry = new PrometheusRegistry();
   private final Counter requests =
       Counter.builder()
@@ -70,6 +75,11 @@ public final class ServingMetrics {
           "millrace_merge_seconds",
           "Merging a version into the weights, with its pauses.",
           LATENCIES);
+  private final Histogram loads =
+      histogram(
+          "millrace_domain_load_seconds",
+          "Loading a domain that was not in memory: from the store to what answers.",
+          LOADS);
   private final Counter refusals =
       Counter.builder()
           .name("millrace_refusals_total")
@@ -142,6 +152,11 @@ public final class ServingMetrics {
   /** A version was merged into the weights. */
   public void merged(Duration took) {
     merges.observe(seconds(took));
+  }
+
+  /** A domain was loaded that was not in memory. */
+  public void loaded(Duration took) {
+    loads.observe(seconds(took));
   }
 
   /** A version was refused. */

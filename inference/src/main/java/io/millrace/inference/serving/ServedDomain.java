@@ -6,6 +6,7 @@ import io.millrace.inference.store.Refusal;
 import io.millrace.inference.store.StoredVersion;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Collection;
 import java.util.HashSet;
@@ -103,6 +104,7 @@ public final class ServedDomain implements LoadedDomains.Member {
       if (closed) {
         return;
       }
+      long begun = System.nanoTime();
       follow();
       vacant =
           live.current().stable() == null
@@ -112,6 +114,7 @@ public final class ServedDomain implements LoadedDomains.Member {
         // Not before: requests wait for the loading until then.
         loaded = true;
         shared.loadedDomains().loaded();
+        metrics.loaded(Duration.ofNanos(System.nanoTime() - begun));
       }
       recount();
     }

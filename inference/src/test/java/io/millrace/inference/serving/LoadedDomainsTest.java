@@ -6,6 +6,7 @@ import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.TestAdapters;
 import io.millrace.inference.TestDecisions;
 import io.millrace.inference.log.AdapterIntake;
+import io.millrace.inference.metrics.Scrape;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.LoggedEvent;
@@ -48,6 +49,7 @@ class LoadedDomainsTest {
   void aStartLoadsNoneAndEachIsLoadedWhenItIsAsked() {
     List.of("a", "b", "c").forEach(this::put);
 
+    double before = loadsMeasured();
     load(Long.MAX_VALUE);
 
     assertThat(catalog.domains().keySet()).containsExactly("a", "b", "c");
@@ -55,6 +57,7 @@ class LoadedDomainsTest {
     assertThat(ask("b")).isEqualTo(TestAdapters.logits(version("b"), TEXT));
     assertThat(ask("b")).isEqualTo(TestAdapters.logits(version("b"), TEXT));
     assertThat(catalog.loads()).isEqualTo(1);
+    assertThat(loadsMeasured() - before).isEqualTo(1);
     assertThat(domain("a").isLoaded()).isFalse();
   }
 
@@ -133,6 +136,10 @@ class LoadedDomainsTest {
 
     Await.until("two are loaded", () -> catalog.loads() == 2);
     assertThat(domain("c").isLoaded()).isFalse();
+  }
+
+  private static double loadsMeasured() {
+    return Scrape.count(METRICS, "millrace_domain_load_seconds");
   }
 
   private void load(long maxBytes) {
