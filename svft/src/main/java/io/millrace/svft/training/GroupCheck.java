@@ -8,6 +8,7 @@ import io.millrace.svft.tensor.SplitMix64;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /**
@@ -32,9 +33,13 @@ final class GroupCheck {
    * Whether they are equal.
    *
    * @param initial the state of a new domain
+   * @param pass computes the gradients of batches together
    */
   static boolean holds(
-      BaseModel base, AdapterLayout layout, TrainingState initial, GradientPass pass) {
+      BaseModel base,
+      AdapterLayout layout,
+      TrainingState initial,
+      Function<List<GradientPass.Batch>, List<Trainer.Gradients>> pass) {
     SplitMix64 random = SplitMix64.seededBy("groups");
     if (!initial.choosesPositions()) {
       return holds(base, initial, pass, random);
@@ -49,15 +54,18 @@ final class GroupCheck {
   }
 
   private static boolean holds(
-      BaseModel base, TrainingState state, GradientPass pass, SplitMix64 random) {
+      BaseModel base,
+      TrainingState state,
+      Function<List<GradientPass.Batch>, List<Trainer.Gradients>> pass,
+      SplitMix64 random) {
     List<GradientPass.Batch> batches = new ArrayList<>();
     for (int[] lengths : LENGTHS) {
       batches.add(batch(base, state, lengths, random));
     }
     List<Trainer.Gradients> alone =
-        batches.stream().map(each -> pass.gradients(List.of(each)).get(0)).toList();
+        batches.stream().map(each -> pass.apply(List.of(each)).get(0)).toList();
     for (List<Integer> group : GROUPS) {
-      List<Trainer.Gradients> together = pass.gradients(group.stream().map(batches::get).toList());
+      List<Trainer.Gradients> together = pass.apply(group.stream().map(batches::get).toList());
       for (int i = 0; i < group.size(); i++) {
         if (!same(alone.get(group.get(i)), together.get(i))) {
           return false;

@@ -205,7 +205,7 @@ public final class Trainer implements AutoCloseable {
       groups =
           settings.layout() == BatchLayout.SEGMENTS
               && layout.size() <= MOST_VALUES
-              && GroupCheck.holds(base, layout, initialState(), pass);
+              && GroupCheck.holds(base, layout, initialState(), pass::gradients);
     }
     return groups;
   }

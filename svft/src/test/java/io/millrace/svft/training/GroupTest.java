@@ -6,6 +6,8 @@ import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
 import io.millrace.svft.TinyModel;
 import io.millrace.svft.engine.BatchLayout;
+import io.millrace.svft.engine.SliceThreads;
+import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
@@ -155,6 +157,37 @@ class GroupTest {
         StepResult alone = trainer.step(group.get(i).before(), group.get(i).examples());
         assertSame(outcomes.get(i).resultOrThrow(), alone);
       }
+    }
+  }
+
+  /** As kernels would whose rows depend on their number. */
+  @ParameterizedTest
+  @ValueSource(strings = {"svft:plain", "svft:gradient:1"})
+  void oneBitThatNeighboursChangeIsNoticed(String text) {
+    AdapterMethod method = AdapterMethod.parse(text);
+    TrainingSettings settings = TrainingSettings.defaults(method);
+    AdapterLayout layout = AdapterLayout.of(TinyModel.CONFIG, method);
+    try (BaseModel base = Models.tiny(TinyModel.CONFIG, method);
+        SliceThreads threads = new SliceThreads(1);
+        Trainer trainer = new Trainer(base, settings, 1)) {
+      GradientPass pass = new GradientPass(base, settings, layout, threads);
+      TrainingState initial = trainer.initialState();
+
+      assertThat(GroupCheck.holds(base, layout, initial, pass::gradients)).isTrue();
+      assertThat(
+              GroupCheck.holds(
+                  base,
+                  layout,
+                  initial,
+                  batches -> {
+                    List<Trainer.Gradients> gradients = pass.gradients(batches);
+                    if (batches.size() > 3) {
+                      float[] values = gradients.get(3).values();
+                      values[values.length - 1] = Math.nextUp(values[values.length - 1]);
+                    }
+                    return gradients;
+                  }))
+          .isFalse();
     }
   }
 
