@@ -40,11 +40,12 @@ import java.util.stream.Stream;
 /**
  * One run of a reference directory: its model, basis and batches, and the expected results.
  *
- * <p>{@code expected.json} has pooling, optimizer, the number of classes, and per run losses [step]
- * and logits [step][example][class]; {@code expected.safetensors} has the first {@code head.weight}
- * and {@code head.bias}, and per run {@code RUN.index.WEIGHT} [2, size], the positions, {@code
+ * <p>{@code expected.json} has pooling, optimizer, and per run losses [step] and logits
+ * [step][example][class]; {@code expected.safetensors} has the first {@code head.weight} and {@code
+ * head.bias}, and per run {@code RUN.index.WEIGHT} [2, size], the positions, {@code
  * RUN.grad0.WEIGHT} and {@code RUN.m.WEIGHT} [size], the first gradient and the last values, and
- * {@code RUN.head.weight}, {@code RUN.head.bias}, the last head.
+ * {@code RUN.head.weight}, {@code RUN.head.bias}, the last head. A run without positions is named
+ * after its pattern, and has the values in the row-major order of their positions.
  */
 final class ReferenceRun {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -236,7 +237,7 @@ final class ReferenceRun {
    * start.
    */
   private TrainingState initial(AdapterMethod method, AdapterLayout layout) {
-    int classes = expected.path("classes").intValue();
+    int classes = (int) tensors.shape("head.weight")[0];
     int[] recorded = new int[0];
     if (!((Svft) method).pattern().closedForm()) {
       recorded = new int[layout.size()];
@@ -287,7 +288,7 @@ final class ReferenceRun {
       }
     }
     if (any == null) {
-      throw new AssertionError(this + ": no positions");
+      return ofName();
     }
     // A closed form includes the last direction. If the positions do not, the basis is truncated.
     for (int directions : new int[] {any.rank(), rank}) {
@@ -307,6 +308,17 @@ final class ReferenceRun {
     throw new AssertionError(
         "%s: %d places of %d × %d are as many as no pattern has"
             .formatted(this, places, any.rank(), any.rank()));
+  }
+
+  /** The method of a run without positions, on every linear weight: plain-0, banded-1 and so on. */
+  private AdapterMethod ofName() {
+    if (name.startsWith("plain-")) {
+      return new Svft(new PlainPattern());
+    }
+    if (name.matches("banded-\\d+")) {
+      return new Svft(new BandedPattern(Integer.parseInt(name.substring(7))));
+    }
+    throw new AssertionError(this + ": neither positions nor the name of a pattern that has them");
   }
 
   private boolean isClosedForm(AdapterMethod method) {
@@ -340,6 +352,9 @@ final class ReferenceRun {
 
   /** Position k in row-major order is the position with index [k] in the run's tensors. */
   private int[] sortedIndex(AdapterLayout.Part part) {
+    if (!tensors.has(name + ".index." + part.weight().name())) {
+      return IntStream.range(0, part.size()).toArray();
+    }
     int[] flat = flatIndex(part.weight().name(), part.n());
     return IntStream.range(0, flat.length)
         .boxed()
