@@ -35,7 +35,9 @@ public final class DomainRecord {
           "domain %s: version %d names the parent %s, the version before is %s"
               .formatted(name, version.getVersion(), version.getParentSha256(), parent));
     }
+    // With many domains these would fill the memory; nothing here reads them.
     version.setPayload(ByteBuffer.allocate(0));
+    version.setManifest(null);
     versions.add(version);
   }
 
@@ -51,7 +53,7 @@ public final class DomainRecord {
     return steps;
   }
 
-  /** In order, without their payloads. */
+  /** In order, without their payloads and manifests. */
   public List<AdapterVersion> versions() {
     return versions;
   }

@@ -42,6 +42,8 @@ public record RunReport(
     double wallSeconds,
     long peakRssMiB,
     Map<String, Domain> domains) {
+  /** A terminal shows no more lines at once. */
+  private static final int MOST_SHOWN = 20;
 
   /** Median and 99th percentile. */
   public record StepMillis(double p50, double p99) {
@@ -130,7 +132,7 @@ public record RunReport(
     return millis == 0 ? 0 : examples * 1000.0 / millis;
   }
 
-  /** A few lines for people. */
+  /** A few lines for people; of many domains the first ones. */
   public List<String> lines() {
     List<String> lines = new ArrayList<>();
     lines.add(
@@ -155,11 +157,19 @@ public record RunReport(
                         deadLettersByClass.entrySet().stream()
                             .map(e -> e.getValue() + " " + e.getKey())
                             .toList())));
-    domains.forEach(
-        (name, domain) ->
-            lines.add(
+    domains.entrySet().stream()
+        .limit(MOST_SHOWN)
+        .map(
+            each ->
                 "%s: version %d, sha256 %s"
-                    .formatted(name, domain.lastVersion(), domain.lastSha256())));
+                    .formatted(
+                        each.getKey(), each.getValue().lastVersion(), each.getValue().lastSha256()))
+        .forEach(lines::add);
+    if (domains.size() > MOST_SHOWN) {
+      lines.add(
+          "and %,d more domains: --report FILE lists them all"
+              .formatted(domains.size() - MOST_SHOWN));
+    }
     lines.add("%.0f s in all, peak memory %,d MiB".formatted(wallSeconds, peakRssMiB));
     return lines;
   }
