@@ -134,7 +134,7 @@ public final class LabelToLiveCommand implements Callable<Integer> {
   private int say(Settings settings, LabelToLiveRun.Result result) {
     LabelToLive latencies = result.latencies();
     PrintWriter out = spec.commandLine().getOut();
-    out.println("\n" + latencies);
+    out.printf("%n%s%n", latencies);
     out.printf(
         Locale.ROOT,
         "%,d examples, %.3g a second, in %,d versions; batches of %d, a version every %d steps,"

@@ -54,6 +54,19 @@ public final class ReplayCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
+  private final Path home;
+
+  public ReplayCommand() {
+    this(Home.directory());
+  }
+
+  /**
+   * @param home the directory with {@code bin/millrace}
+   */
+  ReplayCommand(Path home) {
+    this.home = home;
+  }
+
   @Override
   public Integer call() throws IOException, InterruptedException {
     if (rounds < 1) {
@@ -79,16 +92,12 @@ public final class ReplayCommand implements Callable<Integer> {
     }
     Path trained = data == null ? temporary.resolve("data") : data;
     return new ReplayRounds(
-        Home.directory(),
-        stream.toAbsolutePath(),
-        trained.toAbsolutePath(),
-        temporary,
-        this::progress);
+        home, stream.toAbsolutePath(), trained.toAbsolutePath(), temporary, this::progress);
   }
 
   private int say(ReplayRates rates) {
     PrintWriter out = spec.commandLine().getOut();
-    out.println("\n" + rates);
+    out.printf("%n%s%n", rates);
     out.printf(Locale.ROOT, "Replay ran at %.2f times the speed of training.%n", rates.ratio());
     out.println(
         rates.same()

@@ -35,6 +35,31 @@ class ReplayCommandTest {
         .contains("--data: " + directory + " holds something already; name a new one");
   }
 
+  @Test
+  void theTableHasALineForEachRound() throws Exception {
+    Path launcher = Files.createDirectories(directory.resolve("bin")).resolve("millrace");
+    Files.writeString(
+        launcher,
+        """
+        #!/bin/sh
+        [ $1 = train ] && echo '{"examples": 32, "examplesPerSecond": 100}' > $7 && exit 0
+        echo '[{"examples": 32, "examplesPerSecond": 90}]' > $6
+        """);
+    assertThat(launcher.toFile().setExecutable(true)).isTrue();
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    PrintStream out = System.out;
+    System.setOut(new PrintStream(bytes, true, StandardCharsets.UTF_8));
+    try {
+      assertThat(CommandLines.run(new ReplayCommand(directory), "--rounds=2")).isZero();
+    } finally {
+      System.setOut(out);
+    }
+
+    assertThat(bytes.toString(StandardCharsets.UTF_8).lines())
+        .contains(
+            "| 1 | 100.0 | 90.0 | 0.90 | the same |", "| 2 | 100.0 | 90.0 | 0.90 | the same |");
+  }
+
   private static String mistake(String... options) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     PrintStream err = System.err;
