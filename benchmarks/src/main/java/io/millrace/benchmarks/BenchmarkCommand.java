@@ -1,5 +1,7 @@
 package io.millrace.benchmarks;
 
+import io.millrace.benchmarks.domains.DomainLoadCommand;
+import io.millrace.benchmarks.domains.DomainsCommand;
 import io.millrace.benchmarks.engine.EngineRates;
 import io.millrace.benchmarks.engine.MatrixProductRates;
 import io.millrace.benchmarks.live.LabelToLiveCommand;
@@ -54,7 +56,9 @@ import picocli.CommandLine.Unmatched;
       ServingCommand.class,
       LargeStoreCommand.class,
       DomainsServingCommand.class,
-      LabelToLiveCommand.class
+      LabelToLiveCommand.class,
+      DomainsCommand.class,
+      DomainLoadCommand.class
     })
 public final class BenchmarkCommand implements Callable<Integer> {
   @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")

@@ -39,7 +39,8 @@ public final class MillraceProcess implements AutoCloseable {
   }
 
   /** As {@link #start}, with environment variables of its own. */
-  static MillraceProcess start(Path home, Map<String, String> environment, List<String> arguments) {
+  public static MillraceProcess start(
+      Path home, Map<String, String> environment, List<String> arguments) {
     return start(home, List.of(), environment, arguments);
   }
 
@@ -91,8 +92,13 @@ public final class MillraceProcess implements AutoCloseable {
     return process.waitFor();
   }
 
+  /** Ends it at once, as {@code kill -9} does, and waits until it has ended. */
+  public void kill() throws InterruptedException {
+    process.destroyForcibly().waitFor();
+  }
+
   /** The process; the launcher becomes the command. */
-  ProcessHandle handle() {
+  public ProcessHandle handle() {
     return process.toHandle();
   }
 
