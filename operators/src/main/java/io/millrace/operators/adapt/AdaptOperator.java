@@ -78,7 +78,6 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
     batches =
         new PendingBatches(
             getRuntimeContext(), settings.batchSize(), settings.batchTimeout(), pause);
-    ready = new ReadyBatches(getRuntimeContext(), settings.groups());
     Duration kept = settings.limits().retention();
     retention =
         kept.isZero()
@@ -94,6 +93,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
     trainer =
         new DomainTrainer(
             model.base(), settings.training(), settings.recorded(), settings.threads());
+    ready = new ReadyBatches(getRuntimeContext(), settings.groups(), trainer::groups);
     training =
         new DomainTraining(
             getRuntimeContext(),

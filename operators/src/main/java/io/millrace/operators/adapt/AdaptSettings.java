@@ -72,8 +72,8 @@ public record AdaptSettings(
    * @param longestWait of a batch for others to train with; zero trains each as it closes
    */
   public record Groups(int tokens, Duration longestWait) implements Serializable {
-    /** 2,048 tokens and 10 ms. */
-    public static final Groups DEFAULT = new Groups(2048, Duration.ofMillis(10));
+    /** 256 tokens, as many as a full batch of usual texts has, and 10 ms. */
+    public static final Groups DEFAULT = new Groups(256, Duration.ofMillis(10));
 
     /** Each batch trains alone, as it closes. */
     public static final Groups NONE = new Groups(1, Duration.ZERO);

@@ -12,9 +12,9 @@ import org.apache.flink.metrics.MetricGroup;
 /**
  * Metrics of a domain's training, under {@code domain.<name>} in Flink's metric system: {@code
  * examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss}, {@code
- * stepMillis}, {@code version}. Of all domains together: {@code examples}, {@code versions}, {@code
- * domainsSetAside}, {@code examplesSetAside} and {@code domainsForgotten}. They start again with
- * the process.
+ * stepMillis}, {@code version}. Of all domains together: {@code examples}, {@code steps}, {@code
+ * groups} (of steps that were taken together), {@code versions}, {@code domainsSetAside}, {@code
+ * examplesSetAside} and {@code domainsForgotten}. They start again with the process.
  *
  * <p>Of many domains, the first to train have metrics of their own: a name that comes once would
  * otherwise take memory here, and a series in every system that collects them, for good.
@@ -37,6 +37,8 @@ final class DomainMetrics {
   private final Map<String, Domain> domains = new HashMap<>();
   private final int most;
   private final Counter examples;
+  private final Counter steps;
+  private final Counter groups;
   private final Counter versions;
   private final Counter domainsForgotten;
   private final Counter domainsSetAside;
@@ -49,6 +51,8 @@ final class DomainMetrics {
     this.root = root;
     this.most = most;
     examples = root.counter("examples");
+    steps = root.counter("steps");
+    groups = root.counter("groups");
     versions = root.counter("versions");
     domainsForgotten = root.counter("domainsForgotten");
     domainsSetAside = root.counter("domainsSetAside");
@@ -70,7 +74,13 @@ final class DomainMetrics {
     domainsForgotten.inc();
   }
 
+  /** Several domains, or one, took their steps together. */
+  void group() {
+    groups.inc();
+  }
+
   void step(String name, List<Boolean> correct, double loss, double millis) {
+    steps.inc();
     examples.inc(correct.size());
     domain(name).ifPresent(domain -> step(domain, correct, loss, millis));
   }

@@ -102,7 +102,9 @@ public final class DomainTrainer implements AutoCloseable {
    *     not finite. It does not say which, and no state has changed.
    */
   public List<StepOutcome> steps(List<DomainBatch> batches) {
-    noteGroups(batches.size());
+    if (batches.size() > 1) {
+      groups();
+    }
     long started = System.nanoTime();
     List<Trainer.Outcome> outcomes = trainer.steps(batches.stream().map(this::read).toList());
     double millis = (System.nanoTime() - started) / 1e6;
@@ -122,11 +124,15 @@ public final class DomainTrainer implements AutoCloseable {
     return taken;
   }
 
-  /** Says once how groups are trained. */
-  private void noteGroups(int batches) {
-    if (batches > 1 && !groupsNoted) {
+  /**
+   * Whether the steps of several domains are taken in one pass: see {@link Trainer#groups}. Where
+   * not, they are the same, and cost as much as each alone. The log says it once.
+   */
+  public boolean groups() {
+    boolean groups = trainer.groups();
+    if (!groupsNoted) {
       groupsNoted = true;
-      if (trainer.groups()) {
+      if (groups) {
         LOG.info("Steps of several domains are taken in one pass");
       } else {
         LOG.warn(
@@ -134,6 +140,7 @@ public final class DomainTrainer implements AutoCloseable {
             method.spec());
       }
     }
+    return groups;
   }
 
   private Trainer.Batch read(DomainBatch batch) {

@@ -167,6 +167,7 @@ final class DomainTraining {
       takeOneByOne(steps);
       return;
     }
+    metrics.group();
     for (int i = 0; i < steps.size(); i++) {
       keys.setCurrentKey(steps.get(i).batch().domain());
       ended(steps.get(i), outcomes.get(i));
@@ -193,6 +194,7 @@ final class DomainTraining {
       JobID job = context.getJobInfo().getJobId();
       throw RepeatedFailures.note(job, batch.domain(), number, batch.examples(), e);
     }
+    metrics.group();
     keys.setCurrentKey(batch.domain());
     ended(step, outcome);
   }

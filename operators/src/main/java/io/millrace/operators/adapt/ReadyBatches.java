@@ -4,6 +4,7 @@ import io.millrace.schemas.ReadyBatch;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.functions.RuntimeContext;
 import org.apache.flink.api.common.state.ListState;
@@ -31,10 +32,13 @@ final class ReadyBatches {
   /** How many batches state holds of a domain, for all that wait: fewer than a group's tokens. */
   private final Map<String, Integer> marked = new HashMap<>();
 
-  ReadyBatches(RuntimeContext context, AdaptSettings.Groups groups) {
+  /**
+   * @param together whether several steps are taken in one pass
+   */
+  ReadyBatches(RuntimeContext context, AdaptSettings.Groups groups, BooleanSupplier together) {
     state =
         context.getListState(new ListStateDescriptor<>(NAME, new AvroTypeInfo<>(ReadyBatch.class)));
-    queue = new ReadyQueue(groups);
+    queue = new ReadyQueue(groups, together);
   }
 
   /** Fills the queue with what state holds. Changes the current key. */

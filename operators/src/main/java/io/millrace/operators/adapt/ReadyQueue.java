@@ -8,24 +8,25 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 
 /**
  * The order in which closed batches train, and which train together.
  *
- * <p>A step of four examples costs nearly as much as one of sixteen. So the batches of several
- * domains go through the model together, as a <em>group</em>. Domains stand in a queue; a group
- * takes the first batch of each, from the front, until it has as many tokens as are set. A domain
- * that has more batches ready then goes to the end. So a group holds at most one batch of a domain,
- * and a domain with many does not hold up the others. Which batches train together changes no bit
- * of a step, so here a clock may decide.
+ * <p>A small batch has too few rows to fill a pass through the model. So the batches of several
+ * domains go through it together, as a <em>group</em>. Domains stand in a queue; a group takes the
+ * first batch of each, from the front, until it has as many tokens as are set. A domain that has
+ * more batches ready then goes to the end. So a group holds at most one batch of a domain, and a
+ * domain with many does not hold up the others. Which batches train together changes no bit of a
+ * step, so here a clock may decide.
  *
  * <p>A group is due as soon as waiting cannot make it cheaper:
  *
  * <ul>
  *   <li>the ready batches have as many tokens as a group takes;
- *   <li>one of them has {@value #FULL} examples, enough to fill a pass by itself;
  *   <li>a domain has two of them: the second cannot train before the first has;
  *   <li>this task has seen one domain only;
+ *   <li>the process takes each step by itself, see {@link DomainTrainer#groups};
  *   <li>batches wait for nothing, by their setting.
  * </ul>
  *
@@ -36,18 +37,22 @@ import java.util.Map;
  * <p>This is an index only. What is ready stands in keyed state, see {@link ReadyBatches}.
  */
 final class ReadyQueue {
-  /** Examples of a batch that others beside it do not make cheaper. */
-  static final int FULL = 16;
-
   private final AdaptSettings.Groups groups;
+  private final BooleanSupplier together;
   private final Map<String, Deque<ReadyBatch>> domains = new LinkedHashMap<>();
   private String first;
   private boolean several;
   private long tokens;
-  private int urgent;
 
-  ReadyQueue(AdaptSettings.Groups groups) {
+  /** Batches that cannot train before another of their domain. */
+  private int second;
+
+  /**
+   * @param together whether several steps are taken in one pass; asked where it decides only
+   */
+  ReadyQueue(AdaptSettings.Groups groups, BooleanSupplier together) {
     this.groups = groups;
+    this.together = together;
   }
 
   /** Notes that the task has examples of a domain. */
@@ -64,7 +69,7 @@ final class ReadyQueue {
     Deque<ReadyBatch> batches = domains.computeIfAbsent(domain, key -> new ArrayDeque<>(2));
     batches.add(batch);
     tokens += batch.getTokens();
-    urgent += (isFull(batch) ? 1 : 0) + (batches.size() > 1 ? 1 : 0);
+    second += batches.size() > 1 ? 1 : 0;
   }
 
   boolean isEmpty() {
@@ -85,7 +90,11 @@ final class ReadyQueue {
   /** Whether waiting would make the next group no cheaper. */
   boolean isDue() {
     return !isEmpty()
-        && (tokens >= groups.tokens() || urgent > 0 || !several || groups.longestWait().isZero());
+        && (tokens >= groups.tokens()
+            || second > 0
+            || !several
+            || groups.longestWait().isZero()
+            || !together.getAsBoolean());
   }
 
   /** Takes the domains of the next group, each with its batch, in order. */
@@ -99,7 +108,7 @@ final class ReadyQueue {
       queue.remove();
       Deque<ReadyBatch> batches = next.getValue();
       ReadyBatch batch = batches.remove();
-      urgent -= (isFull(batch) ? 1 : 0) + (batches.isEmpty() ? 0 : 1);
+      second -= batches.isEmpty() ? 0 : 1;
       taken += batch.getTokens();
       group.add(Map.entry(next.getKey(), batch));
       if (!batches.isEmpty()) {
@@ -109,9 +118,5 @@ final class ReadyQueue {
     domains.putAll(again);
     tokens -= taken;
     return group;
-  }
-
-  private static boolean isFull(ReadyBatch batch) {
-    return batch.getExamples() >= FULL;
   }
 }

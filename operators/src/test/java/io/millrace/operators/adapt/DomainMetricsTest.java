@@ -64,6 +64,16 @@ class DomainMetricsTest {
         .isEqualTo(100);
   }
 
+  @Test
+  void howManyStepsWereTakenTogetherIsCounted() {
+    metrics.group();
+    metrics.step("a", List.of(true), 0.5, 1);
+    metrics.step("b", List.of(true), 0.5, 1);
+
+    assertThat(listener.getMetric(Counter.class, "groups").orElseThrow().getCount()).isEqualTo(1);
+    assertThat(listener.getMetric(Counter.class, "steps").orElseThrow().getCount()).isEqualTo(2);
+  }
+
   private long examples(String domain) {
     return listener.getMetric(Counter.class, "domain", domain, "examples").orElseThrow().getCount();
   }

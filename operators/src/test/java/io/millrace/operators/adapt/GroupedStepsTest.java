@@ -53,19 +53,6 @@ class GroupedStepsTest {
   }
 
   @Test
-  void aBatchThatFillsAPassAloneTrainsAtOnceWithThoseThatWait() throws Exception {
-    AdaptSettings sixteen = MiniLm.settings(16, Groups.DEFAULT, Limits.DEFAULT);
-    try (AdaptHarness adapt = several(sixteen)) {
-      adapt.receive(Received.example("a", 1, 0, 0));
-      adapt.receive(Received.example("a", 1, 1, 6_000));
-      assertThat(adapt.steps()).as("closed by time, of one example").isEmpty();
-      adapt.receive("b", 0, 16);
-
-      assertThat(domains(adapt)).containsExactly("a", "b");
-    }
-  }
-
-  @Test
   void theBatchesOfAnOnlyDomainTrainAsTheyClose() throws Exception {
     try (AdaptHarness adapt = AdaptHarness.start(SETTINGS)) {
       adapt.receive("a", 0, 9);

@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 /** Which batches make a group. Each has 4 examples and 30 tokens; a group takes 100. */
 @Tag("unit")
 class ReadyQueueTest {
-  private final ReadyQueue queue = new ReadyQueue(new Groups(100, Duration.ofMillis(10)));
+  private final ReadyQueue queue =
+      new ReadyQueue(new Groups(100, Duration.ofMillis(10)), () -> true);
 
   @Test
   void aGroupTakesTheDomainsInTheirOrderUntilItHasEnoughTokens() {
@@ -65,18 +66,6 @@ class ReadyQueueTest {
   }
 
   @Test
-  void aGroupIsDueWhileABatchIsFull() {
-    add("a");
-    add("b");
-    queue.add("c", new ReadyBatch(ReadyQueue.FULL, 30, BatchClosedBy.COUNT));
-    assertThat(queue.isDue()).isTrue();
-    take();
-    add("a");
-
-    assertThat(queue.isDue()).isFalse();
-  }
-
-  @Test
   void anOnlyDomainWaitsForNobody() {
     add("a");
     assertThat(queue.isDue()).isTrue();
@@ -87,7 +76,7 @@ class ReadyQueueTest {
 
   @Test
   void withoutAWaitEachBatchIsDueAlone() {
-    ReadyQueue none = new ReadyQueue(Groups.NONE);
+    ReadyQueue none = new ReadyQueue(Groups.NONE, () -> true);
     none.seen("a");
     none.seen("b");
     none.add("a", new ReadyBatch(4, 30, BatchClosedBy.COUNT));
@@ -98,9 +87,19 @@ class ReadyQueueTest {
   }
 
   @Test
+  void whereEachStepIsTakenByItselfNoBatchWaits() {
+    ReadyQueue alone = new ReadyQueue(Groups.DEFAULT, () -> false);
+    alone.seen("a");
+    alone.seen("b");
+    alone.add("a", new ReadyBatch(4, 30, BatchClosedBy.COUNT));
+
+    assertThat(alone.isDue()).isTrue();
+  }
+
+  @Test
   void nothingIsDueWhereNothingIsReady() {
     assertThat(queue.isDue()).isFalse();
-    assertThat(new ReadyQueue(Groups.NONE).isDue()).isFalse();
+    assertThat(new ReadyQueue(Groups.NONE, () -> true).isDue()).isFalse();
   }
 
   private void add(String domain) {
