@@ -1,6 +1,7 @@
 package io.millrace.benchmarks;
 
 import io.millrace.benchmarks.domains.DomainLoadCommand;
+import io.millrace.benchmarks.domains.DomainWaitsCommand;
 import io.millrace.benchmarks.domains.DomainsCommand;
 import io.millrace.benchmarks.engine.EngineRates;
 import io.millrace.benchmarks.engine.MatrixProductRates;
@@ -58,7 +59,8 @@ import picocli.CommandLine.Unmatched;
       DomainsServingCommand.class,
       LabelToLiveCommand.class,
       DomainsCommand.class,
-      DomainLoadCommand.class
+      DomainLoadCommand.class,
+      DomainWaitsCommand.class
     })
 public final class BenchmarkCommand implements Callable<Integer> {
   @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")

@@ -5,7 +5,9 @@ import io.millrace.svft.tensor.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.function.ToIntBiFunction;
 
 /**
@@ -14,10 +16,13 @@ import java.util.function.ToIntBiFunction;
  */
 final class DealtExamples {
   private static final Instant START = Instant.parse("2026-01-01T00:00:00Z");
+  private static final String PREFIX = "domain-";
   private static final int HEX = 16;
 
   /** Digits of a hash that are enough to deal by. */
   private static final int DIGITS = 12;
+
+  private static final long SEED = 20_240_530;
 
   /** A prime, so that domains do not come in the order of their names. */
   private static final long STRIDE = 7_919;
@@ -40,6 +45,10 @@ final class DealtExamples {
    * @param count of the stream; texts that come again have other ids
    */
   static List<LabeledExample> inTurn(List<LabeledExample> examples, int count, int domains) {
+    return dealt(repeated(examples, count), (example, number) -> (int) (number * STRIDE % domains));
+  }
+
+  private static List<LabeledExample> repeated(List<LabeledExample> examples, int count) {
     List<LabeledExample> repeated = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       LabeledExample example = examples.get(i % examples.size());
@@ -48,7 +57,33 @@ final class DealtExamples {
               .setId(example.getId() + "-" + i / examples.size())
               .build());
     }
-    return dealt(repeated, (example, number) -> (int) (number * STRIDE % domains));
+    return repeated;
+  }
+
+  /**
+   * By Zipf's law: the domain with the number k, from 0, comes in proportion to 1 / (k + 1)^s.
+   * Drawn by a fixed seed.
+   *
+   * @param count of the stream; texts may come again
+   * @param skew how many times as often as the last domain the first one comes; s follows from it
+   */
+  static List<LabeledExample> byZipf(
+      List<LabeledExample> examples, int count, int domains, double skew) {
+    double exponent = Math.log(skew) / Math.log(domains);
+    double[] upTo = new double[domains];
+    double sum = 0;
+    for (int i = 0; i < domains; i++) {
+      sum += Math.pow(i + 1, -exponent);
+      upTo[i] = sum;
+    }
+    Random random = new Random(SEED);
+    double all = sum;
+    return dealt(
+        repeated(examples, count),
+        (example, number) -> {
+          int found = Arrays.binarySearch(upTo, random.nextDouble() * all);
+          return Math.min(domains - 1, found < 0 ? -found - 1 : found);
+        });
   }
 
   private static int byHash(String text, int domains) {
@@ -75,6 +110,11 @@ final class DealtExamples {
 
   /** Of a domain by its number, from 0. */
   static String name(int domain) {
-    return "domain-%06d".formatted(domain);
+    return PREFIX + "%06d".formatted(domain);
+  }
+
+  /** The number of a domain by its name. */
+  static int number(String name) {
+    return Integer.parseInt(name.substring(PREFIX.length()));
   }
 }

@@ -2,6 +2,7 @@ package io.millrace.benchmarks.live;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.millrace.benchmarks.load.SteadyFeed;
 import io.millrace.benchmarks.load.SteadyLoad;
 import io.millrace.benchmarks.process.ServeProcess;
 import io.millrace.client.kafka.Connection;

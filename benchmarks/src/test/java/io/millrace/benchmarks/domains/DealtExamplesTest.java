@@ -39,4 +39,29 @@ class DealtExamplesTest {
     assertThat(DealtExamples.byHash(List.of(dealt.get(7)), 100).get(0).getDomain())
         .isEqualTo(dealt.get(7).getDomain());
   }
+
+  @Test
+  void inTurnADomainComesAgainAfterAllOthers() throws Exception {
+    List<LabeledExample> dealt = DealtExamples.inTurn(WordNet.load().definitions(30), 100, 50);
+
+    assertThat(dealt.subList(0, 50)).extracting(LabeledExample::getDomain).doesNotHaveDuplicates();
+    assertThat(dealt.subList(50, 100))
+        .extracting(LabeledExample::getDomain)
+        .containsExactlyElementsOf(
+            dealt.subList(0, 50).stream().map(LabeledExample::getDomain).toList());
+    assertThat(dealt).extracting(LabeledExample::getId).doesNotHaveDuplicates();
+  }
+
+  @Test
+  void byZipfTheFirstDomainComesAsManyTimesAsOftenAsTheLastAsTheSkewSays() throws Exception {
+    Map<Integer, Long> counts =
+        DealtExamples.byZipf(WordNet.load().definitions(100), 200_000, 10, 100).stream()
+            .collect(
+                Collectors.groupingBy(
+                    example -> DealtExamples.number(example.getDomain()), Collectors.counting()));
+
+    assertThat(counts).hasSize(10);
+    assertThat((double) counts.get(0) / counts.get(9)).isBetween(90.0, 110.0);
+    assertThat((double) counts.get(0) / counts.get(4)).isBetween(23.0, 27.0);
+  }
 }

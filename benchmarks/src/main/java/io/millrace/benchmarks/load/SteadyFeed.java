@@ -1,4 +1,4 @@
-package io.millrace.benchmarks.live;
+package io.millrace.benchmarks.load;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.schemas.LabeledExample;
@@ -15,8 +15,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serializer;
 
-/** Sends examples of one domain at a steady rate, whatever becomes of them. */
-final class SteadyFeed implements Runnable, AutoCloseable {
+/** Sends examples at a steady rate, whatever becomes of them. */
+public final class SteadyFeed implements Runnable, AutoCloseable {
   private final List<LabeledExample> examples;
   private final double perSecond;
   private final Serializer<Object> serializer;
@@ -27,7 +27,7 @@ final class SteadyFeed implements Runnable, AutoCloseable {
   /**
    * @param examples sent over and over
    */
-  SteadyFeed(Connection connection, List<LabeledExample> examples, double perSecond) {
+  public SteadyFeed(Connection connection, List<LabeledExample> examples, double perSecond) {
     this.examples = examples;
     this.perSecond = perSecond;
     this.serializer = connection.serializer();
@@ -42,9 +42,14 @@ final class SteadyFeed implements Runnable, AutoCloseable {
   /** Until the thread is interrupted. */
   @Override
   public void run() {
+    run(Long.MAX_VALUE);
+  }
+
+  /** Until so many are sent, or the thread is interrupted. */
+  public void run(long count) {
     long start = System.nanoTime();
     try {
-      for (long i = 0; !Thread.currentThread().isInterrupted(); i++) {
+      for (long i = 0; i < count && !Thread.currentThread().isInterrupted(); i++) {
         long wait = start + (long) (i * 1e9 / perSecond) - System.nanoTime();
         if (wait > 0) {
           Thread.sleep(wait / 1_000_000, (int) (wait % 1_000_000));
@@ -72,15 +77,18 @@ final class SteadyFeed implements Runnable, AutoCloseable {
         });
   }
 
-  /** Offset of each example in its partition, and when Kafka appended it, in ms of the epoch. */
-  NavigableMap<Long, Long> appendedAt() {
+  /**
+   * Offset of each example in its partition, and when Kafka appended it, in ms of the epoch; for
+   * examples of one domain, which share a partition.
+   */
+  public NavigableMap<Long, Long> appendedAt() {
     return appendedAt;
   }
 
   /**
    * @throws IllegalStateException where an example could not be sent
    */
-  void requireSound() {
+  public void requireSound() {
     if (failure != null) {
       throw new IllegalStateException("the feed failed: " + failure.getMessage(), failure);
     }
