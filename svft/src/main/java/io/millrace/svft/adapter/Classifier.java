@@ -97,7 +97,8 @@ public final class Classifier implements AutoCloseable {
   }
 
   /**
-   * Scores texts. The logits of a text do not depend on the others.
+   * Scores texts. The logits of a text do not depend on the others, except that with some kernels
+   * their last bits depend on the number of tokens in the pass.
    *
    * @return logits [texts, labels], in the order of the adapter's labels
    */
@@ -115,8 +116,7 @@ public final class Classifier implements AutoCloseable {
   }
 
   /**
-   * Scores texts, each with a classifier of its own, in one pass. The logits of a text have the
-   * bits that its classifier gives to it alone.
+   * Scores texts, each with a classifier of its own, in one pass, as each classifier does alone.
    *
    * @param classifiers one per text; all {@linkplain #sharesPass share a pass}
    * @return for each text the logits [labels], in the order of its adapter's labels
@@ -162,7 +162,8 @@ public final class Classifier implements AutoCloseable {
         segments.add(new TokenBatch.Segment(new long[][] {ids[i]}, owners[i]));
       }
       try (NDScope scope = new NDScope()) {
-        TokenBatch batch = new TokenBatch(BatchLayout.SEGMENTS, segments);
+        TokenBatch batch =
+            new TokenBatch(BatchLayout.SEGMENTS, segments, TokenBatch.PREDICTION_ROWS);
         float[] flat = encoder.logits(batch, model, heads).toFloatArray();
         int from = 0;
         for (int i : slice) {

@@ -14,8 +14,10 @@ import java.util.TreeMap;
  *
  * @param layout decides the sizes to which attention pads, and how sequences are pooled
  * @param segments at least one; with the layout {@link BatchLayout#SLICES} exactly one
+ * @param leastRows the least number of rows, of which those beyond the tokens are of no use; the
+ *     layout {@link BatchLayout#SLICES} adds none
  */
-public record TokenBatch(BatchLayout layout, List<Segment> segments) {
+public record TokenBatch(BatchLayout layout, List<Segment> segments, int leastRows) {
   /**
    * The least number of places per sequence in the padded layout. The kernels of attention are
    * several times slower on rows that do not fill a vector register.
@@ -26,10 +28,14 @@ public record TokenBatch(BatchLayout layout, List<Segment> segments) {
   private static final int[] PLACES = {LEAST_PLACES, 32, 48, 64, 96, 128};
 
   /**
-   * Below this number of rows, products have kernels of their own, which give other bits. Their row
-   * of a product depends on the row alone above it.
+   * The least number of rows in a training step. With fewer, products have kernels of their own,
+   * which give other bits: up to 3 in MKL's code for AMD, 15 in that for Intel's AVX-512, and 64 in
+   * that for AVX2.
    */
-  private static final int LEAST_ROWS = 16;
+  public static final int TRAINING_ROWS = 72;
+
+  /** The least number of rows in a prediction, where time counts for more than the last bit. */
+  public static final int PREDICTION_ROWS = 16;
 
   /**
    * Sequences whose gradients are summed together.
@@ -66,12 +72,12 @@ public record TokenBatch(BatchLayout layout, List<Segment> segments) {
 
   /** Sequences of one adapter as one segment. */
   public TokenBatch(long[][] ids) {
-    this(BatchLayout.SEGMENTS, List.of(new Segment(ids, 0)));
+    this(BatchLayout.SEGMENTS, List.of(new Segment(ids, 0)), PREDICTION_ROWS);
   }
 
   /** Sequences of one adapter, padded to the longest of them. */
   static TokenBatch slice(long[][] ids) {
-    return new TokenBatch(BatchLayout.SLICES, List.of(new Segment(ids, 0)));
+    return new TokenBatch(BatchLayout.SLICES, List.of(new Segment(ids, 0)), 0);
   }
 
   /** The number of sequences. */
@@ -86,7 +92,7 @@ public record TokenBatch(BatchLayout layout, List<Segment> segments) {
   /** The number of rows: at least the tokens. Rows beyond them belong to no sequence. */
   int rows(Kernels kernels) {
     int tokens = tokens();
-    return kernels.rows(layout == BatchLayout.SLICES ? tokens : Math.max(LEAST_ROWS, tokens));
+    return kernels.rows(layout == BatchLayout.SLICES ? tokens : Math.max(leastRows, tokens));
   }
 
   /** All sequences, in their order. */

@@ -177,7 +177,10 @@ final class GradientPass {
             Torch.array(base.manager(), segment.target(), segment.sequences().length, labels));
       }
       TokenBatch tokens =
-          new TokenBatch(settings.layout(), slice.stream().map(Segment::tokens).toList());
+          new TokenBatch(
+              settings.layout(),
+              slice.stream().map(Segment::tokens).toList(),
+              TokenBatch.TRAINING_ROWS);
       List<float[]> out =
           encoder.step(settings.task().id(), tokens, model, heads, targets).stream()
               .map(NDArray::toFloatArray)

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.millrace.svft.Differences;
 import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
-import io.millrace.svft.TinyModel;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
@@ -20,12 +19,9 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("unit")
 @ExtendWith(Models.class)
@@ -57,38 +53,13 @@ class ClassifierTest {
   }
 
   @Test
-  void aTextHasTheSameBitsAloneAndAmongOthers() {
+  void aTextScoresTheSameAloneAndAmongOthers() {
     try (Classifier classifier = new Classifier(base, adapter(trained(2)))) {
       float[][] together = classifier.logits(TEXTS);
       for (int i = 0; i < TEXTS.size(); i++) {
-        assertThat(classifier.logits(List.of(TEXTS.get(i)))[0]).containsExactly(together[i]);
+        assertThat(Differences.largest(classifier.logits(List.of(TEXTS.get(i)))[0], together[i]))
+            .isLessThan(1e-5);
       }
-    }
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"svft:plain", "svft:banded:1", "svft:random:1", "lora:2", "full", "head"})
-  void textsOfSeveralAdaptersShareAPass(String text) {
-    AdapterMethod method = AdapterMethod.parse(text);
-    try (BaseModel tiny = Models.tiny(TinyModel.CONFIG, method);
-        Trainer own = new Trainer(tiny, TrainingSettings.defaults(method), 1)) {
-      List<Adapter> adapters = new ArrayList<>();
-      TrainingState state = own.initialState();
-      for (int i = 0; i < 3; i++) {
-        state = own.step(state, Sentences.batch(5 * i, 3 + i)).state();
-        adapters.add(state.toAdapter(tiny, "domain " + i, 1, ""));
-      }
-      List<Classifier> classifiers =
-          adapters.stream().map(adapter -> new Classifier(tiny, adapter)).toList();
-      List<Classifier> ofTexts =
-          IntStream.range(0, TEXTS.size()).mapToObj(i -> classifiers.get(i * i % 3)).toList();
-
-      float[][] mixed = Classifier.logits(ofTexts, TEXTS);
-
-      for (int i = 0; i < TEXTS.size(); i++) {
-        assertThat(mixed[i]).containsExactly(ofTexts.get(i).logits(List.of(TEXTS.get(i)))[0]);
-      }
-      classifiers.forEach(Classifier::close);
     }
   }
 

