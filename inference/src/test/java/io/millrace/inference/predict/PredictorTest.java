@@ -19,6 +19,7 @@ import io.millrace.inference.store.LoggedEvent;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import java.nio.file.Path;
@@ -151,6 +152,24 @@ class PredictorTest {
       versions.add(version);
     }
     assertThat(versions).containsExactlyInAnyOrder(1L, 2L);
+    assertThat(predictor.close(LONG)).isTrue();
+  }
+
+  @Test
+  void whileItsRolloutLetsNoVersionServeTheDomainAboveAnswers() throws Exception {
+    Predictor predictor = predictor(16, TestAdapters.version("films", 1, null));
+    decide("films/old", decisions -> decisions.policy(RolloutPolicy.MANUAL, null));
+    AdapterIntake intake = new AdapterIntake(store, catalog);
+    AdapterVersion first = TestAdapters.version("films/old", 1, null);
+    intake.record(Topics.adapterKey("films/old", 1), first, new StreamOffset(0, 2), Instant.EPOCH);
+    intake.flush();
+    assertThat(predictor.predict("films/old", "a film", "a key").join().servedDomain())
+        .isEqualTo("films");
+
+    decide("films/old", decisions -> decisions.promote(1L));
+
+    assertThat(predictor.predict("films/old", "a film", "a key").join().servedDomain())
+        .isEqualTo("films/old");
     assertThat(predictor.close(LONG)).isTrue();
   }
 
