@@ -200,6 +200,11 @@ public final class DomainLoadCommand implements Callable<Integer> {
         checkpoints.completed(),
         checkpoints.written() / 1e6,
         load.checkpointBytesPerActiveDomain());
+    if (load.steps() < 2 * load.domains()) {
+      out.println(
+          "Most domains have one step, which trains the head alone: their states are nearly all zeros,"
+              + " which RocksDB compresses. Take fewer --domains for states of full size.");
+    }
     out.println(
         load.exactlyOnce()
             ? "Every example was trained on exactly once."
