@@ -202,7 +202,8 @@ public final class Merger {
     }
     double seconds = (now - measuredAt) / 1e9;
     measuredAt = now;
-    for (LiveVersions domain : asked) {
+    // A copy, because the set's iterator would meet a domain that it has put back once more.
+    for (LiveVersions domain : List.copyOf(asked)) {
       domain.traffic().pass(seconds);
       asked.remove(domain);
       if (!domain.traffic().unwatchIfQuiet()) {

@@ -28,6 +28,7 @@ import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -220,6 +221,24 @@ class MergerTest {
     assertThat(isMerged("films")).isFalse();
     assertThat(catalog.live().stream().mapToLong(LiveVersions::mergedBytes).sum())
         .isLessThan((long) (1.5 * loader.mergedBytes()));
+  }
+
+  /** Of many domains, some share a place in the set of those that were asked. */
+  @Test
+  void theRequestsOfManyDomainsAreCountedOnce() throws Exception {
+    start(0.5);
+    List<String> domains = IntStream.range(0, 40).mapToObj(i -> "domain-" + i).toList();
+    for (String domain : domains) {
+      arrive(TestAdapters.version(domain, 1, null));
+    }
+
+    domains.forEach(domain -> ask(domain, 50));
+
+    Await.until(
+        "all are noticed",
+        Duration.ofSeconds(15),
+        () -> domains.stream().allMatch(each -> domain(each).traffic().recent() > 25));
+    assertThat(domains).allMatch(each -> domain(each).traffic().recent() <= 50);
   }
 
   @Test
