@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
-import io.millrace.svft.engine.BatchLayout;
+import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Kernels;
 import java.util.List;
 import java.util.Map;

@@ -6,6 +6,7 @@ import ai.djl.pytorch.jni.IValue;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
+import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.tensor.TorchScript;

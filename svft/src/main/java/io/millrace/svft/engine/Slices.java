@@ -1,5 +1,6 @@
 package io.millrace.svft.engine;
 
+import io.millrace.svft.tensor.BatchLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -21,7 +22,7 @@ public final class Slices {
   private static final int TOKENS = 192;
 
   /** The least number of tokens that are worth a thread of their own. */
-  static final int LEAST_TOKENS = 48;
+  private static final int LEAST_TOKENS = 48;
 
   private Slices() {}
 
@@ -32,6 +33,17 @@ public final class Slices {
       tokens += sequence.length;
     }
     return tokens;
+  }
+
+  /**
+   * Divides a batch into segments.
+   *
+   * @param ids the token ids of each sequence
+   * @return the indices of the sequences of each segment
+   */
+  public static List<int[]> segments(long[][] ids, BatchLayout layout) {
+    boolean whole = layout == BatchLayout.SEGMENTS && tokens(ids) < 2 * LEAST_TOKENS;
+    return of(ids, whole ? 1 : 2);
   }
 
   /**

@@ -2,6 +2,7 @@ package io.millrace.svft.engine;
 
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
+import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Kernels;
 import java.util.ArrayList;
 import java.util.List;

@@ -4,14 +4,15 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import io.millrace.svft.engine.AdaptedModel;
-import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.engine.Encoder;
 import io.millrace.svft.engine.SliceThreads;
+import io.millrace.svft.engine.Slices;
 import io.millrace.svft.engine.TokenBatch;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.Positions;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.task.Head;
+import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Torch;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -121,7 +122,7 @@ final class GradientPass {
     List<String> labels = batch.state().labels();
     double total = batch.examples().stream().mapToDouble(TrainingExample::weight).sum();
     List<Segment> segments = new ArrayList<>();
-    for (int[] sequences : settings.layout().segments(batch.ids())) {
+    for (int[] sequences : Slices.segments(batch.ids(), settings.layout())) {
       float[] target = new float[sequences.length * labels.size()];
       long[][] ids = new long[sequences.length][];
       for (int i = 0; i < sequences.length; i++) {

@@ -1,12 +1,12 @@
 package io.millrace.svft.training;
 
-import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.engine.SliceThreads;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Pattern;
 import io.millrace.svft.method.ScoredPositions;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Floats;
 import java.util.ArrayList;
 import java.util.Arrays;

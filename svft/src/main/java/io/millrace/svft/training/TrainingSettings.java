@@ -1,9 +1,9 @@
 package io.millrace.svft.training;
 
-import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.task.Classification;
 import io.millrace.svft.task.Task;
+import io.millrace.svft.tensor.BatchLayout;
 import java.io.Serializable;
 
 /**

@@ -7,6 +7,7 @@ import io.millrace.svft.TinyModel;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.Pooling;
+import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Kernels;
 import java.util.Arrays;
 import java.util.List;

@@ -3,9 +3,9 @@ package io.millrace.svft.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.task.Classification;
+import io.millrace.svft.tensor.BatchLayout;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;

@@ -2,7 +2,6 @@ package io.millrace.svft.training;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.BandedPattern;
@@ -20,6 +19,7 @@ import io.millrace.svft.model.Pooling;
 import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.task.Classification;
 import io.millrace.svft.task.Head;
+import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Torch;
 import java.io.IOException;

@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.millrace.svft.Models;
 import io.millrace.svft.Sentences;
-import io.millrace.svft.engine.BatchLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.task.Classification;
+import io.millrace.svft.tensor.BatchLayout;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;

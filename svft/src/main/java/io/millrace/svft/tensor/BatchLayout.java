@@ -1,6 +1,4 @@
-package io.millrace.svft.engine;
-
-import java.util.List;
+package io.millrace.svft.tensor;
 
 /**
  * How a batch is laid out for the engine. The layout decides bits, so it is on record.
@@ -17,8 +15,8 @@ public enum BatchLayout {
 
   /**
    * A segment's bits are the same alone and beside any segments of other batches, so a slice may
-   * hold segments of several adapters: sequences are padded to one of few {@linkplain
-   * TokenBatch#places sizes}, and no product has rows of two sequences among its terms.
+   * hold segments of several adapters: sequences are padded to one of few sizes, and no product has
+   * rows of two sequences among its terms.
    */
   SEGMENTS("segments");
 
@@ -45,15 +43,5 @@ public enum BatchLayout {
       }
     }
     throw new IllegalArgumentException("unknown layout \"" + id + "\": segments or slices");
-  }
-
-  /**
-   * Cuts a batch into segments.
-   *
-   * @param ids the token ids of each sequence
-   * @return the indices of the sequences of each segment
-   */
-  public List<int[]> segments(long[][] ids) {
-    return Slices.of(ids, this == SLICES || Slices.tokens(ids) >= 2 * Slices.LEAST_TOKENS ? 2 : 1);
   }
 }
