@@ -81,26 +81,15 @@ public record TrainingSettings(
 
   /** These settings with another layout. */
   public TrainingSettings with(BatchLayout other) {
-    return new TrainingSettings(
-        task,
-        method,
-        learningRate,
-        headLearningRate,
-        beta1,
-        beta2,
-        epsilon,
-        weightDecay,
-        warmupSteps,
-        decaySteps,
-        decayFloor,
-        maxGradientNorm,
-        scoringSteps,
-        other,
-        moments);
+    return with(other, moments);
   }
 
   /** These settings with moments of another format. */
   public TrainingSettings with(Moments other) {
+    return with(layout, other);
+  }
+
+  private TrainingSettings with(BatchLayout otherLayout, Moments otherMoments) {
     return new TrainingSettings(
         task,
         method,
@@ -115,7 +104,7 @@ public record TrainingSettings(
         decayFloor,
         maxGradientNorm,
         scoringSteps,
-        layout,
-        other);
+        otherLayout,
+        otherMoments);
   }
 }
