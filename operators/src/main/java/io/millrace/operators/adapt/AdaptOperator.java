@@ -47,6 +47,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
   private static final long serialVersionUID = 1;
 
   private final AdaptSettings settings;
+  private final ParentVersions parents;
 
   private transient TimerService timers;
   private transient StreamPause pause;
@@ -63,8 +64,9 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
   /** Whether no example comes any more, so that steps without a version are to be published. */
   private transient boolean inputEnded;
 
-  AdaptOperator(AdaptSettings settings) {
+  AdaptOperator(AdaptSettings settings, ParentVersions parents) {
     this.settings = settings;
+    this.parents = parents;
   }
 
   @Override
@@ -100,6 +102,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
             this,
             new TimestampedCollector<>(output),
             trainer,
+            new DomainStart(trainer, parents),
             new DomainPublisher(trainer, signer, settings),
             new DomainMetrics(getMetricGroup(), settings.limits().metricsDomains()),
             settings.limits());
@@ -132,6 +135,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
 
   @Override
   public void close() throws Exception {
+    parents.close();
     if (trainer != null) {
       trainer.close();
     }

@@ -31,6 +31,7 @@ public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<Evidenc
    * Adds the operators behind a source.
    *
    * @param received as the source read them; examples that it could not read carry an error
+   * @param parents what new domains may start from
    * @param slots where the training operator runs, if it must not share slots with the rest: task
    *     managers with a GPU, say
    */
@@ -38,6 +39,7 @@ public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<Evidenc
       DataStream<ReceivedExample> received,
       ExampleRules rules,
       AdaptSettings settings,
+      ParentVersions parents,
       Optional<SlotSharingGroup> slots) {
     SingleOutputStreamOperator<ReceivedExample> examples =
         received
@@ -49,7 +51,9 @@ public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<Evidenc
         examples
             .keyBy(example -> example.getExample().getDomain())
             .transform(
-                "adapt", new AvroTypeInfo<>(OutgoingRecord.class), new AdaptOperator(settings))
+                "adapt",
+                new AvroTypeInfo<>(OutgoingRecord.class),
+                new AdaptOperator(settings, parents))
             .uid("adapt");
     slots.ifPresent(adapted::slotSharingGroup);
     return new Adaptation(

@@ -5,12 +5,15 @@ import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.Manifest;
 import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.StartVersion;
 import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Sha256;
@@ -65,6 +68,27 @@ public final class DomainTrainer implements AutoCloseable {
   /** The state of a domain that has not trained yet. */
   public DomainState initialState() {
     return DomainStates.initial(base, trainer.initialState());
+  }
+
+  /**
+   * The state of a domain that has not trained yet, and starts from another domain's version.
+   *
+   * @throws AdapterException where the version is damaged, or does not fit base model and settings;
+   *     the message says why
+   */
+  public DomainState initialState(AdapterVersion from) {
+    PayloadHash hash = PayloadHash.of(from);
+    if (!hash.matches()) {
+      throw new AdapterException("it is damaged: " + hash.fault().orElseThrow());
+    }
+    Adapter adapter = Adapter.fromPayload(from.getPayload().duplicate());
+    if (!adapter.domain().equals(from.getDomain()) || adapter.version() != from.getVersion()) {
+      throw new AdapterException(
+          "its payload is that of %s@%d".formatted(adapter.domain(), adapter.version()));
+    }
+    DomainState state = DomainStates.initial(base, trainer.initialState(adapter));
+    state.setStartedFrom(new StartVersion(from.getDomain(), from.getVersion(), hash.id()));
+    return state;
   }
 
   /** SHA-256 of a state, as the record of the step that led to it names it. */

@@ -62,6 +62,7 @@ final class DomainTraining {
   private final KeyContext keys;
   private final TimestampedCollector<OutgoingRecord> out;
   private final DomainTrainer trainer;
+  private final DomainStart start;
   private final DomainPublisher publisher;
   private final DomainMetrics metrics;
   private final LabelLimit labelLimit;
@@ -77,6 +78,7 @@ final class DomainTraining {
       KeyContext keys,
       TimestampedCollector<OutgoingRecord> out,
       DomainTrainer trainer,
+      DomainStart start,
       DomainPublisher publisher,
       DomainMetrics metrics,
       AdaptSettings.Limits limits) {
@@ -84,6 +86,7 @@ final class DomainTraining {
     this.keys = keys;
     this.out = out;
     this.trainer = trainer;
+    this.start = start;
     this.publisher = publisher;
     this.metrics = metrics;
     this.labelLimit = new LabelLimit(limits.labels());
@@ -128,7 +131,7 @@ final class DomainTraining {
       refuse(batch.examples());
       return Optional.empty();
     }
-    DomainState state = state();
+    DomainState state = state(batch.domain());
     List<ReceivedExample> trained =
         labelLimit.within(
             state.getLabels(),
@@ -144,9 +147,9 @@ final class DomainTraining {
     return new Step(new DomainBatch(domain, state, examples, closedBy), state.getLabels().size());
   }
 
-  private DomainState state() throws IOException {
+  private DomainState state(String domain) throws IOException {
     DomainState state = domainState.value();
-    return state == null ? trainer.initialState() : state;
+    return state == null ? start.of(domain) : state;
   }
 
   private void take(List<Step> steps) throws Exception {
@@ -180,7 +183,7 @@ final class DomainTraining {
       DomainBatch batch = step.batch();
       keys.setCurrentKey(batch.domain());
       // The failure may have changed the state in memory.
-      takeAlone(step(batch.domain(), state(), batch.examples(), batch.closedBy()));
+      takeAlone(step(batch.domain(), state(batch.domain()), batch.examples(), batch.closedBy()));
     }
   }
 

@@ -94,6 +94,7 @@ public final class TrainingRecords {
         .setPositionsSha256(adapter.positionsSha256())
         .setFirstStep(state.getPublishedAtStep() + 1)
         .setRuns(state.getRuns())
+        .setStartedFrom(state.getStartedFrom())
         .build();
   }
 

@@ -63,12 +63,13 @@ public final class AdaptHarness implements AutoCloseable {
   private final KeyedOneInputStreamOperatorTestHarness<String, ReceivedExample, OutgoingRecord>
       harness;
 
-  private AdaptHarness(AdaptSettings settings, int parallelism, int task) throws Exception {
+  private AdaptHarness(AdaptSettings settings, ParentVersions parents, int parallelism, int task)
+      throws Exception {
     this(
         parallelism,
         task,
         new KeyedOneInputStreamOperatorTestHarness<>(
-            new AdaptOperator(settings),
+            new AdaptOperator(settings, parents),
             received -> received.getExample().getDomain(),
             Types.STRING,
             MAX_PARALLELISM,
@@ -89,7 +90,12 @@ public final class AdaptHarness implements AutoCloseable {
   }
 
   public static AdaptHarness start(AdaptSettings settings) throws Exception {
-    AdaptHarness started = new AdaptHarness(settings, 1, 0);
+    return start(settings, ParentVersions.none());
+  }
+
+  /** With versions that new domains start from. */
+  static AdaptHarness start(AdaptSettings settings, ParentVersions parents) throws Exception {
+    AdaptHarness started = new AdaptHarness(settings, parents, 1, 0);
     try {
       started.harness.open();
     } catch (Exception e) {
@@ -117,7 +123,7 @@ public final class AdaptHarness implements AutoCloseable {
             1,
             0,
             new KeyedOneInputStreamOperatorTestHarness<>(
-                new AdaptOperator(settings),
+                new AdaptOperator(settings, ParentVersions.none()),
                 received -> received.getExample().getDomain(),
                 Types.STRING,
                 environment));
@@ -178,11 +184,27 @@ public final class AdaptHarness implements AutoCloseable {
     return restore(settings, snapshot, 1, 0);
   }
 
+  static AdaptHarness restore(
+      AdaptSettings settings, ParentVersions parents, OperatorSubtaskState snapshot)
+      throws Exception {
+    return restore(settings, parents, snapshot, 1, 0);
+  }
+
   /** One of several tasks among which the state of a single one is shared out. */
   static AdaptHarness restore(
       AdaptSettings settings, OperatorSubtaskState snapshot, int parallelism, int task)
       throws Exception {
-    AdaptHarness restored = new AdaptHarness(settings, parallelism, task);
+    return restore(settings, ParentVersions.none(), snapshot, parallelism, task);
+  }
+
+  private static AdaptHarness restore(
+      AdaptSettings settings,
+      ParentVersions parents,
+      OperatorSubtaskState snapshot,
+      int parallelism,
+      int task)
+      throws Exception {
+    AdaptHarness restored = new AdaptHarness(settings, parents, parallelism, task);
     restored.harness.initializeState(
         AbstractStreamOperatorTestHarness.repartitionOperatorState(
             snapshot, MAX_PARALLELISM, 1, parallelism, task));

@@ -84,6 +84,7 @@ class AdaptationTest {
                 List.of(Received.example("a", 0, 0, 0)), new AvroTypeInfo<>(ReceivedExample.class)),
             new ExampleRules(ExampleRules.Limits.DEFAULT),
             MiniLm.settings(),
+            ParentVersions.none(),
             slots);
     adaptation.outgoing().sinkTo(new DiscardingSink<>()).name("sink");
     Evidence.of(

@@ -4,6 +4,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.Adaptation;
+import io.millrace.operators.adapt.ParentVersions;
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.gate.ExampleRules;
 import io.millrace.pipeline.settings.JobSettings;
@@ -79,7 +80,8 @@ public final class AdaptationJob {
             .uid("labeled-examples");
 
     // The gate and the adapt operator, keyed by domain.
-    Adaptation adaptation = Adaptation.of(received, rules, JobSettings.adapt(settings), slots);
+    Adaptation adaptation =
+        Adaptation.of(received, rules, JobSettings.adapt(settings), ParentVersions.none(), slots);
 
     adaptation
         .outgoing()

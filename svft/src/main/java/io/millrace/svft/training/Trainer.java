@@ -1,6 +1,8 @@
 package io.millrace.svft.training;
 
+import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.engine.SliceThreads;
+import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Pattern;
@@ -60,6 +62,40 @@ public final class Trainer implements AutoCloseable {
     }
     return TrainingState.initial(
         method, layout.initialPositions(base), new float[0], layout.initialValues(base));
+  }
+
+  /**
+   * The state of a new domain that starts from another domain's version: with its values, its
+   * labels and its head, moments of zero, and no steps.
+   *
+   * @throws AdapterException where it does not fit: it belongs to another base model, was trained
+   *     with another adapter method than the settings', or has a gradient pattern's positions,
+   *     whose shares of the learning rate no version holds
+   */
+  public TrainingState initialState(Adapter from) {
+    from.requireFits(base);
+    AdapterMethod method = settings.method();
+    if (!from.method().equals(method)) {
+      throw new AdapterException(
+          "it was trained with the adapter method %s, the setting is %s"
+              .formatted(from.method().spec(), method.spec()));
+    }
+    boolean scored = method.sparsity().filter(Pattern::needsGradients).isPresent();
+    if (scored && from.values().length > 0) {
+      throw new AdapterException(
+          "no version holds the shares of the learning rate that the values of the pattern %s move by"
+              .formatted(method.patternId()));
+    }
+    return new TrainingState(
+        method,
+        from.labels(),
+        new long[from.labels().size()],
+        from.positions(),
+        scored ? initialState().scores() : new float[0],
+        Parameters.initial(from.values()),
+        Parameters.initial(from.head()),
+        0,
+        0);
   }
 
   /**

@@ -1,0 +1,64 @@
+package io.millrace.operators.adapt;
+
+import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainPath;
+import io.millrace.schemas.DomainState;
+import io.millrace.schemas.text.ShownText;
+import io.millrace.svft.method.AdapterException;
+import java.io.IOException;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What a domain's first step begins with: the latest version of the nearest domain above it that
+ * has one, or else the base model.
+ *
+ * <p>The examples of two domains have no order, so no function of the stream says which version of
+ * the domain above was the latest. The choice is therefore made once, for the first step, and kept
+ * in the state that this step leaves and in the manifests of the domain's versions. Whatever reads
+ * those, a restore or a replay, chooses nothing.
+ *
+ * <p>For the task's thread.
+ */
+final class DomainStart {
+  private static final Logger LOG = LoggerFactory.getLogger(DomainStart.class);
+
+  private final DomainTrainer trainer;
+  private final ParentVersions parents;
+
+  DomainStart(DomainTrainer trainer, ParentVersions parents) {
+    this.trainer = trainer;
+    this.parents = parents;
+  }
+
+  /**
+   * The state before the first step.
+   *
+   * @throws IOException where versions cannot be looked up now
+   */
+  DomainState of(String domain) throws IOException {
+    for (String above : DomainPath.above(domain)) {
+      try {
+        Optional<AdapterVersion> version = parents.latest(above);
+        if (version.isPresent()) {
+          return trainer.initialState(version.get());
+        }
+      } catch (AdapterException e) {
+        // A domain further above would be a guess at what is wanted.
+        LOG.warn(
+            "{} starts from the base model: it cannot start from the latest version of {}: {}",
+            ShownText.of(domain),
+            ShownText.of(above),
+            ShownText.of(e.getMessage()));
+        return trainer.initialState();
+      } catch (IOException e) {
+        throw new IOException(
+            "%s cannot start: the latest version of %s was not found out: %s"
+                .formatted(ShownText.of(domain), ShownText.of(above), e.getMessage()),
+            e);
+      }
+    }
+    return trainer.initialState();
+  }
+}
