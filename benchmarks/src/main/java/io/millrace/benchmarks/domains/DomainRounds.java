@@ -23,21 +23,14 @@ final class DomainRounds implements AutoCloseable {
   private final Path reports;
 
   /**
-   * @param home the directory with {@code bin/millrace}
    * @param ways the first is the one that others are compared with
    * @param examples in the input of each
    * @param data directory of the runs' data, each of which replaces the one before
    * @param reports directory for what the runs report
    * @param progress takes lines for people
    */
-  DomainRounds(
-      Path home,
-      List<Way> ways,
-      long examples,
-      Path data,
-      Path reports,
-      Consumer<String> progress) {
-    this.commands = new MillraceCommands(home, progress);
+  DomainRounds(List<Way> ways, long examples, Path data, Path reports, Consumer<String> progress) {
+    this.commands = new MillraceCommands(ways.get(0).home(), progress);
     this.ways = ways;
     this.examples = examples;
     this.data = data;
@@ -75,7 +68,7 @@ final class DomainRounds implements AutoCloseable {
                 "--report",
                 report.toString()));
     way.settings().forEach(setting -> arguments.addAll(List.of("--set", setting)));
-    int exitCode = commands.run(what, arguments);
+    int exitCode = commands.run(way.home(), what, arguments);
     if (exitCode != 0) {
       throw commands.failed(what, "train", exitCode);
     }

@@ -69,6 +69,14 @@ public final class DomainsCommand implements Callable<Integer> {
   private boolean slices;
 
   @Option(
+      names = "--before",
+      paramLabel = "DIR",
+      description =
+          "Also train domain by domain with another release of Millrace, whose bin/millrace is in"
+              + " DIR. Its bits are not compared.")
+  private Path before;
+
+  @Option(
       names = "--data",
       paramLabel = "DIR",
       description =
@@ -102,6 +110,9 @@ public final class DomainsCommand implements Callable<Integer> {
     if (data != null && !StackProcess.canKeepDataIn(data)) {
       throw new UsageException("--data: " + data + " holds something already; name a new one");
     }
+    if (before != null && !Files.isRegularFile(before.resolve("bin/millrace"))) {
+      throw new UsageException("--before: " + before + " has no bin/millrace");
+    }
     WordNet wordNet = WordNet.load();
     int most = wordNet.definitions(Integer.MAX_VALUE).size();
     if (examples < 1 || examples > most) {
@@ -124,22 +135,32 @@ public final class DomainsCommand implements Callable<Integer> {
     List<Way> ways = new ArrayList<>();
     ways.add(
         new Way(
+            home,
             "one domain, batches of " + FULL_BATCH,
             one,
             List.of("batch.size=" + FULL_BATCH),
             false));
-    ways.add(new Way(dealt + "grouped", many, List.of(small), true));
-    ways.add(new Way(dealt + "one by one", many, List.of(small, each), true));
+    ways.add(new Way(home, dealt + "grouped", many, List.of(small), true));
+    ways.add(new Way(home, dealt + "one by one", many, List.of(small, each), true));
     if (slices) {
       ways.add(
           new Way(
+              home,
               dealt + "one by one, in slices",
               many,
               List.of(small, each, "training.layout=slices"),
               false));
     }
+    if (before != null) {
+      ways.add(
+          new Way(
+              before.toAbsolutePath(),
+              dealt + "by the other release",
+              many,
+              List.of(small),
+              false));
+    }
     return new DomainRounds(
-        home,
         ways,
         texts.size(),
         (data == null ? temporary.resolve("data") : data).toAbsolutePath(),

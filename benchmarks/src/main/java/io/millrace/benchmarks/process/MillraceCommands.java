@@ -31,6 +31,11 @@ public final class MillraceCommands implements AutoCloseable {
    * @throws IllegalStateException where the launcher is missing
    */
   public int run(String what, List<String> arguments) throws InterruptedException {
+    return run(home, what, arguments);
+  }
+
+  /** As the other {@code run}, with the launcher of another directory. */
+  public int run(Path home, String what, List<String> arguments) throws InterruptedException {
     progress.accept(what + ": " + arguments.get(0));
     try (MillraceProcess process = MillraceProcess.start(home, arguments)) {
       running = process;

@@ -108,10 +108,14 @@ class DomainRoundsTest {
     }
     List<Way> ways =
         List.of(
-            new Way("one domain", Path.of("one.jsonl"), List.of("batch.size=16"), false),
-            new Way("grouped", Path.of("many.jsonl"), List.of("batch.size=4"), true),
-            new Way("one by one", Path.of("many.jsonl"), List.of("training.groupWait=none"), true));
-    return new DomainRounds(
-        home, ways, 32, home.resolve("data"), home.resolve("reports"), lines::add);
+            new Way(home, "one domain", Path.of("one.jsonl"), List.of("batch.size=16"), false),
+            new Way(home, "grouped", Path.of("many.jsonl"), List.of("batch.size=4"), true),
+            new Way(
+                home,
+                "one by one",
+                Path.of("many.jsonl"),
+                List.of("training.groupWait=none"),
+                true));
+    return new DomainRounds(ways, 32, home.resolve("data"), home.resolve("reports"), lines::add);
   }
 }

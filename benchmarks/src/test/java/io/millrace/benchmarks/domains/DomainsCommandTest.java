@@ -22,6 +22,8 @@ class DomainsCommandTest {
     assertThat(mistake("--batch", "0")).contains("--batch and --rounds are 1 or more");
     assertThat(mistake("--rounds", "0")).contains("--batch and --rounds are 1 or more");
     assertThat(mistake("--examples", "1000000")).contains("--examples: 1000000 is not 1 to ");
+    assertThat(mistake("--before", directory.toString()))
+        .contains("--before: " + directory + " has no bin/millrace");
   }
 
   @Test
@@ -49,7 +51,11 @@ class DomainsCommandTest {
     try {
       assertThat(
               CommandLines.run(
-                  new DomainsCommand(directory), "--domains=3", "--examples=40", "--slices"))
+                  new DomainsCommand(directory),
+                  "--domains=3",
+                  "--examples=40",
+                  "--slices",
+                  "--before=" + directory))
           .isZero();
     } finally {
       System.setOut(out);
@@ -59,6 +65,7 @@ class DomainsCommandTest {
         .contains(
             "| one domain, batches of 16 | 100.0 | 1.00 | 8 | 20.0 | 30.0 | 900 |",
             "| 3 domains, batches of 4, one by one, in slices | 100.0 | 1.00 | 8 | 20.0 | 30.0 | 900 |",
+            "| 3 domains, batches of 4, by the other release | 100.0 | 1.00 | 8 | 20.0 | 30.0 | 900 |",
             "All 1 domains end with the same sha256, grouped and one by one.");
   }
 
