@@ -303,7 +303,7 @@ class HttpApiTest {
       send(socket, "GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n");
 
       assertThat(statusLine(socket)).startsWith("HTTP/1.1 400");
-      readPast(socket, "{\"error\":\"bad request\"}");
+      readPast(socket, "{\"error\":\"bad request: Illegal character CNTL=0x0\"}");
     }
   }
 
