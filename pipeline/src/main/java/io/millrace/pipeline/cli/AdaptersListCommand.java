@@ -104,9 +104,21 @@ final class AdaptersListCommand implements Callable<Integer> {
               Long.toString(record.getExamples()),
               Integer.toString(entry.bytes()),
               record.getCreatedAt().truncatedTo(ChronoUnit.SECONDS).toString(),
-              record.getParentSha256() == null ? "-" : digits(record.getParentSha256())));
+              parent(record)));
     }
     return table.lines();
+  }
+
+  /** The version before, or of the first one what it started from. */
+  private static String parent(AdapterVersion record) {
+    if (record.getParentSha256() != null) {
+      return digits(record.getParentSha256());
+    }
+    return record.getManifest() == null || record.getManifest().getStartedFrom() == null
+        ? "-"
+        : ShownText.of(record.getManifest().getStartedFrom().getDomain())
+            + "@"
+            + record.getManifest().getStartedFrom().getVersion();
   }
 
   private static String digits(String sha256) {

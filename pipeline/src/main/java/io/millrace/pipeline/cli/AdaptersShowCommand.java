@@ -7,6 +7,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Manifest;
+import io.millrace.schemas.StartVersion;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.adapter.Adapter;
@@ -113,6 +114,15 @@ final class AdaptersShowCommand implements Callable<Integer> {
     fields.put("tokenizerSha256", manifest.getTokenizerSha256());
     fields.put("positionsSha256", manifest.getPositionsSha256());
     fields.put("firstStep", manifest.getFirstStep());
+    StartVersion from = manifest.getStartedFrom();
+    if (from == null) {
+      fields.putNull("startedFrom");
+    } else {
+      ObjectNode version = fields.putObject("startedFrom");
+      version.put("domain", from.getDomain());
+      version.put("version", from.getVersion());
+      version.put("sha256", from.getSha256());
+    }
     ArrayNode runs = fields.putArray("runs");
     for (TrainingRun run : manifest.getRuns()) {
       ObjectNode each = runs.addObject();

@@ -81,7 +81,8 @@ public final class AdaptationJob {
 
     // The gate and the adapt operator, keyed by domain.
     Adaptation adaptation =
-        Adaptation.of(received, rules, JobSettings.adapt(settings), ParentVersions.none(), slots);
+        Adaptation.of(
+            received, rules, JobSettings.adapt(settings), parents(settings, connection), slots);
 
     adaptation
         .outgoing()
@@ -112,6 +113,13 @@ public final class AdaptationJob {
           .name("append to rollouts")
           .uid("append-rollouts");
     }
+  }
+
+  /** No source of the graph: what new domains start from changes neither it nor its state. */
+  private static ParentVersions parents(Settings settings, Connection connection) {
+    return JobSettings.startsFromParent(settings)
+        ? new LoggedParents(connection, settings.get(JobSettings.PARENT_DOMAINS))
+        : ParentVersions.none();
   }
 
   private static DataStream<RolloutEvent> rollouts(

@@ -50,6 +50,16 @@ public final class AdapterLog<T> implements AutoCloseable {
   }
 
   /**
+   * Connects, to read numbers and hashes of all domains. Payloads are skipped.
+   *
+   * @throws UsageException where there is no such topic
+   * @throws IllegalStateException where Kafka does not answer
+   */
+  public static AdapterLog<VersionRef> openRefs(Connection connection) {
+    return openRefs(connection, null);
+  }
+
+  /**
    * Connects, to read numbers and hashes. Payloads are skipped.
    *
    * @param domain whose partition to read; null for all partitions

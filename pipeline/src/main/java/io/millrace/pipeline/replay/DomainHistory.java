@@ -2,6 +2,7 @@ package io.millrace.pipeline.replay;
 
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Manifest;
+import io.millrace.schemas.StartVersion;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.signing.PayloadHash;
@@ -41,10 +42,14 @@ public final class DomainHistory {
    */
   record SnapshotPlace(long version, long step, int partition, long offset) {}
 
+  /** The place in the topic {@code adapters} of the version that the first step began with. */
+  record StartPlace(int partition, long offset) {}
+
   private final String domain;
   private final List<TrainingStep> steps = new ArrayList<>();
   private final TreeMap<Long, Version> versions = new TreeMap<>();
   private final TreeMap<Long, SnapshotPlace> snapshots = new TreeMap<>();
+  private StartPlace start;
 
   DomainHistory(String domain) {
     this.domain = domain;
@@ -90,6 +95,31 @@ public final class DomainHistory {
   /** Whether a version of it is there. */
   public boolean hasVersions() {
     return !versions.isEmpty();
+  }
+
+  /**
+   * The version of a domain above that the first step began with, as the manifests say; empty where
+   * it was the base model, or no manifest is left.
+   */
+  Optional<StartVersion> startedFrom() {
+    return versions.isEmpty()
+        ? Optional.empty()
+        : versions.lastEntry().getValue().manifest().map(Manifest::getStartedFrom);
+  }
+
+  /** Notes where the topic has the version that {@link #startedFrom} names. */
+  void add(StartPlace place) {
+    start = place;
+  }
+
+  /** Where that version stands; empty where the topic does not hold it any more. */
+  Optional<StartPlace> start() {
+    return Optional.ofNullable(start);
+  }
+
+  /** Whether the first step cannot be taken again, because what it began with is gone. */
+  boolean isStartGone() {
+    return startedFrom().isPresent() && start == null;
   }
 
   /** Whether steps of it are on record, and no version any more. */

@@ -10,6 +10,7 @@ import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.signing.PayloadHash;
+import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.training.NonFiniteStepException;
 import io.millrace.svft.training.TrainingEnvironment;
@@ -154,8 +155,7 @@ public final class DomainReplay {
 
   private boolean start(ReplayRange range) {
     if (range.snapshot().isEmpty()) {
-      state = trainer(1).initialState();
-      return true;
+      return history.startedFrom().isEmpty() ? startFromBase() : startFromAbove();
     }
     TrainingSnapshot snapshot = log.snapshot(range.snapshot().get());
     state = snapshot.getState();
@@ -178,6 +178,31 @@ public final class DomainReplay {
       return false;
     }
     return true;
+  }
+
+  private boolean startFromBase() {
+    state = trainer(1).initialState();
+    return true;
+  }
+
+  private boolean startFromAbove() {
+    AdapterVersion from = log.start(history);
+    try {
+      state = trainer(1).initialState(from);
+      return true;
+    } catch (AdapterException e) {
+      differences.add(
+          new Difference(
+              history.domain(),
+              1,
+              history.versionOf(1),
+              "version %d of %s, which it started from, is not what it was"
+                  .formatted(from.getVersion(), from.getDomain()),
+              from.getSha256(),
+              "",
+              List.of(e.getMessage())));
+      return false;
+    }
   }
 
   private DomainTrainer trainer(long step) {

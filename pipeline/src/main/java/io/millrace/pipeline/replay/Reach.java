@@ -1,13 +1,16 @@
 package io.millrace.pipeline.replay;
 
 import io.millrace.pipeline.replay.DomainHistory.SnapshotPlace;
+import io.millrace.schemas.StartVersion;
+import io.millrace.schemas.text.ShownText;
 import java.util.Optional;
 import java.util.SortedMap;
 
 /**
  * How far back a domain's training can be repeated. A step can, if its record is there, a manifest
- * says how it was trained, and the topic holds its examples. Retention deletes steps and examples
- * from the beginning of their topics, and pruning takes manifests along with versions.
+ * says how it was trained, and the topic holds its examples; the first one of a domain that started
+ * from another's version, if the topic holds that one. Retention deletes steps and examples from
+ * the beginning of their topics, and pruning takes manifests along with versions.
  */
 public final class Reach {
   private final ReplayRange range;
@@ -25,7 +28,12 @@ public final class Reach {
 
   /** Whether all that the range needs is there. */
   public boolean isComplete() {
-    return lastGone(range.lastStep()) <= range.fromStep();
+    return lastGone(range.lastStep()) <= range.fromStep() && !isStartGone();
+  }
+
+  /** Whether the range begins with the first step, and what that began with is gone. */
+  private boolean isStartGone() {
+    return range.snapshot().isEmpty() && range.history().isStartGone();
   }
 
   /** The range from the earliest snapshot from which its last version can be trained again. */
@@ -63,7 +71,13 @@ public final class Reach {
       return "how it was trained up to step %,d is no longer on record, because versions were pruned"
           .formatted(unknown);
     }
-    return "%,d of the examples are no longer in the topic".formatted(missing().count());
+    long missing = missing().count();
+    if (missing == 0) {
+      StartVersion from = history.startedFrom().orElseThrow();
+      return "it started from version %d of %s, which the topic adapters does not hold any more"
+          .formatted(from.getVersion(), ShownText.of(from.getDomain()));
+    }
+    return "%,d of the examples are no longer in the topic".formatted(missing);
   }
 
   private String instead() {

@@ -9,9 +9,14 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.signing.PayloadHash;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Predicate;
@@ -42,6 +47,7 @@ public final class TrainingLog {
   public static TrainingLog read(Connection connection, Predicate<String> wanted) {
     TrainingLog log = new TrainingLog(connection, wanted);
     log.readVersions();
+    log.findStarts();
     log.readSteps();
     log.readSnapshots();
     return log;
@@ -82,6 +88,69 @@ public final class TrainingLog {
     PayloadHash hash = PayloadHash.of(record);
     record.setPayload(ByteBuffer.allocate(0));
     history.add(new DomainHistory.Version(record, hash));
+  }
+
+  /** Finds the versions that domains started from: those of domains that may not be wanted. */
+  private void findStarts() {
+    Set<String> above = new HashSet<>();
+    for (DomainHistory history : domains.values()) {
+      history.startedFrom().ifPresent(version -> above.add(version.getDomain()));
+    }
+    if (above.isEmpty()) {
+      return;
+    }
+    // By domain and number; of one number, by hash: a domain that was started anew has several.
+    Map<String, Map<String, DomainHistory.StartPlace>> places = new HashMap<>();
+    try (AdapterLog<VersionRef> log = AdapterLog.openRefs(connection)) {
+      log.forEach(
+          logged -> {
+            if (!above.contains(logged.domain())) {
+              return;
+            }
+            String version = logged.domain() + "@" + logged.version();
+            if (logged.content() instanceof LoggedVersion.Pruned) {
+              places.remove(version);
+            }
+            logged
+                .published()
+                .ifPresent(
+                    ref ->
+                        places
+                            .computeIfAbsent(version, none -> new HashMap<>())
+                            .put(
+                                ref.getSha256(),
+                                new DomainHistory.StartPlace(logged.partition(), logged.offset())));
+          });
+    }
+    for (DomainHistory history : domains.values()) {
+      history
+          .startedFrom()
+          .map(
+              from ->
+                  places
+                      .getOrDefault(from.getDomain() + "@" + from.getVersion(), Map.of())
+                      .get(from.getSha256()))
+          .ifPresent(history::add);
+    }
+  }
+
+  /**
+   * The version that a domain's first step began with.
+   *
+   * @param history one that has such a version, in the topic
+   * @throws IllegalStateException where it is gone since
+   */
+  AdapterVersion start(DomainHistory history) {
+    DomainHistory.StartPlace place = history.start().orElseThrow();
+    try (AdapterLog<AdapterVersion> log = AdapterLog.open(connection)) {
+      return log.at(place.partition(), place.offset())
+          .published()
+          .orElseThrow(
+              () ->
+                  new IllegalStateException(
+                      "the version that %s started from cannot be read; try again"
+                          .formatted(history.domain())));
+    }
   }
 
   private void readSteps() {

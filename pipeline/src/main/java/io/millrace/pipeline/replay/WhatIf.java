@@ -2,9 +2,13 @@ package io.millrace.pipeline.replay;
 
 import io.millrace.client.process.UsageException;
 import io.millrace.operators.adapt.DomainTrainer;
+import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.settings.RecordedSettings;
+import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.text.ShownText;
+import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.training.NonFiniteStepException;
 import io.millrace.svft.training.TrainingSettings;
 import java.util.ArrayList;
@@ -53,7 +57,8 @@ public final class WhatIf {
   /**
    * Trains with them.
    *
-   * @throws UsageException where another adapter is to go on from a snapshot
+   * @throws UsageException where another adapter is to go on from a snapshot, or to start from a
+   *     version of a domain above that does not fit, or that nobody has recorded
    * @throws MissingExamplesException where examples are missing
    */
   public static Result run(
@@ -88,7 +93,7 @@ public final class WhatIf {
           });
       trainer = trainers.trainer(history.baseModel(), others);
       if (state == null) {
-        state = start(log, range, trainer, RecordedSettings.training(others));
+        state = start(log, range, trainer, others);
       }
       int count = recorded.getCorrect().size();
       try {
@@ -123,11 +128,40 @@ public final class WhatIf {
         rate.perSecond());
   }
 
-  private static DomainState start(
-      TrainingLog log, ReplayRange range, DomainTrainer trainer, TrainingSettings training) {
-    if (range.snapshot().isEmpty()) {
-      return trainer.initialState();
+  private static DomainState startFromAbove(
+      TrainingLog log, DomainHistory history, DomainTrainer trainer) {
+    if (history.startedFrom().isEmpty()) {
+      if (RecordedSettings.startsFromParent(history.run(1).getSettings())) {
+        return trainer.initialState();
+      }
+      throw new UsageException(
+          "%s started from the base model: which version of a domain above it could have started from is not on record"
+              .formatted(ShownText.of(history.domain())));
     }
+    AdapterVersion from = log.start(history);
+    try {
+      return trainer.initialState(from);
+    } catch (AdapterException e) {
+      throw new UsageException(
+          "%s started from version %d of %s, which does not fit here: %s; --set %s=base starts from the base model"
+              .formatted(
+                  ShownText.of(history.domain()),
+                  from.getVersion(),
+                  ShownText.of(from.getDomain()),
+                  e.getMessage(),
+                  JobSettings.INIT_FROM.key()),
+          e);
+    }
+  }
+
+  private static DomainState start(
+      TrainingLog log, ReplayRange range, DomainTrainer trainer, Map<String, String> settings) {
+    if (range.snapshot().isEmpty()) {
+      return RecordedSettings.startsFromParent(settings)
+          ? startFromAbove(log, range.history(), trainer)
+          : trainer.initialState();
+    }
+    TrainingSettings training = RecordedSettings.training(settings);
     DomainState state = log.snapshot(range.snapshot().get()).getState();
     if (!state.getMethod().equals(training.method().spec())) {
       throw new UsageException(

@@ -373,6 +373,23 @@ public final class JobSettings {
           "The format of AdamW's moments: float32, or bfloat16, which makes a domain's state a third"
               + " smaller.");
 
+  public static final Setting<String> INIT_FROM =
+      Setting.choice(
+          "training.initFrom",
+          "base",
+          List.of("base", "parent"),
+          "What a new domain starts from: base, the base model, or parent, the latest version of the"
+              + " nearest domain above it that has one (of a for a/b).");
+
+  public static final Setting<Integer> PARENT_DOMAINS =
+      Setting.integer(
+          "training.parentDomains",
+          100_000,
+          1,
+          10_000_000,
+          "With training.initFrom=parent, the domains whose latest versions each training operator"
+              + " knows; of more, those published or asked for last.");
+
   private static final int MOST_LOCAL_SLOTS = 32;
 
   /** The settings that a training step depends on, besides those of its method. */
@@ -424,6 +441,8 @@ public final class JobSettings {
                   THREADS,
                   GROUP_TOKENS,
                   GROUP_WAIT,
+                  INIT_FROM,
+                  PARENT_DOMAINS,
                   PARALLELISM,
                   SLOT_CPU_CORES,
                   SLOT_HEAP_MIB,
@@ -486,6 +505,11 @@ public final class JobSettings {
         settings.get(SCORING_STEPS),
         BatchLayout.of(settings.get(LAYOUT)),
         Moments.of(settings.get(MOMENTS)));
+  }
+
+  /** Whether new domains start from a version of a domain above, where there is one. */
+  public static boolean startsFromParent(Settings settings) {
+    return settings.get(INIT_FROM).equals("parent");
   }
 
   /** The settings of the adapt operator. */

@@ -19,9 +19,14 @@ import java.util.stream.Stream;
  * effective value, so that the defaults of a later release do not change a record.
  */
 public final class RecordedSettings {
+  /** The settings that decide what a domain's first step begins with. */
+  private static final List<Setting<?>> START = List.of(JobSettings.INIT_FROM);
+
   /** The settings that decide a step. */
   private static final List<Setting<?>> STEP =
-      Stream.of(MethodSettings.ALL, JobSettings.STEP).<Setting<?>>flatMap(List::stream).toList();
+      Stream.of(MethodSettings.ALL, JobSettings.STEP, START)
+          .<Setting<?>>flatMap(List::stream)
+          .toList();
 
   /** The settings that decide which examples form a batch, and when a version is published. */
   private static final List<Setting<?>> BATCHES =
@@ -56,7 +61,7 @@ public final class RecordedSettings {
     TrainingSettings training = JobSettings.training(settings, method);
     Settings inForce = settings.with(JobSettings.LEARNING_RATE, training.learningRate());
     TreeMap<String, String> texts = new TreeMap<>(MethodSettings.inForce(method));
-    for (List<Setting<?>> recorded : List.of(JobSettings.STEP, BATCHES)) {
+    for (List<Setting<?>> recorded : List.of(JobSettings.STEP, START, BATCHES)) {
       recorded.forEach(setting -> texts.put(setting.key(), inForce.text(setting)));
     }
     // Checks every value, also those that the method derived.
@@ -80,6 +85,11 @@ public final class RecordedSettings {
    */
   public static Kernels kernels(Map<String, String> recorded) {
     return JobSettings.kernels(settings(recorded));
+  }
+
+  /** Whether a domain that trained so could start from a version of a domain above. */
+  public static boolean startsFromParent(Map<String, String> recorded) {
+    return JobSettings.startsFromParent(settings(recorded));
   }
 
   private static Settings settings(Map<String, String> recorded) {

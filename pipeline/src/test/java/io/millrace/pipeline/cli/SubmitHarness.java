@@ -139,6 +139,11 @@ final class SubmitHarness implements AutoCloseable {
 
   /** Appends examples of the domain {@code reviews}. */
   void send(int count) {
+    send("reviews", count);
+  }
+
+  /** Appends examples of a domain. */
+  void send(String domain, int count) {
     try (Serializer<Object> serializer = connection.serializer();
         KafkaProducer<byte[], byte[]> producer =
             new KafkaProducer<>(
@@ -147,11 +152,11 @@ final class SubmitHarness implements AutoCloseable {
         String label = sent % 2 == 0 ? "positive" : "negative";
         LabeledExample example =
             new LabeledExample(
-                "e" + sent, "reviews", label + " number " + sent, label, null, 1f, Map.of());
+                "e" + sent, domain, label + " number " + sent, label, null, 1f, Map.of());
         producer.send(
             new ProducerRecord<>(
                 Topics.LABELED_EXAMPLES,
-                "reviews".getBytes(UTF_8),
+                domain.getBytes(UTF_8),
                 serializer.serialize(Topics.LABELED_EXAMPLES, example)));
       }
       producer.flush();
