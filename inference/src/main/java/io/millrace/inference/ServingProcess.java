@@ -236,7 +236,7 @@ public final class ServingProcess implements AutoCloseable {
   public void load(ModelStore.Listener listener) {
     loading.lock();
     try {
-      base = BaseModel.load(prepare(listener), Torch.device("cpu"));
+      base = BaseModel.loadToPredict(prepare(listener), Torch.device("cpu"));
       AdapterLoader loader = new AdapterLoader(store, base, trusted);
       catalog.load(loader);
       LOG.info("{} domains are in the local store", catalog.domains().size());

@@ -51,7 +51,7 @@ public class SwapBenchmark {
   public void make() {
     AdapterMethod parsed = AdapterMethod.parse(method);
     // As serving loads it: any adapter fits.
-    base = BaseModel.load(MiniLm.files(), Torch.device("cpu"));
+    base = BaseModel.loadToPredict(MiniLm.files(), Torch.device("cpu"));
     try (Trainer trainer = new Trainer(base, TrainingSettings.defaults(parsed), 1)) {
       TrainingState state = trainer.initialState();
       for (List<TrainingExample> batch : MiniLm.batches(base, LABELS_FROM)) {

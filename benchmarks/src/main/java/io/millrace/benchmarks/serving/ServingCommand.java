@@ -97,7 +97,7 @@ public final class ServingCommand implements Callable<Integer> {
     List<String> texts =
         WordNet.load().definitions(TEXTS).stream().map(LabeledExample::getText).toList();
     try (TemporaryDirectory directory = TemporaryDirectory.create("millrace-serving");
-        BaseModel base = BaseModel.load(MiniLm.files(), Torch.device("cpu"))) {
+        BaseModel base = BaseModel.loadToPredict(MiniLm.files(), Torch.device("cpu"))) {
       List<AdapterVersion> versions =
           List.of(
               SyntheticVersions.chain(base, "head", BASE, 1).get(0),

@@ -364,7 +364,7 @@ public record Adapter(
           each.values.length == 0 || closedForm ? shared : layout.positions(each.positions);
       all.add(new AdapterLayout.Values(where, each.values));
     }
-    return new AdaptedModel(base, layout.products(base, all, manager));
+    return AdaptedModel.toPredict(base, layout.products(base, all, manager));
   }
 
   /**

@@ -28,6 +28,9 @@ import java.util.Map;
  * agree to about 1e-5.
  */
 public final class Classifier implements AutoCloseable {
+  /** Where weights are packed, the rows of a pass are a multiple of this. */
+  private static final int PACKED_ROWS = 8;
+
   private final BaseModel base;
   private final Adapter adapter;
   private final Encoder encoder;
@@ -158,12 +161,13 @@ public final class Classifier implements AutoCloseable {
     // One thread computes all slices, so a few texts are fastest in one slice.
     for (int[] slice : Slices.of(ids, 1)) {
       List<TokenBatch.Segment> segments = new ArrayList<>();
+      int tokens = 0;
       for (int i : slice) {
         segments.add(new TokenBatch.Segment(new long[][] {ids[i]}, owners[i]));
+        tokens += ids[i].length;
       }
       try (NDScope scope = new NDScope()) {
-        TokenBatch batch =
-            new TokenBatch(BatchLayout.SEGMENTS, segments, TokenBatch.PREDICTION_ROWS);
+        TokenBatch batch = new TokenBatch(BatchLayout.SEGMENTS, segments, rows(base, tokens));
         float[] flat = encoder.logits(batch, model, heads).toFloatArray();
         int from = 0;
         for (int i : slice) {
@@ -174,6 +178,13 @@ public final class Classifier implements AutoCloseable {
       }
     }
     return logits;
+  }
+
+  /** The least number of rows of a slice. */
+  private static int rows(BaseModel base, int tokens) {
+    // oneDNN makes and keeps code for each number of rows: they are to be few.
+    int rows = base.packs() ? (tokens + PACKED_ROWS - 1) / PACKED_ROWS * PACKED_ROWS : tokens;
+    return Math.max(TokenBatch.PREDICTION_ROWS, rows);
   }
 
   /** Frees the classifier's own arrays. Must not be called while another call runs. */

@@ -64,6 +64,7 @@ public final class Merge implements AutoCloseable {
       NDArray own = product.dense();
       if (own != linear.dense()) {
         own.attach(manager);
+        own = packed(own);
       }
       dense.add(LinearProduct.dense(own, linear.bias()));
     } else {
@@ -101,14 +102,24 @@ public final class Merge implements AutoCloseable {
             blocks.size() == 1
                 ? blocks.get(0)
                 : kept(NDArrays.concat(new NDList(blocks.toArray(NDArray[]::new)), 0));
-        dense.add(LinearProduct.dense(whole, linear.bias()));
         if (blocks.size() > 1) {
           blocks.forEach(NDArray::close);
         }
+        dense.add(LinearProduct.dense(packed(whole), linear.bias()));
         blocks.clear();
         row = 0;
       }
     }
+  }
+
+  /** The matrix as predictions read it, in place of the one given. */
+  private NDArray packed(NDArray whole) {
+    NDArray packed = base.pack(whole);
+    if (packed != whole) {
+      kept(packed);
+      whole.close();
+    }
+    return packed;
   }
 
   private NDArray kept(NDArray array) {
@@ -133,7 +144,7 @@ public final class Merge implements AutoCloseable {
     }
     closed = true;
     closeSources();
-    return new Classifier(base, adapter, manager, new AdaptedModel(base, dense));
+    return new Classifier(base, adapter, manager, AdaptedModel.toPredict(base, dense));
   }
 
   private void closeSources() {

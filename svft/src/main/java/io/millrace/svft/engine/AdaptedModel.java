@@ -7,6 +7,7 @@ import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.tensor.TorchScript;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * A base model and the products of its linear weights with one adapter or several, in the form of
@@ -27,6 +28,16 @@ public final class AdaptedModel implements AutoCloseable {
    * @param products one per linear weight, in the order of {@link EncoderConfig#weights()}
    */
   public AdaptedModel(BaseModel base, List<LinearProduct> products) {
+    this(base, products, UnaryOperator.identity());
+  }
+
+  /** As the constructor, for predictions alone: with the base model's packed weights. */
+  public static AdaptedModel toPredict(BaseModel base, List<LinearProduct> products) {
+    return new AdaptedModel(base, products, base::packed);
+  }
+
+  private AdaptedModel(
+      BaseModel base, List<LinearProduct> products, UnaryOperator<NDArray> computedWith) {
     this.base = base;
     this.products = List.copyOf(products);
     int first = 0;
@@ -36,7 +47,11 @@ public final class AdaptedModel implements AutoCloseable {
     this.lowest = first;
     this.adapters = products.stream().mapToInt(LinearProduct::adapters).max().orElse(1);
     this.kinds = IValue.listFrom(products.stream().mapToLong(LinearProduct::code).toArray());
-    this.linears = TorchScript.lists(products.stream().map(LinearProduct::tensors).toList());
+    this.linears =
+        TorchScript.lists(
+            products.stream()
+                .map(product -> product.tensors().stream().map(computedWith).toList())
+                .toList());
     this.lowRanks = TorchScript.lists(products.stream().map(LinearProduct::lowRank).toList());
   }
 

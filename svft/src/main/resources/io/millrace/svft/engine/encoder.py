@@ -132,3 +132,7 @@ class Encoder(Module):
   # Returns the matrix W' [out, in] of a linear weight merged with its adapter.
   def merge(self: __torch__.Encoder, kind: int, w: List[Tensor], low: List[Tensor]) -> Tensor:
     return __torch__.linear.merge(kind, w, low)
+
+  # Returns W [out, in] in the layout in which a prediction reads it fastest: see primitives.py.
+  def packed(self: __torch__.Encoder, W: Tensor) -> Tensor:
+    return __torch__.primitives.packed(W)

@@ -15,6 +15,8 @@
 # t(x) is the transpose of x, and V = t(Vt). S maps z = x V to z t(S), so M[i, j] maps direction j
 # to direction i.
 #
+# For a prediction, Vt and U and the W of kind 0 may be packed: see primitives.py.
+#
 # The rows of a slice may belong to several adapters. What an adapter has of its own (W of kind 1, s
 # of kind 2, bands, index, m, A, B) then stands D times, one adapter's after the other's, along the
 # first dimension. encoder.py describes spans and adapters. Where each row has its own factors, all
@@ -83,9 +85,9 @@ def forward(x: Tensor, kind: int, w: List[Tensor], low: List[Tensor], adapters: 
     _2 = torch.append(saved, x)
   else:
     if torch.eq(kind, 0):
-      y = __torch__.primitives.addmm(w[1], x, torch.t(w[0]))
+      y = __torch__.primitives.linear(x, w[0], w[1])
     else:
-      z = __torch__.primitives.mm(x, torch.t(w[0]))
+      z = __torch__.primitives.linear(x, w[0], None)
       if torch.eq(kind, 3):
         bands = w[3]
         count = torch.floordiv(torch.size(bands, 0), D)
@@ -107,7 +109,7 @@ def forward(x: Tensor, kind: int, w: List[Tensor], low: List[Tensor], adapters: 
             zs = torch.mul(z, __torch__.linear.line(w[3], 0, 1, D, adapters))
           else:
             zs = torch.mul(z, w[3])
-      y = __torch__.primitives.addmm(w[2], zs, torch.t(w[1]))
+      y = __torch__.primitives.linear(zs, w[1], w[2])
       _4 = torch.append(saved, z)
   if torch.gt(torch.len(low), 0):
     parts = annotate(List[Tensor], [])

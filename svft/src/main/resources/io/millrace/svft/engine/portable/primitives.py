@@ -64,6 +64,17 @@ def mm(a: Tensor, b: Tensor) -> Tensor:
 def addmm(c: Tensor, a: Tensor, b: Tensor) -> Tensor:
   return torch.add_(__torch__.primitives.mm(a, b), c)
 
+# Returns x t(W), plus b if there is one.
+def linear(x: Tensor, W: Tensor, b: Optional[Tensor]) -> Tensor:
+  y = __torch__.primitives.mm(x, torch.t(W))
+  if torch.__isnot__(b, None):
+    y = torch.add_(y, unchecked_cast(Tensor, b))
+  return y
+
+# Returns W: there is no layout with the same bits everywhere.
+def packed(W: Tensor) -> Tensor:
+  return W
+
 # Returns the products a[i] b[i]. Rows and columns fit: see widen, and Kernels.java for the places.
 def bmm(a: Tensor, b: Tensor) -> Tensor:
   K = torch.size(a, 2)
