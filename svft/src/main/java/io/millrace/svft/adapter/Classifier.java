@@ -9,6 +9,7 @@ import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.engine.Slices;
 import io.millrace.svft.engine.TokenBatch;
 import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.method.MatrixForm;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.BatchLayout;
@@ -23,9 +24,10 @@ import java.util.Map;
  * Predicts with one adapter on a shared base model. Thread-safe.
  *
  * <p>The constructor keeps M apart from the weights, so it costs a copy of the adapter and nothing
- * else. {@link Merge} makes a classifier with merged weights. This costs matrix products and the
- * memory of all weights, and the classifier predicts as fast as the base model. The logits of both
- * agree to about 1e-5.
+ * else. A diagonal M is not even copied before the classifier scores alone: a pass with others lays
+ * their values side by side anyway. {@link Merge} makes a classifier with merged weights. This
+ * costs matrix products and the memory of all weights, and the classifier predicts as fast as the
+ * base model. The logits of both agree to about 1e-5.
  */
 public final class Classifier implements AutoCloseable {
   /** Where weights are packed, the rows of a pass are a multiple of this. */
@@ -35,7 +37,10 @@ public final class Classifier implements AutoCloseable {
   private final Adapter adapter;
   private final Encoder encoder;
   private final NDManager manager;
-  private final AdaptedModel model;
+
+  /** Null before a classifier with a diagonal M scores alone. */
+  private volatile AdaptedModel model;
+
   private final NDArray headWeight;
   private final NDArray headBias;
   private final boolean merged;
@@ -50,12 +55,23 @@ public final class Classifier implements AutoCloseable {
   }
 
   private Classifier(BaseModel base, Adapter adapter, NDManager manager) {
-    this(base, adapter, manager, adapter.on(base, manager));
+    this(base, adapter, manager, isDiagonal(base, adapter) ? null : adapter.on(base, manager));
+  }
+
+  /** Whether M is diagonal, and the base model has what a product with it needs. */
+  private static boolean isDiagonal(BaseModel base, Adapter adapter) {
+    return adapter
+            .method()
+            .sparsity()
+            .filter(each -> each.form() == MatrixForm.DIAGONAL)
+            .isPresent()
+        && base.linears().stream().allMatch(linear -> linear.factors() != null);
   }
 
   /**
    * @param manager owns the model's arrays that the base model does not share; closed with this
    *     classifier
+   * @param model null to make it when it is needed: it has a diagonal M then
    */
   Classifier(BaseModel base, Adapter adapter, NDManager manager, AdaptedModel model) {
     this.base = base;
@@ -67,7 +83,7 @@ public final class Classifier implements AutoCloseable {
     int labels = adapter.labels().size();
     this.headWeight = Torch.array(manager, Head.weights(adapter.head(), hidden), labels, hidden);
     this.headBias = Torch.array(manager, Head.biases(adapter.head(), hidden), labels);
-    this.merged = model.products().stream().allMatch(LinearProduct::isDense);
+    this.merged = model != null && model.products().stream().allMatch(LinearProduct::isDense);
   }
 
   private static NDManager managerFor(BaseModel base, Adapter adapter) {
@@ -88,9 +104,27 @@ public final class Classifier implements AutoCloseable {
     return merged;
   }
 
-  /** The size in bytes of its own tensors, which the base model does not share. */
+  /**
+   * The size in bytes of its own tensors, which the base model does not share, once it has scored
+   * alone.
+   */
   public long bytes() {
-    return bytes(manager);
+    return bytes(manager) + (model == null ? (long) Float.BYTES * adapter.values().length : 0);
+  }
+
+  /** Its products, made where it has none yet. */
+  private AdaptedModel model() {
+    AdaptedModel made = model;
+    if (made == null) {
+      synchronized (manager) {
+        made = model;
+        if (made == null) {
+          made = adapter.on(base, manager);
+          model = made;
+        }
+      }
+    }
+    return made;
   }
 
   static long bytes(NDManager manager) {
@@ -107,7 +141,7 @@ public final class Classifier implements AutoCloseable {
    */
   public float[][] logits(List<String> texts) {
     int[] owners = new int[texts.size()];
-    return scores(base, encoder, texts, owners, model, List.of(headWeight, headBias));
+    return scores(base, encoder, texts, owners, model(), List.of(headWeight, headBias));
   }
 
   /**
@@ -190,7 +224,9 @@ public final class Classifier implements AutoCloseable {
   /** Frees the classifier's own arrays. Must not be called while another call runs. */
   @Override
   public void close() {
-    model.close();
+    if (model != null) {
+      model.close();
+    }
     manager.close();
   }
 }

@@ -64,6 +64,26 @@ class ClassifierTest {
   }
 
   @Test
+  void aDiagonalIsCopiedWhenItFirstScoresAlone() {
+    Adapter adapter = adapter(trained(2));
+    int before = arrays();
+    try (Classifier one = new Classifier(base, adapter);
+        Classifier two = new Classifier(base, adapter)) {
+      int loaded = arrays();
+      long bytes = one.bytes();
+      float[][] mixed = Classifier.logits(List.of(one, two), TEXTS.subList(0, 2));
+
+      assertThat(loaded).as("heads alone").isEqualTo(before + 4);
+      assertThat(arrays()).as("after a pass with others").isEqualTo(loaded);
+      assertThat(Differences.largest(one.logits(TEXTS.subList(0, 1))[0], mixed[0]))
+          .isLessThan(1e-5);
+      assertThat(arrays()).isEqualTo(loaded + base.linears().size());
+      assertThat(one.bytes()).isEqualTo(bytes);
+    }
+    assertThat(arrays()).as("arrays left behind").isEqualTo(before);
+  }
+
+  @Test
   void adaptersOfTwoMethodsShareNoPass() {
     Adapter plain = adapter(trained(1));
     Trainer other = new Trainer(base, TrainingSettings.defaults(AdapterMethod.parse("svf")), 1);
@@ -126,6 +146,10 @@ class ClassifierTest {
     Adapter foreign = HandmadeAdapter.create();
 
     assertThatThrownBy(() -> new Classifier(base, foreign)).isInstanceOf(AdapterException.class);
+  }
+
+  private int arrays() {
+    return base.manager().getManagedArrays().size();
   }
 
   private TrainingState trained(int steps) {
