@@ -1,6 +1,8 @@
 package io.millrace.operators;
 
 import io.millrace.operators.adapt.AdaptSettings;
+import io.millrace.operators.adapt.DomainRules;
+import io.millrace.operators.adapt.DomainSettings;
 import io.millrace.operators.model.SharedModel;
 import io.millrace.operators.model.TaskDevice;
 import io.millrace.svft.method.AdapterMethod;
@@ -71,12 +73,14 @@ public final class MiniLm {
       AdaptSettings.Limits limits,
       AdaptSettings.Groups groups) {
     return new AdaptSettings(
-        training,
-        batchSize,
-        Duration.ofSeconds(5),
-        2,
-        2,
-        new TreeMap<>(Map.of("batch.size", "4")),
+        new DomainRules(
+            new DomainSettings(
+                training,
+                batchSize,
+                Duration.ofSeconds(5),
+                2,
+                2,
+                new TreeMap<>(Map.of("batch.size", "4")))),
         store,
         ModelStore.MINILM,
         new TaskDevice("cpu", Kernels.FAST),

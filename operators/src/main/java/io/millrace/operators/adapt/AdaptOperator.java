@@ -1,15 +1,11 @@
 package io.millrace.operators.adapt;
 
-import io.millrace.operators.model.SharedModel;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReadyBatch;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
-import io.millrace.svft.adapter.PayloadSize;
-import io.millrace.svft.method.AdapterMethod;
-import io.millrace.svft.model.EncoderConfig;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -54,8 +50,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
   private transient PendingBatches batches;
   private transient ReadyBatches ready;
   private transient Optional<DomainRetention> retention;
-  private transient SharedModel.Lease model;
-  private transient DomainTrainer trainer;
+  private transient DomainTrainers trainers;
   private transient DomainTraining training;
 
   /** Ends the wait of the batch that is ready longest; null while none waits. */
@@ -77,33 +72,22 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
         new SimpleTimerService(
             getInternalTimerService("user-timers", VoidNamespaceSerializer.INSTANCE, this));
     pause = new StreamPause(getRuntimeContext());
-    batches =
-        new PendingBatches(
-            getRuntimeContext(), settings.batchSize(), settings.batchTimeout(), pause);
+    batches = new PendingBatches(getRuntimeContext(), settings.domains(), pause);
     Duration kept = settings.limits().retention();
     retention =
         kept.isZero()
             ? Optional.empty()
             : Optional.of(new DomainRetention(getRuntimeContext(), kept));
-    model =
-        SharedModel.open(
-            settings.modelStore(),
-            settings.modelName(),
-            settings.device().of(getRuntimeContext()),
-            settings.training().method().factored());
-    requireThatVersionsFit(model.base().config());
-    trainer =
-        new DomainTrainer(
-            model.base(), settings.training(), settings.recorded(), settings.threads());
-    ready = new ReadyBatches(getRuntimeContext(), settings.groups(), trainer::groups);
+    trainers = DomainTrainers.open(settings, settings.device().of(getRuntimeContext()));
+    ready = new ReadyBatches(getRuntimeContext(), settings.groups(), trainers::anyGroups);
     training =
         new DomainTraining(
             getRuntimeContext(),
             this,
             new TimestampedCollector<>(output),
-            trainer,
-            new DomainStart(trainer, parents),
-            new DomainPublisher(trainer, signer, settings),
+            trainers,
+            new DomainStart(trainers, parents),
+            new DomainPublisher(trainers, signer, settings),
             new DomainMetrics(getMetricGroup(), settings.limits().metricsDomains()),
             settings.limits());
     ready.restore(getKeyedStateBackend());
@@ -121,26 +105,11 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
     }
   }
 
-  /** Otherwise no domain could ever publish. */
-  private void requireThatVersionsFit(EncoderConfig config) {
-    AdapterMethod method = settings.training().method();
-    long bytes = PayloadSize.tensorBytes(config, method, 0);
-    if (bytes > settings.limits().versionBytes()) {
-      throw new PermanentFailureException(
-          "a version of %s with the adapter method %s takes more than %d bytes, a record of the topic adapters holds %d: adapt fewer weights, or choose another method"
-              .formatted(
-                  settings.modelName(), method.spec(), bytes, settings.limits().versionBytes()));
-    }
-  }
-
   @Override
   public void close() throws Exception {
     parents.close();
-    if (trainer != null) {
-      trainer.close();
-    }
-    if (model != null) {
-      model.close();
+    if (trainers != null) {
+      trainers.close();
     }
     super.close();
   }
@@ -179,7 +148,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
   }
 
   private void onTimer(String domain, long timestamp) throws Exception {
-    batches.onTimer(timestamp, timers, batch -> ready.queue().add(domain, batch));
+    batches.onTimer(domain, timestamp, timers, batch -> ready.queue().add(domain, batch));
     trainWhatIsDue(domain);
     if (timestamp == PendingBatches.END_OF_INPUT) {
       inputEnded = true;

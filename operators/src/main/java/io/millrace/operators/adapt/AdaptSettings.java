@@ -1,23 +1,13 @@
 package io.millrace.operators.adapt;
 
 import io.millrace.operators.model.TaskDevice;
-import io.millrace.svft.training.TrainingSettings;
 import java.io.Serializable;
 import java.time.Duration;
-import java.util.TreeMap;
 
 /**
  * Settings of the adapt operator.
  *
- * @param training settings of a training step
- * @param batchSize examples in a full batch
- * @param batchTimeout after which a batch that is not full closes, see {@link PendingBatches}; zero
- *     for never
- * @param publishEverySteps steps from one version to the next
- * @param snapshotEveryVersions versions from one snapshot of the whole state to the next; 0 for
- *     none
- * @param recorded every setting that training depends on, by its key, as a version's manifest names
- *     it
+ * @param domains what each domain trains with
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
  * @param device where tasks compute
@@ -27,12 +17,7 @@ import java.util.TreeMap;
  * @param groups which batches train together
  */
 public record AdaptSettings(
-    TrainingSettings training,
-    int batchSize,
-    Duration batchTimeout,
-    int publishEverySteps,
-    int snapshotEveryVersions,
-    TreeMap<String, String> recorded,
+    DomainRules domains,
     String modelStore,
     String modelName,
     TaskDevice device,
@@ -41,6 +26,12 @@ public record AdaptSettings(
     Limits limits,
     Groups groups)
     implements Serializable {
+
+  /** These with other settings of domains. */
+  public AdaptSettings with(DomainRules others) {
+    return new AdaptSettings(
+        others, modelStore, modelName, device, threads, signingKey, limits, groups);
+  }
 
   /**
    * What a domain may grow to.

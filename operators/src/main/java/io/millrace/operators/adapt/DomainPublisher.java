@@ -23,23 +23,21 @@ import org.slf4j.LoggerFactory;
 final class DomainPublisher {
   private static final Logger LOG = LoggerFactory.getLogger(DomainPublisher.class);
 
-  private final DomainTrainer trainer;
+  private final DomainTrainers trainers;
   private final Optional<AdapterSigner> signer;
-  private final int everySteps;
-  private final int snapshotEveryVersions;
+  private final DomainRules domains;
   private final AdaptSettings.Limits limits;
 
-  DomainPublisher(DomainTrainer trainer, Optional<AdapterSigner> signer, AdaptSettings settings) {
-    this.trainer = trainer;
+  DomainPublisher(DomainTrainers trainers, Optional<AdapterSigner> signer, AdaptSettings settings) {
+    this.trainers = trainers;
     this.signer = signer;
-    this.everySteps = settings.publishEverySteps();
-    this.snapshotEveryVersions = settings.snapshotEveryVersions();
+    this.domains = settings.domains();
     this.limits = settings.limits();
   }
 
-  /** Whether the state has taken as many steps since its last version as a version takes. */
-  boolean isDue(DomainState state) {
-    return unpublishedSteps(state) >= everySteps;
+  /** Whether a domain has taken as many steps since its last version as a version takes. */
+  boolean isDue(String domain, DomainState state) {
+    return unpublishedSteps(state) >= domains.of(domain).publishEverySteps();
   }
 
   /** Steps that no version holds yet. */
@@ -59,7 +57,7 @@ final class DomainPublisher {
     String lastSha256 = state.getVersionSha256();
     long lastStep = state.getPublishedAtStep();
     List<TrainingRun> runs = state.getRuns();
-    AdapterVersion version = trainer.publish(domain, state);
+    AdapterVersion version = trainers.of(domain).publish(domain, state);
     signer.ifPresent(key -> version.setSignature(key.sign(version.getSha256())));
     OutgoingRecord record = OutgoingRecords.version(version);
     long bytes = RecordBytes.of(record);
@@ -72,6 +70,7 @@ final class DomainPublisher {
     }
     out.collect(record);
     out.collect(OutgoingRecords.published(version));
+    int snapshotEveryVersions = domains.of(domain).snapshotEveryVersions();
     if (snapshotEveryVersions > 0 && state.getVersion() % snapshotEveryVersions == 0) {
       snapshot(domain, state, out);
     }
@@ -88,7 +87,7 @@ final class DomainPublisher {
   }
 
   private void snapshot(String domain, DomainState state, Collector<OutgoingRecord> out) {
-    OutgoingRecord record = OutgoingRecords.snapshot(trainer.snapshot(domain, state));
+    OutgoingRecord record = OutgoingRecords.snapshot(trainers.of(domain).snapshot(domain, state));
     long bytes = RecordBytes.of(record);
     if (bytes > limits.snapshotBytes()) {
       LOG.warn(

@@ -24,11 +24,11 @@ import org.slf4j.LoggerFactory;
 final class DomainStart {
   private static final Logger LOG = LoggerFactory.getLogger(DomainStart.class);
 
-  private final DomainTrainer trainer;
+  private final DomainTrainers trainers;
   private final ParentVersions parents;
 
-  DomainStart(DomainTrainer trainer, ParentVersions parents) {
-    this.trainer = trainer;
+  DomainStart(DomainTrainers trainers, ParentVersions parents) {
+    this.trainers = trainers;
     this.parents = parents;
   }
 
@@ -38,6 +38,7 @@ final class DomainStart {
    * @throws IOException where versions cannot be looked up now
    */
   DomainState of(String domain) throws IOException {
+    DomainTrainer trainer = trainers.of(domain);
     for (String above : DomainPath.above(domain)) {
       try {
         Optional<AdapterVersion> version = parents.latest(above);

@@ -27,6 +27,7 @@ import io.millrace.svft.training.TrainingState;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,7 +43,7 @@ public final class DomainTrainer implements AutoCloseable {
   private final BaseModel base;
   private final Trainer trainer;
   private final AdapterMethod method;
-  private final Map<String, String> settings;
+  private final Function<String, Map<String, String>> settings;
   private final Map<String, String> environment;
   private boolean groupsNoted;
 
@@ -53,11 +54,28 @@ public final class DomainTrainer implements AutoCloseable {
    */
   public DomainTrainer(
       BaseModel base, TrainingSettings training, Map<String, String> recorded, int threads) {
+    this(base, training, constant(Map.copyOf(recorded)), threads);
+  }
+
+  /**
+   * For domains that train alike and differ in their batches.
+   *
+   * @param recorded of each domain
+   */
+  DomainTrainer(
+      BaseModel base,
+      TrainingSettings training,
+      Function<String, Map<String, String>> recorded,
+      int threads) {
     this.base = base;
     this.method = training.method();
     this.trainer = new Trainer(base, training, threads);
-    this.settings = Map.copyOf(recorded);
+    this.settings = recorded;
     this.environment = TrainingEnvironment.describe(base.device(), threads);
+  }
+
+  private static Function<String, Map<String, String>> constant(Map<String, String> recorded) {
+    return domain -> recorded;
   }
 
   /** What computes, by name: see {@link TrainingEnvironment}. */
@@ -157,7 +175,7 @@ public final class DomainTrainer implements AutoCloseable {
     if (!groupsNoted) {
       groupsNoted = true;
       if (groups) {
-        LOG.info("Steps of several domains are taken in one pass");
+        LOG.info("Steps of several domains with {} are taken in one pass", method.spec());
       } else {
         LOG.warn(
             "Steps are taken domain by domain: the layout, the size of the adapters ({}), or the kernels of this process allow no common pass",
@@ -171,7 +189,7 @@ public final class DomainTrainer implements AutoCloseable {
     DomainState state = batch.state();
     if (!state.getMethod().equals(method.spec())) {
       throw new PermanentFailureException(
-          "domain %s was trained with the adapter method %s, the setting is %s: set the method that it was trained with, or start without its state"
+          "domain %s was trained with the adapter method %s, the setting is %s: set the method that it was trained with (for this domain alone: domains.%1$s.adapter.method), or start without its state"
               .formatted(ShownText.of(batch.domain()), state.getMethod(), method.spec()));
     }
     List<TrainingExample> examples =
@@ -191,19 +209,20 @@ public final class DomainTrainer implements AutoCloseable {
       through = DomainStates.advance(through, example.getPartition(), example.getOffset());
     }
     state.setTrainedThrough(through);
-    state.setRuns(withThisRun(state.getRuns(), state.getSteps()));
+    state.setRuns(withThisRun(batch.domain(), state.getRuns(), state.getSteps()));
     return TrainingRecords.step(batch.domain(), batch.examples(), batch.closedBy(), result, millis);
   }
 
-  private List<TrainingRun> withThisRun(List<TrainingRun> runs, long step) {
+  private List<TrainingRun> withThisRun(String domain, List<TrainingRun> runs, long step) {
+    Map<String, String> now = settings.apply(domain);
     if (!runs.isEmpty()) {
       TrainingRun last = runs.get(runs.size() - 1);
-      if (last.getSettings().equals(settings) && last.getEnvironment().equals(environment)) {
+      if (last.getSettings().equals(now) && last.getEnvironment().equals(environment)) {
         return runs;
       }
     }
     List<TrainingRun> more = new ArrayList<>(runs);
-    more.add(new TrainingRun(step, settings, environment));
+    more.add(new TrainingRun(step, now, environment));
     return more;
   }
 

@@ -15,7 +15,9 @@ import io.millrace.schemas.text.ShownText;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.apache.flink.api.common.JobID;
@@ -61,7 +63,7 @@ final class DomainTraining {
   private final RuntimeContext context;
   private final KeyContext keys;
   private final TimestampedCollector<OutgoingRecord> out;
-  private final DomainTrainer trainer;
+  private final DomainTrainers trainers;
   private final DomainStart start;
   private final DomainPublisher publisher;
   private final DomainMetrics metrics;
@@ -77,7 +79,7 @@ final class DomainTraining {
       RuntimeContext context,
       KeyContext keys,
       TimestampedCollector<OutgoingRecord> out,
-      DomainTrainer trainer,
+      DomainTrainers trainers,
       DomainStart start,
       DomainPublisher publisher,
       DomainMetrics metrics,
@@ -85,7 +87,7 @@ final class DomainTraining {
     this.context = context;
     this.keys = keys;
     this.out = out;
-    this.trainer = trainer;
+    this.trainers = trainers;
     this.start = start;
     this.publisher = publisher;
     this.metrics = metrics;
@@ -152,9 +154,22 @@ final class DomainTraining {
     return state == null ? start.of(domain) : state;
   }
 
+  /** Takes the steps of domains that train alike in one pass. */
   private void take(List<Step> steps) throws Exception {
+    Map<DomainTrainer, List<Step>> alike = new LinkedHashMap<>();
+    for (Step step : steps) {
+      alike
+          .computeIfAbsent(trainers.of(step.batch().domain()), trainer -> new ArrayList<>())
+          .add(step);
+    }
+    for (Map.Entry<DomainTrainer, List<Step>> each : alike.entrySet()) {
+      take(each.getKey(), each.getValue());
+    }
+  }
+
+  private void take(DomainTrainer trainer, List<Step> steps) throws Exception {
     if (steps.size() == 1) {
-      takeAlone(steps.get(0));
+      takeAlone(trainer, steps.get(0));
       return;
     }
     List<StepOutcome> outcomes;
@@ -167,7 +182,7 @@ final class DomainTraining {
         throw e;
       }
       LOG.warn("A step of {} domains failed; each takes its own", steps.size(), e);
-      takeOneByOne(steps);
+      takeOneByOne(trainer, steps);
       return;
     }
     metrics.group();
@@ -178,16 +193,17 @@ final class DomainTraining {
   }
 
   /** So that only the domain whose batch cannot be trained on is named, and suffers. */
-  private void takeOneByOne(List<Step> steps) throws Exception {
+  private void takeOneByOne(DomainTrainer trainer, List<Step> steps) throws Exception {
     for (Step step : steps) {
       DomainBatch batch = step.batch();
       keys.setCurrentKey(batch.domain());
       // The failure may have changed the state in memory.
-      takeAlone(step(batch.domain(), state(batch.domain()), batch.examples(), batch.closedBy()));
+      takeAlone(
+          trainer, step(batch.domain(), state(batch.domain()), batch.examples(), batch.closedBy()));
     }
   }
 
-  private void takeAlone(Step step) throws Exception {
+  private void takeAlone(DomainTrainer trainer, Step step) throws Exception {
     DomainBatch batch = step.batch();
     long number = batch.state().getSteps() + 1;
     StepOutcome outcome;
@@ -219,7 +235,7 @@ final class DomainTraining {
     out.collect(OutgoingRecords.step(record));
     emit(Evidence.input(record));
     metrics.step(domain, record.getCorrect(), record.getLoss(), record.getStepMillis());
-    if (publisher.isDue(state)) {
+    if (publisher.isDue(domain, state)) {
       publish(domain, state);
     }
     domainState.update(state);

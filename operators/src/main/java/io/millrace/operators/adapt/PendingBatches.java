@@ -101,21 +101,18 @@ final class PendingBatches {
   private static final int SPECIAL_TOKENS = 2;
   private static final int BYTES_OF_TOKEN = 4;
 
-  private final int batchSize;
-  private final Duration batchTimeout;
+  private final DomainRules domains;
   private final ValueState<PendingBatch> pendingBatch;
   private final ListState<ReceivedExample> pendingExamples;
   private final Map<Integer, Long> partitionTimes = new HashMap<>();
   private final StreamPause pause;
 
   /**
-   * @param batchSize examples in a full batch
-   * @param batchTimeout zero for none
+   * @param domains how large a domain's batch is, and how long it waits
    * @param pause measures how long the subtask waits for a record
    */
-  PendingBatches(RuntimeContext context, int batchSize, Duration batchTimeout, StreamPause pause) {
-    this.batchSize = batchSize;
-    this.batchTimeout = batchTimeout;
+  PendingBatches(RuntimeContext context, DomainRules domains, StreamPause pause) {
+    this.domains = domains;
     pendingBatch =
         context.getState(
             new ValueStateDescriptor<>("pending-batch", new AvroTypeInfo<>(PendingBatch.class)));
@@ -128,9 +125,10 @@ final class PendingBatches {
 
   /** Case 2 alone: closes a batch that is over before an example, which is not added. */
   void closeBefore(ReceivedExample received, TimerService timers, Closed closed) throws Exception {
+    DomainSettings settings = settings(received);
     partitionTimes.merge(received.getPartition(), received.getTimestamp(), Math::max);
     PendingBatch pending = pendingBatch.value();
-    if (pending != null && partitionTimeAboveLimit(pending)) {
+    if (pending != null && partitionTimeAboveLimit(pending, settings.batchTimeout())) {
       close(pending, BatchClosedBy.TIMEOUT, timers, closed);
     }
   }
@@ -147,24 +145,29 @@ final class PendingBatches {
 
   /** Cases 1 to 4: adds an example; up to two batches close. */
   void add(ReceivedExample received, TimerService timers, Closed closed) throws Exception {
+    DomainSettings settings = settings(received);
     partitionTimes.merge(received.getPartition(), received.getTimestamp(), Math::max);
     PendingBatch pending = pendingBatch.value();
-    if (pending != null && partitionTimeAboveLimit(pending)) {
+    if (pending != null && partitionTimeAboveLimit(pending, settings.batchTimeout())) {
       close(pending, BatchClosedBy.TIMEOUT, timers, closed);
       pending = null;
     }
     if (pending == null) {
-      pending = open(received, timers);
+      pending = open(received, settings.batchTimeout(), timers);
     }
     pending.setCount(pending.getCount() + 1);
     ReceivedExample stored = StoredExample.pack(received);
     pending.setTokens(pending.getTokens() + tokens(StoredExample.textBytes(stored)));
     pendingExamples.add(stored);
-    if (pending.getCount() >= batchSize) {
+    if (pending.getCount() >= settings.batchSize()) {
       close(pending, BatchClosedBy.COUNT, timers, closed);
     } else {
       pendingBatch.update(pending);
     }
+  }
+
+  private DomainSettings settings(ReceivedExample received) {
+    return domains.of(received.getExample().getDomain());
   }
 
   /** About how many tokens a text has: an English one a token for each four letters. */
@@ -173,7 +176,7 @@ final class PendingBatches {
   }
 
   /** Cases 5 to 8: a timer has fired. Timers of batches that have closed since have no effect. */
-  void onTimer(long timestamp, TimerService timers, Closed closed) throws Exception {
+  void onTimer(String domain, long timestamp, TimerService timers, Closed closed) throws Exception {
     PendingBatch pending = pendingBatch.value();
     if (pending == null) {
       return;
@@ -181,11 +184,13 @@ final class PendingBatches {
     if (timestamp == END_OF_INPUT) {
       close(pending, BatchClosedBy.END_OF_INPUT, timers, closed);
     } else if (pending.getTimer() != null && pending.getTimer() == timestamp) {
+      Duration batchTimeout = domains.of(domain).batchTimeout();
       long now = timers.currentProcessingTime();
-      if (partitionTimeAboveLimit(pending) || pause.millis(now) >= batchTimeout.toMillis()) {
+      if (partitionTimeAboveLimit(pending, batchTimeout)
+          || pause.millis(now) >= batchTimeout.toMillis()) {
         close(pending, BatchClosedBy.TIMEOUT, timers, closed);
       } else {
-        setTimer(pending, timers);
+        setTimer(pending, batchTimeout, timers);
         pendingBatch.update(pending);
       }
     }
@@ -205,14 +210,15 @@ final class PendingBatches {
     return take(pending.getCount());
   }
 
-  private PendingBatch open(ReceivedExample first, TimerService timers) {
+  private static PendingBatch open(
+      ReceivedExample first, Duration batchTimeout, TimerService timers) {
     timers.registerEventTimeTimer(END_OF_INPUT);
     PendingBatch pending = new PendingBatch(0, first.getPartition(), first.getTimestamp(), null, 0);
-    setTimer(pending, timers);
+    setTimer(pending, batchTimeout, timers);
     return pending;
   }
 
-  private void setTimer(PendingBatch pending, TimerService timers) {
+  private static void setTimer(PendingBatch pending, Duration batchTimeout, TimerService timers) {
     if (!batchTimeout.isZero()) {
       long at = timers.currentProcessingTime() + batchTimeout.toMillis();
       pending.setTimer(at);
@@ -220,7 +226,7 @@ final class PendingBatches {
     }
   }
 
-  private boolean partitionTimeAboveLimit(PendingBatch pending) {
+  private boolean partitionTimeAboveLimit(PendingBatch pending, Duration batchTimeout) {
     return !batchTimeout.isZero()
         && partitionTimes.getOrDefault(pending.getPartition(), Long.MIN_VALUE)
             > pending.getFirstTimestamp() + batchTimeout.toMillis();

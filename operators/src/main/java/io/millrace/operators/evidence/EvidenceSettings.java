@@ -3,6 +3,7 @@ package io.millrace.operators.evidence;
 import io.millrace.operators.model.TaskDevice;
 import io.millrace.svft.method.AdapterMethod;
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.Set;
 import java.util.TreeSet;
 
@@ -11,8 +12,8 @@ import java.util.TreeSet;
  *
  * @param rules which versions are compared, and which decision follows
  * @param detectors names of the drift detectors to run, out of {@link #DETECTORS}
- * @param method the adapter method of training. It decides how the base model's weights are loaded,
- *     so that evidence and training share one model in memory
+ * @param methods the adapter methods of training. They decide how the base model's weights are
+ *     loaded, so that evidence and training share one model in memory
  * @param modelStore where base models lie: a path, or the URI of a Flink file system
  * @param modelName base model in that store
  * @param device where tasks compute
@@ -21,7 +22,7 @@ import java.util.TreeSet;
 public record EvidenceSettings(
     EvidenceRules rules,
     TreeSet<String> detectors,
-    AdapterMethod method,
+    ArrayList<AdapterMethod> methods,
     String modelStore,
     String modelName,
     TaskDevice device,

@@ -8,15 +8,21 @@ import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.adapter.Classifier;
 import io.millrace.svft.method.AdapterException;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.WeightRole;
 import java.io.IOException;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Classifies examples with published versions, without training them. The base model is loaded with
- * the first version; in one process, training and evidence share it. For one thread.
+ * the first version that needs it; in one process, training and evidence share it. For one thread.
  */
 final class FrozenVersions implements AutoCloseable {
   /** Most classifiers in memory. Each holds a copy of its adapter. */
@@ -25,7 +31,7 @@ final class FrozenVersions implements AutoCloseable {
   private final EvidenceSettings settings;
   private final Device device;
   private final Map<String, Classifier> classifiers = new LinkedHashMap<>(16, 0.75f, true);
-  private SharedModel.Lease model;
+  private final Map<Set<WeightRole>, SharedModel.Lease> models = new HashMap<>();
 
   FrozenVersions(EvidenceSettings settings, Device device) {
     this.settings = settings;
@@ -62,12 +68,8 @@ final class FrozenVersions implements AutoCloseable {
       throw new AdapterException(
           "version %d is damaged: %s".formatted(version.getVersion(), hash.fault().orElseThrow()));
     }
-    if (model == null) {
-      model =
-          SharedModel.open(
-              settings.modelStore(), settings.modelName(), device, settings.method().factored());
-    }
-    Classifier made = new Classifier(model.base(), Adapter.fromPayload(payload));
+    Adapter adapter = Adapter.fromPayload(payload);
+    Classifier made = new Classifier(model(adapter.method()), adapter);
     classifiers.put(hash.id(), made);
     if (classifiers.size() > READY) {
       Iterator<Classifier> eldest = classifiers.values().iterator();
@@ -77,12 +79,30 @@ final class FrozenVersions implements AutoCloseable {
     return made;
   }
 
+  /**
+   * The base model that a method's adapters run on: one that training holds, if any will do. A
+   * weight that is held as its factors takes adapters of every method.
+   */
+  private BaseModel model(AdapterMethod method) throws IOException {
+    Set<WeightRole> needed = method.factored();
+    Set<WeightRole> factored =
+        settings.methods().stream()
+            .map(AdapterMethod::factored)
+            .filter(held -> held.containsAll(needed))
+            .min(Comparator.comparingInt(Set::size))
+            .orElse(needed);
+    SharedModel.Lease model = models.get(factored);
+    if (model == null) {
+      model = SharedModel.open(settings.modelStore(), settings.modelName(), device, factored);
+      models.put(factored, model);
+    }
+    return model.base();
+  }
+
   @Override
   public void close() {
     classifiers.values().forEach(Classifier::close);
     classifiers.clear();
-    if (model != null) {
-      model.close();
-    }
+    models.values().forEach(SharedModel.Lease::close);
   }
 }

@@ -213,20 +213,16 @@ class BatchClosingTest {
 
   private static AdaptSettings withTimeout(Duration timeout) {
     AdaptSettings settings = MiniLm.settings();
-    return new AdaptSettings(
-        settings.training(),
-        settings.batchSize(),
-        timeout,
-        settings.publishEverySteps(),
-        settings.snapshotEveryVersions(),
-        settings.recorded(),
-        settings.modelStore(),
-        settings.modelName(),
-        settings.device(),
-        settings.threads(),
-        settings.signingKey(),
-        settings.limits(),
-        settings.groups());
+    DomainSettings all = settings.domains().others();
+    return settings.with(
+        new DomainRules(
+            new DomainSettings(
+                all.training(),
+                all.batchSize(),
+                timeout,
+                all.publishEverySteps(),
+                all.snapshotEveryVersions(),
+                all.recorded())));
   }
 
   private static void assertStep(

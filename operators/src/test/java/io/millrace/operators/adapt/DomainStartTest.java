@@ -196,7 +196,11 @@ class DomainStartTest {
   }
 
   private static DomainTrainer trainer(AdaptSettings settings) {
-    return new DomainTrainer(MiniLm.base(), settings.training(), settings.recorded(), 1);
+    return new DomainTrainer(
+        MiniLm.base(),
+        settings.domains().others().training(),
+        settings.domains().others().recorded(),
+        1);
   }
 
   private static List<ReceivedExample> batch(String domain, long from) {

@@ -38,7 +38,8 @@ class DomainStatesTest {
 
   @Test
   void momentsInBFloat16TakeHalfTheBytesAndComeBackBitForBit() throws Exception {
-    TrainingSettings settings = MiniLm.settings().training().with(Moments.BFLOAT16);
+    TrainingSettings settings =
+        MiniLm.settings().domains().others().training().with(Moments.BFLOAT16);
     TrainingState state;
     try (Trainer trainer = new Trainer(base, settings, 1)) {
       List<TrainingExample> batch =
@@ -70,7 +71,7 @@ class DomainStatesTest {
     record.setVersionSha256("abc");
     record.setTrainedThrough(List.of(new StreamPosition(0, 9L)));
 
-    try (Trainer trainer = new Trainer(base, MiniLm.settings().training(), 1)) {
+    try (Trainer trainer = new Trainer(base, MiniLm.settings().domains().others().training(), 1)) {
       DomainStates.write(trainer.initialState(), record);
     }
 

@@ -23,7 +23,10 @@ import org.junit.jupiter.api.Test;
 class DomainTrainerTest {
   private final DomainTrainer trainer =
       new DomainTrainer(
-          MiniLm.base(), MiniLm.settings().training(), MiniLm.settings().recorded(), 1);
+          MiniLm.base(),
+          MiniLm.settings().domains().others().training(),
+          MiniLm.settings().domains().others().recorded(),
+          1);
 
   @AfterEach
   void close() {

@@ -36,7 +36,7 @@ class ManifestTest {
       TrainingRun run = manifest.getRuns().get(0);
       assertThat(manifest.getRuns()).hasSize(1);
       assertThat(run.getFirstStep()).isEqualTo(3);
-      assertThat(run.getSettings()).isEqualTo(MiniLm.settings().recorded());
+      assertThat(run.getSettings()).isEqualTo(MiniLm.settings().domains().others().recorded());
       assertThat(run.getEnvironment())
           .isEqualTo(TrainingEnvironment.describe(MiniLm.base().device(), 1));
     }
@@ -50,7 +50,7 @@ class ManifestTest {
       adapt.receive("a", 0, 12);
       stopped = adapt.snapshot();
     }
-    TreeMap<String, String> others = new TreeMap<>(settings.recorded());
+    TreeMap<String, String> others = new TreeMap<>(settings.domains().others().recorded());
     others.put("training.beta1", "0.8");
     try (AdaptHarness adapt = AdaptHarness.restore(with(settings, others), stopped)) {
       adapt.receive("a", 12, 24);
@@ -60,7 +60,7 @@ class ManifestTest {
       assertThat(versions.get(0).getManifest().getRuns())
           .extracting(TrainingRun::getFirstStep, TrainingRun::getSettings)
           .containsExactly(
-              org.assertj.core.api.Assertions.tuple(3L, settings.recorded()),
+              org.assertj.core.api.Assertions.tuple(3L, settings.domains().others().recorded()),
               org.assertj.core.api.Assertions.tuple(4L, others));
       assertThat(versions.get(1).getManifest().getRuns()).hasSize(1);
     }
@@ -101,19 +101,15 @@ class ManifestTest {
   }
 
   private static AdaptSettings with(AdaptSettings settings, TreeMap<String, String> recorded) {
-    return new AdaptSettings(
-        settings.training(),
-        settings.batchSize(),
-        settings.batchTimeout(),
-        settings.publishEverySteps(),
-        settings.snapshotEveryVersions(),
-        recorded,
-        settings.modelStore(),
-        settings.modelName(),
-        settings.device(),
-        settings.threads(),
-        settings.signingKey(),
-        settings.limits(),
-        settings.groups());
+    DomainSettings all = settings.domains().others();
+    return settings.with(
+        new DomainRules(
+            new DomainSettings(
+                all.training(),
+                all.batchSize(),
+                all.batchTimeout(),
+                all.publishEverySteps(),
+                all.snapshotEveryVersions(),
+                recorded)));
   }
 }

@@ -60,12 +60,14 @@ class ManyDomainsTest {
   /** A tiny model, a step for each example, a retention of a minute. */
   private AdaptSettings settings() {
     return new AdaptSettings(
-        TrainingSettings.defaults(AdapterMethod.parse("svft:plain")),
-        1,
-        Duration.ofSeconds(5),
-        10,
-        0,
-        new TreeMap<>(),
+        new DomainRules(
+            new DomainSettings(
+                TrainingSettings.defaults(AdapterMethod.parse("svft:plain")),
+                1,
+                Duration.ofSeconds(5),
+                10,
+                0,
+                new TreeMap<>())),
         store.toString(),
         Path.of("../svft/src/test/resources/models/roberta").toAbsolutePath().toString(),
         new TaskDevice("cpu", Kernels.FAST),

@@ -141,12 +141,7 @@ class PublishingTest {
   private static AdaptSettings signedWith(Path key) {
     AdaptSettings settings = MiniLm.settings();
     return new AdaptSettings(
-        settings.training(),
-        settings.batchSize(),
-        settings.batchTimeout(),
-        settings.publishEverySteps(),
-        settings.snapshotEveryVersions(),
-        settings.recorded(),
+        settings.domains(),
         settings.modelStore(),
         settings.modelName(),
         settings.device(),

@@ -168,7 +168,8 @@ class RestoreTest {
       snapshot = adapt.snapshot();
     }
     String otherBasis = storeWithAnotherBasis(store);
-    AdaptSettings settings = MiniLm.settings(MiniLm.settings().training(), store.toString());
+    AdaptSettings settings =
+        MiniLm.settings(MiniLm.settings().domains().others().training(), store.toString());
 
     try (AdaptHarness adapt = AdaptHarness.restore(settings, snapshot)) {
       assertThatThrownBy(() -> adapt.receive("a", 4, 8))
@@ -192,7 +193,8 @@ class RestoreTest {
       assertThatThrownBy(() -> adapt.receive("a", 4, 8))
           .hasMessage(
               "domain a was trained with the adapter method svft:plain, the setting is head: set the"
-                  + " method that it was trained with, or start without its state");
+                  + " method that it was trained with (for this domain alone:"
+                  + " domains.a.adapter.method), or start without its state");
     }
   }
 

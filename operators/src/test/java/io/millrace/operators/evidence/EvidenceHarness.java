@@ -47,7 +47,7 @@ public final class EvidenceHarness implements AutoCloseable {
       new EvidenceSettings(
           new EvidenceRules(new PairedTest(0.05, 0.05, 0, 200), 100, 0.1),
           new TreeSet<>(List.of("adwin")),
-          AdapterMethod.parse("svft:plain"),
+          new ArrayList<>(List.of(AdapterMethod.parse("svft:plain"))),
           MiniLm.STORE,
           ModelStore.MINILM,
           new TaskDevice("cpu", Kernels.FAST),

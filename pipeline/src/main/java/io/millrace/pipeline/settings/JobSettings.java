@@ -5,6 +5,8 @@ import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.AdaptSettings;
+import io.millrace.operators.adapt.DomainRules;
+import io.millrace.operators.adapt.DomainSettings;
 import io.millrace.operators.evidence.EvidenceRules;
 import io.millrace.operators.evidence.EvidenceSettings;
 import io.millrace.operators.evidence.PairedTest;
@@ -24,6 +26,7 @@ import io.millrace.svft.training.Moments;
 import io.millrace.svft.training.TrainingSettings;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -512,15 +515,22 @@ public final class JobSettings {
     return settings.get(INIT_FROM).equals("parent");
   }
 
+  /** What each domain trains with. */
+  public static DomainRules domains(Settings settings) {
+    return new DomainRules(
+        new DomainSettings(
+            training(settings),
+            settings.get(BATCH_SIZE),
+            settings.get(BATCH_TIMEOUT),
+            settings.get(PUBLISH_EVERY_STEPS),
+            settings.get(SNAPSHOT_EVERY_VERSIONS),
+            RecordedSettings.of(settings)));
+  }
+
   /** The settings of the adapt operator. */
   public static AdaptSettings adapt(Settings settings) {
     return new AdaptSettings(
-        training(settings),
-        settings.get(BATCH_SIZE),
-        settings.get(BATCH_TIMEOUT),
-        settings.get(PUBLISH_EVERY_STEPS),
-        settings.get(SNAPSHOT_EVERY_VERSIONS),
-        RecordedSettings.of(settings),
+        domains(settings),
         modelStore(settings),
         settings.get(MODEL_NAME),
         device(settings),
@@ -572,7 +582,7 @@ public final class JobSettings {
             settings.get(WATCH),
             settings.get(SHARE)),
         detectors(settings.get(DRIFT_DETECTOR)),
-        method(settings),
+        new ArrayList<>(domains(settings).methods()),
         modelStore(settings),
         settings.get(MODEL_NAME),
         device(settings),
