@@ -2,21 +2,32 @@ package io.millrace.pipeline.records;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.DomainPartition;
+import io.millrace.client.kafka.RegistryUnavailableException;
 import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Properties;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.slf4j.Logger;
@@ -27,16 +38,22 @@ import org.slf4j.LoggerFactory;
  * adapters}, whichever job wrote it.
  *
  * <p>The topic has no index by domain. So the partition of a domain that is asked for is read from
- * its beginning once, and after that from where the last question left it. Of what is read, places
- * alone are kept, and no more than a given number of them.
+ * its beginning once, and after that from where the last question left it, also where that one has
+ * failed. Of what is read, places alone are kept, and no more than a given number of them.
  *
- * <p>For one thread.
+ * <p>Any thread may ask; one question is answered at a time.
  */
 public final class NewestVersions implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(NewestVersions.class);
 
-  /** How long Kafka may give nothing, before what is asked for. */
+  /** How long Kafka may give nothing. */
   private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  /**
+   * How long a question may take, and wait for others. The thread that asks takes no part in a
+   * checkpoint meanwhile, and a job that commits nothing for four minutes restarts.
+   */
+  private static final Duration WAIT = Duration.ofSeconds(60);
 
   /** Payloads that are kept, as many new domains may ask for one version. */
   private static final long KEPT_BYTES = 16L << 20;
@@ -52,10 +69,21 @@ public final class NewestVersions implements AutoCloseable {
     }
   }
 
-  private final KafkaConsumer<byte[], byte[]> consumer;
-  private final int partitions;
+  private final Connection connection;
   private final Deserializer<AdapterVersion> reader;
   private final int most;
+  private final Duration wait;
+  private final ReentrantLock lock = new ReentrantLock();
+
+  /** Null while not connected. */
+  private KafkaConsumer<byte[], byte[]> consumer;
+
+  private int partitions;
+
+  /** Which topic the places are of: one that was made again has another id. */
+  private Uuid topic;
+
+  /** Per partition, the first offset that is not read. */
   private final Map<TopicPartition, Long> next = new HashMap<>();
 
   /** The domain that was published or asked for longest ago stands first. */
@@ -66,38 +94,100 @@ public final class NewestVersions implements AutoCloseable {
   private boolean dropped;
 
   /**
-   * Connects.
+   * Connects with the first question.
    *
    * @param most domains whose places are kept
-   * @throws KafkaException where Kafka does not answer now
    */
   public NewestVersions(Connection connection, int most) {
+    this(connection, most, WAIT);
+  }
+
+  NewestVersions(Connection connection, int most, Duration wait) {
+    this.connection = connection;
     this.most = most;
+    this.wait = wait;
     reader = connection.deserializer(AdapterVersion.class);
-    consumer = CommittedTopic.consumer(connection, "earliest");
-    try {
-      partitions = consumer.partitionsFor(Topics.ADAPTERS).size();
-      if (partitions == 0) {
-        throw new TimeoutException("there is no topic " + Topics.ADAPTERS);
-      }
-    } catch (RuntimeException e) {
-      consumer.close();
-      throw e;
-    }
   }
 
   /**
    * The version of a domain that was published last, of those that are committed now.
    *
    * @return empty where there is none, or where it is not among the places that are kept
-   * @throws KafkaException where Kafka does not answer now, and where the record cannot be read:
-   *     see {@link Connection#deserializer}
+   * @throws KafkaException where Kafka or the registry does not answer now, where reading takes too
+   *     long, and where the record cannot be read: see {@link Connection#deserializer}
    */
   public Optional<AdapterVersion> of(String domain) {
+    long end = System.nanoTime() + wait.toNanos();
+    try {
+      if (!lock.tryLock(wait.toNanos(), TimeUnit.NANOSECONDS)) {
+        throw new TimeoutException(
+            "others have asked for versions for %d s".formatted(wait.toSeconds()));
+      }
+    } catch (InterruptedException e) {
+      throw new InterruptException(e);
+    }
+    try {
+      connect();
+      return find(domain, end);
+    } catch (UnreadableRecordException | RegistryUnavailableException e) {
+      throw e;
+    } catch (KafkaException e) {
+      // What the consumer has begun is not known. What was read is.
+      disconnect();
+      throw e;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void connect() {
+    if (consumer != null) {
+      return;
+    }
+    TopicDescription described = describe();
+    if (!described.topicId().equals(topic)) {
+      topic = described.topicId();
+      next.clear();
+      places.clear();
+      kept.clear();
+      keptBytes = 0;
+    }
+    partitions = described.partitions().size();
+    consumer = CommittedTopic.consumer(connection, "earliest");
+  }
+
+  private TopicDescription describe() {
+    Properties properties = new Properties();
+    properties.put(
+        AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, Math.toIntExact(PATIENCE.toMillis()));
+    properties.putAll(connection.properties());
+    try (Admin admin = Admin.create(properties)) {
+      return admin
+          .describeTopics(List.of(Topics.ADAPTERS))
+          .allTopicNames()
+          .get()
+          .get(Topics.ADAPTERS);
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof KafkaException failure
+          ? failure
+          : new KafkaException(e.getCause());
+    } catch (InterruptedException e) {
+      throw new InterruptException(e);
+    }
+  }
+
+  private void disconnect() {
+    if (consumer != null) {
+      consumer.close();
+      consumer = null;
+    }
+  }
+
+  private Optional<AdapterVersion> find(String domain, long end) {
     TopicPartition partition =
         new TopicPartition(Topics.ADAPTERS, DomainPartition.of(domain, partitions));
     for (int i = 0; i < TRIES; i++) {
-      readOn(partition);
+      readOn(partition, end);
       Place place = places.get(domain);
       if (place == null) {
         return Optional.empty();
@@ -106,14 +196,14 @@ public final class NewestVersions implements AutoCloseable {
       if (before != null && before.place().equals(place)) {
         return Optional.of(before.version());
       }
-      Optional<ConsumerRecord<byte[], byte[]>> record = at(partition, place.offset());
+      Optional<ConsumerRecord<byte[], byte[]>> record = at(partition, domain, place);
       if (record.isPresent()) {
         AdapterVersion version = read(domain, place, record.get());
         keep(domain, new Kept(place, version));
         return Optional.of(version);
       }
       // Compacted away since, or deleted: what stands there now is to be found out.
-      find(partition, domain);
+      lookThrough(partition, domain);
     }
     throw new TimeoutException(
         "the version of %s that was published last went away %d times while it was read"
@@ -138,17 +228,24 @@ public final class NewestVersions implements AutoCloseable {
   }
 
   /** Notes what the partition has got since it was read. */
-  private void readOn(TopicPartition partition) {
+  private void readOn(TopicPartition partition, long end) {
     consumer.assign(List.of(partition));
     consumer.seek(partition, next.getOrDefault(partition, 0L));
-    CommittedTopic.readToEnd(
-        consumer,
-        List.of(partition),
-        PATIENCE,
-        record -> {
-          note(record);
-          return false;
-        });
+    boolean tooLong =
+        CommittedTopic.readToEnd(
+            consumer,
+            List.of(partition),
+            PATIENCE,
+            record -> {
+              note(record);
+              next.put(partition, record.offset() + 1);
+              return System.nanoTime() - end > 0;
+            });
+    if (tooLong) {
+      throw new TimeoutException(
+          "%s was read up to offset %d in %d s; the next attempt goes on there"
+              .formatted(partition, next.get(partition), wait.toSeconds()));
+    }
     next.put(partition, consumer.position(partition));
   }
 
@@ -194,7 +291,7 @@ public final class NewestVersions implements AutoCloseable {
   }
 
   /** Looks through the whole partition for the versions of one domain that stand there. */
-  private void find(TopicPartition partition, String domain) {
+  private void lookThrough(TopicPartition partition, String domain) {
     Map<Long, Place> standing = new HashMap<>();
     TreeMap<Long, Place> inOrder = new TreeMap<>();
     consumer.assign(List.of(partition));
@@ -224,10 +321,11 @@ public final class NewestVersions implements AutoCloseable {
     }
   }
 
-  /** The version at an offset; empty where none stands there. */
-  private Optional<ConsumerRecord<byte[], byte[]>> at(TopicPartition partition, long offset) {
+  /** The record of a version at its place; empty where it does not stand there any more. */
+  private Optional<ConsumerRecord<byte[], byte[]>> at(
+      TopicPartition partition, String domain, Place place) {
     consumer.assign(List.of(partition));
-    consumer.seek(partition, offset);
+    consumer.seek(partition, place.offset());
     Map<Long, ConsumerRecord<byte[], byte[]>> found = new HashMap<>();
     CommittedTopic.readToEnd(
         consumer,
@@ -237,7 +335,9 @@ public final class NewestVersions implements AutoCloseable {
           found.put(record.offset(), record);
           return true;
         });
-    return Optional.ofNullable(found.get(offset)).filter(record -> record.value() != null);
+    byte[] key = Topics.adapterKey(domain, place.version());
+    return Optional.ofNullable(found.get(place.offset()))
+        .filter(record -> record.value() != null && Arrays.equals(record.key(), key));
   }
 
   private void keep(String domain, Kept version) {
@@ -250,8 +350,14 @@ public final class NewestVersions implements AutoCloseable {
     }
   }
 
+  /** Disconnects. The next question connects again, and reads on. */
   @Override
   public void close() {
-    consumer.close();
+    lock.lock();
+    try {
+      disconnect();
+    } finally {
+      lock.unlock();
+    }
   }
 }

@@ -390,8 +390,8 @@ public final class JobSettings {
           100_000,
           1,
           10_000_000,
-          "With training.initFrom=parent, the domains whose latest versions each training operator"
-              + " knows; of more, those published or asked for last.");
+          "With training.initFrom=parent, the domains whose latest versions a task manager knows; of"
+              + " more, those published or asked for last.");
 
   private static final int MOST_LOCAL_SLOTS = 32;
 

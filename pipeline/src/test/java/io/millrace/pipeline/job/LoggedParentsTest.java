@@ -25,6 +25,7 @@ import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -133,12 +134,14 @@ class LoggedParentsTest {
             null,
             List.of(
                 "kafka.bootstrap.servers=127.0.0.1:9",
+                "kafka." + ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG + "=500",
                 "kafka." + ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG + "=500"));
     try (ParentVersions away = new LoggedParents(new Connection(nowhere), 1000)) {
       for (int i = 0; i < 2; i++) {
         assertThatThrownBy(() -> away.latest("d"))
             .isInstanceOf(IOException.class)
-            .hasMessageStartingWith("the topic adapters at 127.0.0.1:9 cannot be read: ");
+            .hasMessageStartingWith("the topic adapters at 127.0.0.1:9 cannot be read: ")
+            .hasRootCauseInstanceOf(TimeoutException.class);
       }
     }
   }
