@@ -31,6 +31,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Callable;
+import java.util.function.ToDoubleFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -147,8 +148,11 @@ public final class DomainsServingCommand implements Callable<Integer> {
       }
       try (ServeProcess serve = serve(data, connection)) {
         serve.awaitReady();
+        Memory ready = Memory.of(serve);
         say(throughput(serve, texts));
+        Memory answered = Memory.of(serve);
         say(coldLoads(serve, texts));
+        say(memory(ready, answered, Memory.of(serve)));
       }
     }
     return 0;
@@ -192,24 +196,22 @@ public final class DomainsServingCommand implements Callable<Integer> {
         new ArrayList<>(
             IntStream.range(0, domains).mapToObj(DomainsServingCommand::domain).toList());
     Collections.shuffle(many, new Random(1));
-    List<Double> ofOne = new ArrayList<>();
-    List<Double> ofMany = new ArrayList<>();
-    List<Double> ratios = new ArrayList<>();
+    List<Turn> ofOne = new ArrayList<>();
+    List<Turn> ofMany = new ArrayList<>();
     PrometheusHistogram texts1 = null;
     PrometheusHistogram adapters1 = null;
     try (ClosedLoad load = new ClosedLoad(serve.address(), clients)) {
       Duration turn = Duration.ofSeconds(seconds);
       for (int round = 0; round <= rounds; round++) {
         progress(round == 0 ? "warming up" : "round " + round + " of " + rounds);
-        double one = load.perSecond(MERGED, texts, turn);
+        Turn one = turn(serve, turn, time -> load.perSecond(MERGED, texts, time));
         PrometheusHistogram textsBefore = histogram(serve, "millrace_batch_size");
         PrometheusHistogram adaptersBefore = histogram(serve, "millrace_batch_adapters");
-        double all = load.perSecond(many, texts, turn);
+        Turn all = turn(serve, turn, time -> load.perSecond(many, texts, time));
         // The first round compiles code, loads the domains and merges the one.
         if (round > 0) {
           ofOne.add(one);
           ofMany.add(all);
-          ratios.add(all / one);
           texts1 = histogram(serve, "millrace_batch_size").since(textsBefore);
           adapters1 = histogram(serve, "millrace_batch_adapters").since(adaptersBefore);
         }
@@ -219,20 +221,98 @@ public final class DomainsServingCommand implements Callable<Integer> {
       progress("the adapter of the one domain was not merged: --seconds is too short");
     }
     MarkdownTable table = new MarkdownTable("requests per second");
-    put(table, "one merged domain", "median", "%.1f", Quantiles.of(ofOne).at(0.5));
-    putRange(table, "one merged domain", ofOne);
+    putTurns(table, "one merged domain", ofOne);
     String row = domains + " domains in random order";
-    put(table, row, "median", "%.1f", Quantiles.of(ofMany).at(0.5));
-    putRange(table, row, ofMany);
-    put(table, row, "to one", "%.3f", Quantiles.of(ratios).at(0.5));
+    putTurns(table, row, ofMany);
+    put(table, row, "to one", "%.3f", median(ratios(ofMany, ofOne, Turn::perSecond)));
+    put(
+        table,
+        row,
+        "to one, by processor time",
+        "%.3f",
+        median(ratios(ofOne, ofMany, Turn::processorMillis)));
     put(table, row, "texts in a pass, p50", "%.1f", texts1.quantile(0.5));
     put(table, row, "adapters in a pass, p50", "%.1f", adapters1.quantile(0.5));
     return table;
   }
 
-  private static void putRange(MarkdownTable table, String row, List<Double> values) {
-    put(table, row, "min", "%.1f", Quantiles.of(values).at(0));
-    put(table, row, "max", "%.1f", Quantiles.of(values).at(1));
+  /** Answers per second, given the time that it is to take. */
+  private interface Rate {
+    double perSecond(Duration time) throws InterruptedException;
+  }
+
+  /**
+   * A turn of the load.
+   *
+   * @param perSecond answers
+   * @param processorMillis that the serving process spent for each
+   */
+  private record Turn(double perSecond, double processorMillis) {}
+
+  private static Turn turn(ServeProcess serve, Duration time, Rate rate)
+      throws InterruptedException {
+    Duration before = processorTime(serve);
+    long start = System.nanoTime();
+    double perSecond = rate.perSecond(time);
+    double answers = perSecond * (System.nanoTime() - start) / 1e9;
+    return new Turn(perSecond, processorTime(serve).minus(before).toNanos() / 1e6 / answers);
+  }
+
+  private static Duration processorTime(ServeProcess serve) {
+    return serve.handle().info().totalCpuDuration().orElse(Duration.ZERO);
+  }
+
+  private static List<Double> ratios(
+      List<Turn> turns, List<Turn> others, ToDoubleFunction<Turn> value) {
+    return IntStream.range(0, turns.size())
+        .mapToObj(i -> value.applyAsDouble(turns.get(i)) / value.applyAsDouble(others.get(i)))
+        .toList();
+  }
+
+  private static double median(List<Double> values) {
+    return Quantiles.of(values).at(0.5);
+  }
+
+  private static void putTurns(MarkdownTable table, String row, List<Turn> turns) {
+    List<Double> rates = turns.stream().map(Turn::perSecond).toList();
+    put(table, row, "median", "%.1f", median(rates));
+    put(table, row, "min", "%.1f", Quantiles.of(rates).at(0));
+    put(table, row, "max", "%.1f", Quantiles.of(rates).at(1));
+    put(
+        table,
+        row,
+        "processor ms",
+        "%.2f",
+        median(turns.stream().map(Turn::processorMillis).toList()));
+  }
+
+  /**
+   * What the serving process takes.
+   *
+   * @param heap bytes after a full collection
+   * @param resident bytes
+   * @param domains in memory
+   */
+  private record Memory(long heap, long resident, double domains) {
+    static Memory of(ServeProcess serve) throws IOException, InterruptedException {
+      long heap = JavaHeap.usedBytes(serve.handle());
+      return new Memory(
+          heap, ResidentMemory.bytes(serve.handle()), gauge(serve, "millrace_loaded_domains"));
+    }
+  }
+
+  private static MarkdownTable memory(Memory ready, Memory answered, Memory loaded) {
+    MarkdownTable table = new MarkdownTable("memory");
+    put(table, "ready", ready);
+    put(table, "after the requests of part 1", answered);
+    put(table, "after those of part 2", loaded);
+    return table;
+  }
+
+  private static void put(MarkdownTable table, String row, Memory memory) {
+    put(table, row, "domains in memory", "%.0f", memory.domains());
+    put(table, row, "heap MB", "%.0f", memory.heap() / 1e6);
+    put(table, row, "resident MB", "%.0f", memory.resident() / 1e6);
   }
 
   private MarkdownTable coldLoads(ServeProcess serve, List<String> texts)
@@ -268,10 +348,7 @@ public final class DomainsServingCommand implements Callable<Integer> {
     put(table, row, "first request p99 ms", "%.1f", Quantiles.of(ofCold).at(0.99));
     put(table, row, "loaded p50 ms", "%.1f", Quantiles.of(ofLoaded).at(0.5));
     put(table, row, "loaded p99 ms", "%.1f", Quantiles.of(ofLoaded).at(0.99));
-    put(table, row, "in memory", "%.0f", gauge(serve, "millrace_loaded_domains"));
     put(table, row, "adapters MB", "%.0f", gauge(serve, "millrace_loaded_bytes") / 1e6);
-    put(table, row, "heap MB", "%.0f", JavaHeap.usedBytes(serve.handle()) / 1e6);
-    put(table, row, "resident MB", "%.0f", ResidentMemory.bytes(serve.handle()) / 1e6);
     return table;
   }
 
