@@ -38,7 +38,7 @@ public final class TestAdapters {
     if (base == null) {
       ModelStore store = new ModelStore(models());
       base =
-          BaseModel.load(
+          BaseModel.loadToPredict(
               store.prepare(ModelStore.MINILM, (model, done, total) -> {}), Torch.device("cpu"));
     }
     return base;
