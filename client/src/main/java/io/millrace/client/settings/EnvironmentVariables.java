@@ -68,7 +68,7 @@ final class EnvironmentVariables {
     Map<String, String> keys = new TreeMap<>();
     known.forEach(
         (key, setting) -> {
-          if (setting.otherSystem().isEmpty()) {
+          if (!setting.isPrefix()) {
             keys.put(variable(key), key);
           }
         });
@@ -79,6 +79,7 @@ final class EnvironmentVariables {
     }
     all.putAll(found);
     for (String name : others) {
+      requireNoFamily(name);
       Map<String, String> there = new TreeMap<>(keys);
       Optional<Setting<?>> system = system(name);
       system.ifPresent(prefix -> there.putAll(keys(prefix, name, all)));
@@ -93,6 +94,17 @@ final class EnvironmentVariables {
       }
     }
     return found;
+  }
+
+  /** Its keys hold names, and a variable's name could be that of many. */
+  private void requireNoFamily(String name) {
+    for (Setting<?> setting : known.values()) {
+      if (setting.family().isPresent() && name.startsWith(variable(setting.key()))) {
+        throw new UsageException(
+            "%s: no variable can say which name is meant: set %s* in the file of --config, or with --set"
+                .formatted(name, setting.key()));
+      }
+    }
   }
 
   /** The keys of another system, by their variables. */

@@ -30,6 +30,7 @@ public final class Setting<T> {
   private final Function<String, T> parser;
   private final Function<T, String> formatter;
   private final OtherSystem otherSystem;
+  private final Family family;
 
   private Setting(
       String key,
@@ -38,7 +39,7 @@ public final class Setting<T> {
       String description,
       Function<String, T> parser,
       Function<T, String> formatter) {
-    this(key, defaultValue, allowed, description, parser, formatter, null);
+    this(key, defaultValue, allowed, description, parser, formatter, null, null);
   }
 
   private Setting(
@@ -48,7 +49,8 @@ public final class Setting<T> {
       String description,
       Function<String, T> parser,
       Function<T, String> formatter,
-      OtherSystem otherSystem) {
+      OtherSystem otherSystem,
+      Family family) {
     this.key = key;
     this.defaultValue = defaultValue;
     this.allowed = allowed;
@@ -56,6 +58,7 @@ public final class Setting<T> {
     this.parser = parser;
     this.formatter = formatter;
     this.otherSystem = otherSystem;
+    this.family = family;
   }
 
   /** A system that takes settings which are not declared here. */
@@ -76,7 +79,35 @@ public final class Setting<T> {
    * @param prefix ends with a dot
    */
   public static Setting<String> handedOn(String prefix, OtherSystem system, String description) {
-    return new Setting<>(prefix, "", "", description, text -> text, text -> text, system);
+    return new Setting<>(prefix, "", "", description, text -> text, text -> text, system, null);
+  }
+
+  /** Settings whose keys hold a name that the user chooses. */
+  @FunctionalInterface
+  public interface Family {
+    /**
+     * Checks one of them.
+     *
+     * @param key with the prefix
+     * @throws UsageException where the key is none of them, or the value not allowed
+     */
+    void check(String key, String value);
+  }
+
+  /**
+   * All keys that begin with {@code prefix}, such as {@code domains.}, with names in them that the
+   * user chooses. No environment variable can hold such a name.
+   *
+   * @param prefix ends with a dot
+   */
+  public static Setting<String> family(String prefix, Family family, String description) {
+    return new Setting<>(prefix, "", "", description, text -> text, text -> text, null, family);
+  }
+
+  /** The same under another key: a member of a {@link Family} with this one's values. */
+  public Setting<T> named(String other) {
+    return new Setting<>(
+        other, defaultValue, allowed, description, parser, formatter, otherSystem, family);
   }
 
   /**
@@ -197,15 +228,27 @@ public final class Setting<T> {
     return Optional.ofNullable(otherSystem);
   }
 
+  /** Empty unless it stands for settings with names that the user chooses. */
+  Optional<Family> family() {
+    return Optional.ofNullable(family);
+  }
+
+  /** Whether it stands for all settings that begin with its key. */
+  boolean isPrefix() {
+    return otherSystem != null || family != null;
+  }
+
   /** {@code value} as {@link #parse} reads it. */
   String format(T value) {
     return formatter.apply(value);
   }
 
   /**
+   * The value that a text stands for.
+   *
    * @throws UsageException where {@code text} is not allowed
    */
-  T parse(String text) {
+  public T parse(String text) {
     try {
       return parser.apply(text.strip());
     } catch (IllegalArgumentException | ArithmeticException | DateTimeException e) {

@@ -133,6 +133,13 @@ public final class Settings implements Serializable {
     return new Settings(changed, declared);
   }
 
+  /** These settings as if nothing were set under {@code prefix}. */
+  public Settings withoutUnder(String prefix) {
+    TreeMap<String, String> changed = new TreeMap<>(explicit);
+    changed.keySet().removeIf(key -> key.startsWith(prefix) && !declared.contains(key));
+    return new Settings(changed, declared);
+  }
+
   /** What was set under {@code prefix} without being declared, by its key after the prefix. */
   public Map<String, String> under(String prefix) {
     Map<String, String> found = new TreeMap<>();
@@ -176,10 +183,23 @@ public final class Settings implements Serializable {
 
   private static void check(Map<String, Setting<?>> known, String key, String value) {
     Setting<?> setting = known.get(key);
-    if (setting == null || setting.otherSystem().isPresent()) {
+    Optional<Setting.Family> family = family(known, key);
+    if (family.isPresent()) {
+      family.get().check(key, value);
+      return;
+    }
+    if (setting == null || setting.isPrefix()) {
       setting = otherSystem(known, key).orElseThrow(() -> unknown(key, names(known)));
     }
     setting.parse(value);
+  }
+
+  /** The family that {@code key} belongs to, unless it is declared by itself. */
+  private static Optional<Setting.Family> family(Map<String, Setting<?>> known, String key) {
+    return known.values().stream()
+        .filter(setting -> setting.family().isPresent() && key.startsWith(setting.key()))
+        .findFirst()
+        .flatMap(Setting::family);
   }
 
   /** The setting that stands for all that have the prefix of {@code key}. */
@@ -195,7 +215,7 @@ public final class Settings implements Serializable {
   private static void requireKnownElsewhere(
       Map<String, Setting<?>> known, Map<String, String> explicit) {
     for (String key : explicit.keySet()) {
-      if (known.containsKey(key)) {
+      if (known.containsKey(key) || family(known, key).isPresent()) {
         continue;
       }
       Setting<?> prefix = otherSystem(known, key).orElseThrow();
@@ -213,7 +233,7 @@ public final class Settings implements Serializable {
   private static Set<String> names(Map<String, Setting<?>> known) {
     Set<String> names = new TreeSet<>(known.keySet());
     known.values().stream()
-        .filter(setting -> setting.otherSystem().isPresent())
+        .filter(Setting::isPrefix)
         .forEach(setting -> names.remove(setting.key()));
     return names;
   }
@@ -232,7 +252,7 @@ public final class Settings implements Serializable {
    * Levenshtein distance: the fewest letters to insert, delete or replace to turn one into the
    * other.
    */
-  static int distance(String from, String to) {
+  public static int distance(String from, String to) {
     int[] row = new int[to.length() + 1];
     for (int j = 0; j < row.length; j++) {
       row[j] = j;

@@ -85,7 +85,7 @@ public final class SettingsOptions {
   private static <T> List<String> lines(Setting<T> setting) {
     List<String> lines = new ArrayList<>();
     lines.add(
-        setting.otherSystem().isPresent()
+        setting.isPrefix()
             ? "  " + setting.key() + "*"
             : "  " + setting.key() + "=" + setting.format(setting.defaultValue()));
     String allowed = setting.allowed().isEmpty() ? "" : " [" + setting.allowed() + "]";

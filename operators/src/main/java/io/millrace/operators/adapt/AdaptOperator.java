@@ -86,7 +86,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
             this,
             new TimestampedCollector<>(output),
             trainers,
-            new DomainStart(trainers, parents),
+            new DomainStart(settings.domains(), trainers, parents),
             new DomainPublisher(trainers, signer, settings),
             new DomainMetrics(getMetricGroup(), settings.limits().metricsDomains()),
             settings.limits());

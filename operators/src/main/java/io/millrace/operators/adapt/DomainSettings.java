@@ -17,6 +17,8 @@ import java.util.TreeMap;
  *     none
  * @param recorded every setting that training depends on, by its key, as a version's manifest names
  *     it
+ * @param startsFromParent whether the domain's first step begins with a version of a domain above,
+ *     where there is one, see {@link DomainStart}
  */
 public record DomainSettings(
     TrainingSettings training,
@@ -24,5 +26,6 @@ public record DomainSettings(
     Duration batchTimeout,
     int publishEverySteps,
     int snapshotEveryVersions,
-    TreeMap<String, String> recorded)
+    TreeMap<String, String> recorded,
+    boolean startsFromParent)
     implements Serializable {}

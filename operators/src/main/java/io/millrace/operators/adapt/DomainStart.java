@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What a domain's first step begins with: the latest version of the nearest domain above it that
- * has one, or else the base model.
+ * has one, or else the base model; by the domain's settings, the base model in any case.
  *
  * <p>The examples of two domains have no order, so no function of the stream says which version of
  * the domain above was the latest. The choice is therefore made once, for the first step, and kept
@@ -24,10 +24,12 @@ import org.slf4j.LoggerFactory;
 final class DomainStart {
   private static final Logger LOG = LoggerFactory.getLogger(DomainStart.class);
 
+  private final DomainRules domains;
   private final DomainTrainers trainers;
   private final ParentVersions parents;
 
-  DomainStart(DomainTrainers trainers, ParentVersions parents) {
+  DomainStart(DomainRules domains, DomainTrainers trainers, ParentVersions parents) {
+    this.domains = domains;
     this.trainers = trainers;
     this.parents = parents;
   }
@@ -39,6 +41,9 @@ final class DomainStart {
    */
   DomainState of(String domain) throws IOException {
     DomainTrainer trainer = trainers.of(domain);
+    if (!domains.of(domain).startsFromParent()) {
+      return trainer.initialState();
+    }
     for (String above : DomainPath.above(domain)) {
       try {
         Optional<AdapterVersion> version = parents.latest(above);

@@ -222,7 +222,8 @@ class BatchClosingTest {
                 timeout,
                 all.publishEverySteps(),
                 all.snapshotEveryVersions(),
-                all.recorded())));
+                all.recorded(),
+                all.startsFromParent())));
   }
 
   private static void assertStep(

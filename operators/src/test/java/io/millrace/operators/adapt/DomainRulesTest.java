@@ -111,6 +111,6 @@ class DomainRulesTest {
 
   private static DomainSettings settings(int batchSize) {
     TrainingSettings training = TrainingSettings.defaults(AdapterMethod.parse("svft:plain"));
-    return new DomainSettings(training, batchSize, Duration.ZERO, 10, 10, new TreeMap<>());
+    return new DomainSettings(training, batchSize, Duration.ZERO, 10, 10, new TreeMap<>(), false);
   }
 }

@@ -86,9 +86,10 @@ class DomainSettingsTest {
   @Test
   void aBatchWaitsAsLongAsItsDomainSays() throws Exception {
     DomainSettings patient =
-        new DomainSettings(PLAIN.training(), 4, Duration.ofSeconds(60), 2, 2, PLAIN.recorded());
+        new DomainSettings(
+            PLAIN.training(), 4, Duration.ofSeconds(60), 2, 2, PLAIN.recorded(), false);
     DomainSettings endless =
-        new DomainSettings(PLAIN.training(), 4, Duration.ZERO, 2, 2, PLAIN.recorded());
+        new DomainSettings(PLAIN.training(), 4, Duration.ZERO, 2, 2, PLAIN.recorded(), false);
     AdaptSettings job = job(rules(Map.of("b", patient, "head", endless)), 1);
     try (AdaptHarness adapt = AdaptHarness.start(job)) {
       List<String> domains = List.of("a", "b", "head");
@@ -180,7 +181,8 @@ class DomainSettingsTest {
         Duration.ofSeconds(5),
         everySteps,
         2,
-        new TreeMap<>(Map.of("adapter.method", method, "batch.size", "" + batchSize)));
+        new TreeMap<>(Map.of("adapter.method", method, "batch.size", "" + batchSize)),
+        false);
   }
 
   private static DomainRules rules(Map<String, DomainSettings> rules) {

@@ -81,6 +81,30 @@ class DomainStartTest {
   }
 
   @Test
+  void aDomainWhoseSettingsSayTheBaseModelAsksForNoVersion() throws Exception {
+    DomainSettings all = MiniLm.settings().domains().others();
+    DomainSettings base =
+        new DomainSettings(
+            all.training(),
+            all.batchSize(),
+            all.batchTimeout(),
+            all.publishEverySteps(),
+            all.snapshotEveryVersions(),
+            all.recorded(),
+            false);
+    DomainRules rules = new DomainRules(all, Map.of(new DomainPattern("a/b/*"), base));
+    Shelf shelf = new Shelf(second);
+    try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings().with(rules), shelf)) {
+      adapt.receive("a/b/c", 20, 28);
+      assertThat(hashes(adapt)).isEqualTo(fromBase("a/b/c"));
+      assertThat(shelf.asked).isEmpty();
+
+      adapt.receive("a/b", 20, 28);
+      assertThat(shelf.asked).containsExactly("a");
+    }
+  }
+
+  @Test
   void aRestoreChoosesNothingAgain() throws Exception {
     List<String> undisturbed;
     try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings(), new Shelf(first))) {

@@ -110,6 +110,7 @@ class ManifestTest {
                 all.batchTimeout(),
                 all.publishEverySteps(),
                 all.snapshotEveryVersions(),
-                recorded)));
+                recorded,
+                all.startsFromParent())));
   }
 }

@@ -54,10 +54,22 @@ final class ReplayCommand implements Callable<Integer> {
   /** The exit code if examples or steps that a replay needs are deleted. */
   static final int MISSING = 3;
 
+  /** So that a user who has them for the job learns why they are not for a replay. */
+  private static final Setting<String> DOMAINS =
+      Setting.family(
+          JobSettings.DOMAINS.key(),
+          (key, value) -> {
+            throw new UsageException(
+                key
+                    + ": a replay takes the settings of each domain from the record; to change one,"
+                    + " name it as for the whole job");
+          },
+          "Refused: each version's record has the settings of its domain.");
+
   private static final List<Setting<?>> SETTINGS =
       Stream.of(
               RecordedSettings.ALL,
-              List.of(JobSettings.MODEL_STORE, JobSettings.DEVICE, JobSettings.THREADS),
+              List.of(JobSettings.MODEL_STORE, JobSettings.DEVICE, JobSettings.THREADS, DOMAINS),
               Connection.SETTINGS)
           .<Setting<?>>flatMap(List::stream)
           .toList();

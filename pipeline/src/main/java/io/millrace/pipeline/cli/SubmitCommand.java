@@ -83,7 +83,7 @@ final class SubmitCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     Settings settings = options.load();
-    JobSettings.method(settings);
+    JobSettings.domains(settings);
     // Fails here, not in a task, if a class or an address cannot be used.
     Connection connection = new Connection(settings);
     connection.serializer().close();

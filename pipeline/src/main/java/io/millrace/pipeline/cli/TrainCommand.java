@@ -82,7 +82,7 @@ final class TrainCommand implements Callable<Integer> {
   public Integer call() {
     long began = System.nanoTime();
     Settings settings = forFiles(options.load());
-    AdapterMethod method = JobSettings.method(settings);
+    List<AdapterMethod> methods = JobSettings.domains(settings).methods();
     JobSettings.requireSigningKey(settings);
     int slots = JobSettings.localSlots(settings);
     ExampleFile file = open();
@@ -93,7 +93,7 @@ final class TrainCommand implements Callable<Integer> {
             data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
     ModelFiles model = BaseModels.prepare(settings);
     RecordLimits.requireFit(settings, model);
-    method.warning(model).ifPresent(this::say);
+    methods.forEach(method -> method.warning(model).ifPresent(this::say));
     try (StopSignal stop = StopSignal.install()) {
       say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
       try (EmbeddedStack stack =

@@ -2,6 +2,7 @@ package io.millrace.pipeline.demo;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
+import io.millrace.operators.adapt.DomainSettings;
 import io.millrace.pipeline.console.Progress;
 import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
@@ -162,7 +163,12 @@ public final class Demo {
     try (Progress progress = Progress.start("Adapting", total, "examples");
         JobWatch watch = new JobWatch(job, progress::say)) {
       // What stays in an unfinished batch trains when the job drains.
-      long almost = total - settings.get(JobSettings.BATCH_SIZE);
+      int batchSize =
+          JobSettings.domains(settings).all().stream()
+              .mapToInt(DomainSettings::batchSize)
+              .max()
+              .orElseThrow();
+      long almost = total - batchSize;
       while (!feeding.isDone() || record.examples() + record.letters() <= almost) {
         if (stop.requested().isDone()) {
           return false;

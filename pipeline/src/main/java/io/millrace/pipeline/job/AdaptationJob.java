@@ -4,6 +4,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.Adaptation;
+import io.millrace.operators.adapt.DomainSettings;
 import io.millrace.operators.adapt.ParentVersions;
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.gate.ExampleRules;
@@ -117,7 +118,7 @@ public final class AdaptationJob {
 
   /** No source of the graph: what new domains start from changes neither it nor its state. */
   private static ParentVersions parents(Settings settings, Connection connection) {
-    return JobSettings.startsFromParent(settings)
+    return JobSettings.domains(settings).all().stream().anyMatch(DomainSettings::startsFromParent)
         ? new LoggedParents(connection, settings.get(JobSettings.PARENT_DOMAINS))
         : ParentVersions.none();
   }

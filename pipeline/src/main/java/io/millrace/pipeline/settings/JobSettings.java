@@ -5,6 +5,7 @@ import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.AdaptSettings;
+import io.millrace.operators.adapt.DomainPattern;
 import io.millrace.operators.adapt.DomainRules;
 import io.millrace.operators.adapt.DomainSettings;
 import io.millrace.operators.evidence.EvidenceRules;
@@ -28,6 +29,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -413,6 +416,33 @@ public final class JobSettings {
           LAYOUT,
           MOMENTS);
 
+  /** The settings that a domain can have for itself. */
+  static final List<Setting<?>> OF_A_DOMAIN =
+      Stream.of(
+              MethodSettings.ALL,
+              STEP,
+              List.of(
+                  INIT_FROM,
+                  BATCH_SIZE,
+                  BATCH_TIMEOUT,
+                  PUBLISH_EVERY_STEPS,
+                  SNAPSHOT_EVERY_VERSIONS))
+          .<Setting<?>>flatMap(List::stream)
+          // What computes, and how, is the same in the whole process.
+          .filter(setting -> setting != KERNELS && setting != LAYOUT)
+          .toList();
+
+  /** {@link #OF_A_DOMAIN}, for some domains alone. */
+  public static final Setting<String> DOMAINS =
+      Setting.family(
+          DomainKey.PREFIX,
+          DomainKey::check,
+          "A setting of some domains alone: domains.NAME.SETTING, for all below a name"
+              + " domains.NAME/*.SETTING, for all domains.*.SETTING. A name wins over a prefix, a longer"
+              + " prefix over a shorter one, and any of them over the setting of the job. SETTING is "
+              + OF_A_DOMAIN.stream().map(Setting::key).collect(Collectors.joining(", "))
+              + ".");
+
   private static final Setting<String> FLINK =
       Setting.handedOn(
           "flink.",
@@ -430,6 +460,7 @@ public final class JobSettings {
                   ALLOW_CREATE_TIME,
                   PUBLISH_EVERY_STEPS,
                   SNAPSHOT_EVERY_VERSIONS,
+                  DOMAINS,
                   FLINK,
                   RECORD_BYTES,
                   LABELS,
@@ -476,7 +507,7 @@ public final class JobSettings {
   }
 
   /**
-   * The adapter method that the settings choose.
+   * The adapter method that the settings choose, for domains without one of their own.
    *
    * @throws UsageException if the settings contradict each other
    */
@@ -515,16 +546,36 @@ public final class JobSettings {
     return settings.get(INIT_FROM).equals("parent");
   }
 
-  /** What each domain trains with. */
+  /**
+   * What each domain trains with.
+   *
+   * @throws UsageException where settings contradict each other
+   */
   public static DomainRules domains(Settings settings) {
-    return new DomainRules(
-        new DomainSettings(
-            training(settings),
-            settings.get(BATCH_SIZE),
-            settings.get(BATCH_TIMEOUT),
-            settings.get(PUBLISH_EVERY_STEPS),
-            settings.get(SNAPSHOT_EVERY_VERSIONS),
-            RecordedSettings.of(settings)));
+    Map<DomainPattern, DomainSettings> rules = new TreeMap<>();
+    DomainKey.rules(settings)
+        .forEach(
+            (pattern, own) -> {
+              try {
+                rules.put(pattern, domain(own));
+              } catch (UsageException e) {
+                throw new UsageException(
+                    "the settings of domains %s: %s".formatted(pattern.text(), e.getMessage()), e);
+              }
+            });
+    return new DomainRules(domain(settings), rules);
+  }
+
+  private static DomainSettings domain(Settings settings) {
+    retention(settings);
+    return new DomainSettings(
+        training(settings),
+        settings.get(BATCH_SIZE),
+        settings.get(BATCH_TIMEOUT),
+        settings.get(PUBLISH_EVERY_STEPS),
+        settings.get(SNAPSHOT_EVERY_VERSIONS),
+        RecordedSettings.of(settings),
+        startsFromParent(settings));
   }
 
   /** The settings of the adapt operator. */

@@ -79,7 +79,7 @@ public final class ApplicationJob {
   private static String define(StreamExecutionEnvironment environment, Arguments arguments)
       throws InterruptedException {
     Settings given = arguments.options.load();
-    JobSettings.method(given);
+    JobSettings.domains(given);
     Settings settings = RecordLimits.ofTopics(given);
     Connection connection = new Connection(settings);
     connection.serializer().close();

@@ -26,15 +26,17 @@ public final class ExampleTimestamps {
   private ExampleTimestamps() {}
 
   /**
-   * Asks the brokers, unless it does not matter: without {@link JobSettings#BATCH_TIMEOUT}, or with
-   * {@link JobSettings#ALLOW_CREATE_TIME}.
+   * Asks the brokers, unless it does not matter: where no domain has a {@link
+   * JobSettings#BATCH_TIMEOUT}, or with {@link JobSettings#ALLOW_CREATE_TIME}.
    *
    * @return a warning if the brokers do not answer
    * @throws UsageException where the producers' clocks stamp the records
    */
   public static Optional<String> check(Settings settings) throws InterruptedException {
-    if (settings.get(JobSettings.BATCH_TIMEOUT).isZero()
-        || settings.get(JobSettings.ALLOW_CREATE_TIME)) {
+    boolean closedByTime =
+        JobSettings.domains(settings).all().stream()
+            .anyMatch(each -> !each.batchTimeout().isZero());
+    if (!closedByTime || settings.get(JobSettings.ALLOW_CREATE_TIME)) {
       return Optional.empty();
     }
     Connection connection = new Connection(settings);

@@ -30,7 +30,8 @@ import org.apache.flink.api.common.JobID;
  * @param lineage Flink's id of the lineage's first start
  * @param from the checkpoint or savepoint that this start took; empty for none
  * @param at when it was submitted
- * @param method the adapter method's canonical text, which state is bound to
+ * @param method the canonical text of the adapter method, of domains without one of their own;
+ *     state is bound to it
  * @param model name of the base model
  * @param baseSha256 the base model's hash; empty where it was not known at the submission
  * @param basisSha256 the hash of its basis; empty likewise
@@ -62,7 +63,7 @@ record JobStart(
         start.flatMap(StartingState::lineage).orElse(id),
         start.map(StartingState::path),
         Instant.now(),
-        JobSettings.method(settings).spec(),
+        method(settings),
         settings.get(JobSettings.MODEL_NAME),
         model.map(ModelFiles::baseSha256),
         model.map(ModelFiles::basisSha256));
@@ -78,6 +79,11 @@ record JobStart(
     }
   }
 
+  /** Which domains have which of the other methods, only their states say. */
+  private static String method(Settings settings) {
+    return JobSettings.domains(settings).others().training().method().spec();
+  }
+
   /**
    * Checks that a job with these settings can read the state that this start has written.
    *
@@ -85,7 +91,7 @@ record JobStart(
    * @throws UsageException where it cannot
    */
   void requireReadable(Settings settings, String state) {
-    String wanted = JobSettings.method(settings).spec();
+    String wanted = method(settings);
     if (!wanted.equals(method)) {
       throw unreadable(state, "the adapter method " + method, wanted);
     }

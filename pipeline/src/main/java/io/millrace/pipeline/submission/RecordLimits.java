@@ -86,14 +86,17 @@ public final class RecordLimits {
   }
 
   /**
-   * Checks that the versions of the configured method on a base model fit into a record, also with
+   * Checks that the versions of each configured method on a base model fit into a record, also with
    * as many labels as the user allows.
    *
    * @param settings as {@link #ofTopics} gives them
    * @throws UsageException where they do not
    */
   public static void requireFit(Settings settings, ModelFiles model) {
-    AdapterMethod method = JobSettings.method(settings);
+    JobSettings.domains(settings).methods().forEach(each -> requireFit(settings, each, model));
+  }
+
+  private static void requireFit(Settings settings, AdapterMethod method, ModelFiles model) {
     long limit = settings.get(JobSettings.VERSION_BYTES);
     long bare = PayloadSize.tensorBytes(model.config(), method, 0);
     if (bare > limit) {
