@@ -210,6 +210,11 @@ class DomainStartTest {
         adapt.endOfInput();
 
         (groups == Groups.NONE ? alone : together).addAll(hashes(adapt));
+        assertThat(adapt.versions())
+            .allSatisfy(
+                version ->
+                    assertThat(version.getManifest().getStartedFrom())
+                        .isEqualTo(version.getDomain().startsWith("a/") ? ref(second) : null));
       }
     }
     assertThat(together).containsExactlyInAnyOrderElementsOf(alone).hasSize(3 * (4 + 2));
