@@ -5,6 +5,7 @@ import io.millrace.operators.adapt.DomainRules;
 import io.millrace.operators.adapt.DomainSettings;
 import io.millrace.operators.model.SharedModel;
 import io.millrace.operators.model.TaskDevice;
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelStore;
@@ -81,7 +82,8 @@ public final class MiniLm {
                 2,
                 2,
                 new TreeMap<>(Map.of("batch.size", "4")),
-                true)),
+                true,
+                RolloutPolicy.LATEST)),
         store,
         ModelStore.MINILM,
         new TaskDevice("cpu", Kernels.FAST),

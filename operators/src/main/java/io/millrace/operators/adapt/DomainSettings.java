@@ -1,5 +1,6 @@
 package io.millrace.operators.adapt;
 
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.svft.training.TrainingSettings;
 import java.io.Serializable;
 import java.time.Duration;
@@ -19,6 +20,7 @@ import java.util.TreeMap;
  *     it
  * @param startsFromParent whether the domain's first step begins with a version of a domain above,
  *     where there is one, see {@link DomainStart}
+ * @param firstPolicy of the domain's rollout, until someone decides
  */
 public record DomainSettings(
     TrainingSettings training,
@@ -27,5 +29,6 @@ public record DomainSettings(
     int publishEverySteps,
     int snapshotEveryVersions,
     TreeMap<String, String> recorded,
-    boolean startsFromParent)
+    boolean startsFromParent,
+    RolloutPolicy firstPolicy)
     implements Serializable {}

@@ -45,7 +45,8 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  * policy          compared                 examples kept        decision
- * latest, pinned  nothing                  none                 none
+ * latest, pinned  nothing                  none                 the domain's first policy, if
+ *                                                               nothing was decided before
  * canary          nothing                  the newest           the newest untried version becomes
  *                                                               the candidate, unless one is held
  * canary          candidate with stable,   the newest           none yet
@@ -181,6 +182,9 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       setTimer(state, WAIT_MILLIS, context);
     } else {
       examples.dropAll(state);
+      if (first(now).isPresent()) {
+        setTimer(state, WAIT_MILLIS, context);
+      }
     }
     metrics.show(event.getDomain(), comparison);
     evidence.update(state);
@@ -336,7 +340,8 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       // The log does not show yet whether the decision had an effect.
       return;
     }
-    Optional<RolloutEvent> decision = rules.decision(now, state.getComparison());
+    Optional<RolloutEvent> decision =
+        first(now).or(() -> rules.decision(now, state.getComparison()));
     if (decision.isPresent()) {
       LOG.info(
           "{}: {} on top of revision {}: {}",
@@ -347,6 +352,10 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       out.collect(OutgoingRecords.rollout(decision.get()));
       state.setDecidedOn(now.revision());
     }
+  }
+
+  private Optional<RolloutEvent> first(Rollout now) {
+    return EvidenceRules.first(now, settings.firstPolicies().of(now.domain()));
   }
 
   /** Drops the examples that neither this comparison nor a later one needs. */

@@ -28,9 +28,28 @@ public record EvidenceRules(PairedTest test, long watch, double share) implement
   /** Author of what evidence decides. */
   static final String AUTHOR = "evidence";
 
+  /** Author of what the job's settings decide. */
+  private static final String JOB = "job";
+
   /** Whether evidence may decide under this policy. */
   static boolean acts(RolloutPolicy policy) {
     return policy == RolloutPolicy.CANARY || policy == RolloutPolicy.MANUAL;
+  }
+
+  /**
+   * The decision that gives a rollout its first policy, once it has a version; empty where
+   * something was decided before.
+   */
+  static Optional<RolloutEvent> first(Rollout now, RolloutPolicy policy) {
+    if (now.revision() > 0 || now.newest() == null || policy == now.policy()) {
+      return Optional.empty();
+    }
+    try {
+      String why = "rollout.policy is " + RolloutDecisions.word(policy);
+      return Optional.of(by(now, JOB, why).policy(policy, null));
+    } catch (RolloutRefusedException e) {
+      return Optional.empty();
+    }
   }
 
   /**
@@ -180,10 +199,14 @@ public record EvidenceRules(PairedTest test, long watch, double share) implement
 
   /** Decisions among the versions that the state names; evidence decides on no others. */
   private static RolloutDecisions by(Rollout now, String reason) {
+    return by(now, AUTHOR, reason);
+  }
+
+  private static RolloutDecisions by(Rollout now, String author, String reason) {
     NavigableMap<Long, VersionRef> versions = new TreeMap<>();
     Stream.of(now.decidedStable(), now.previous(), now.candidate(), now.newest())
         .filter(ref -> ref != null)
         .forEach(ref -> versions.put(ref.getVersion(), ref));
-    return new RolloutDecisions(now, versions, AUTHOR, reason);
+    return new RolloutDecisions(now, versions, author, reason);
   }
 }

@@ -11,6 +11,7 @@ import java.util.TreeSet;
  * Settings of the evidence operator.
  *
  * @param rules which versions are compared, and which decision follows
+ * @param firstPolicies which policy a rollout gets after its first version
  * @param detectors names of the drift detectors to run, out of {@link #DETECTORS}
  * @param methods the adapter methods of training. They decide how the base model's weights are
  *     loaded, so that evidence and training share one model in memory
@@ -21,6 +22,7 @@ import java.util.TreeSet;
  */
 public record EvidenceSettings(
     EvidenceRules rules,
+    FirstPolicies firstPolicies,
     TreeSet<String> detectors,
     ArrayList<AdapterMethod> methods,
     String modelStore,

@@ -223,7 +223,8 @@ class BatchClosingTest {
                 all.publishEverySteps(),
                 all.snapshotEveryVersions(),
                 all.recorded(),
-                all.startsFromParent())));
+                all.startsFromParent(),
+                all.firstPolicy())));
   }
 
   private static void assertStep(

@@ -3,6 +3,7 @@ package io.millrace.operators.adapt;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.training.TrainingSettings;
 import java.io.ByteArrayInputStream;
@@ -111,6 +112,7 @@ class DomainRulesTest {
 
   private static DomainSettings settings(int batchSize) {
     TrainingSettings training = TrainingSettings.defaults(AdapterMethod.parse("svft:plain"));
-    return new DomainSettings(training, batchSize, Duration.ZERO, 10, 10, new TreeMap<>(), false);
+    return new DomainSettings(
+        training, batchSize, Duration.ZERO, 10, 10, new TreeMap<>(), false, RolloutPolicy.LATEST);
   }
 }

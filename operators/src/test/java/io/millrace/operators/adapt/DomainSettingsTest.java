@@ -9,6 +9,7 @@ import io.millrace.operators.adapt.AdaptSettings.Groups;
 import io.millrace.operators.model.SharedModel;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.method.AdapterMethod;
@@ -87,9 +88,24 @@ class DomainSettingsTest {
   void aBatchWaitsAsLongAsItsDomainSays() throws Exception {
     DomainSettings patient =
         new DomainSettings(
-            PLAIN.training(), 4, Duration.ofSeconds(60), 2, 2, PLAIN.recorded(), false);
+            PLAIN.training(),
+            4,
+            Duration.ofSeconds(60),
+            2,
+            2,
+            PLAIN.recorded(),
+            false,
+            RolloutPolicy.LATEST);
     DomainSettings endless =
-        new DomainSettings(PLAIN.training(), 4, Duration.ZERO, 2, 2, PLAIN.recorded(), false);
+        new DomainSettings(
+            PLAIN.training(),
+            4,
+            Duration.ZERO,
+            2,
+            2,
+            PLAIN.recorded(),
+            false,
+            RolloutPolicy.LATEST);
     AdaptSettings job = job(rules(Map.of("b", patient, "head", endless)), 1);
     try (AdaptHarness adapt = AdaptHarness.start(job)) {
       List<String> domains = List.of("a", "b", "head");
@@ -182,7 +198,8 @@ class DomainSettingsTest {
         everySteps,
         2,
         new TreeMap<>(Map.of("adapter.method", method, "batch.size", "" + batchSize)),
-        false);
+        false,
+        RolloutPolicy.LATEST);
   }
 
   private static DomainRules rules(Map<String, DomainSettings> rules) {

@@ -91,7 +91,8 @@ class DomainStartTest {
             all.publishEverySteps(),
             all.snapshotEveryVersions(),
             all.recorded(),
-            false);
+            false,
+            all.firstPolicy());
     DomainRules rules = new DomainRules(all, Map.of(new DomainPattern("a/b/*"), base));
     Shelf shelf = new Shelf(second);
     try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings().with(rules), shelf)) {

@@ -111,6 +111,7 @@ class ManifestTest {
                 all.publishEverySteps(),
                 all.snapshotEveryVersions(),
                 recorded,
-                all.startsFromParent())));
+                all.startsFromParent(),
+                all.firstPolicy())));
   }
 }

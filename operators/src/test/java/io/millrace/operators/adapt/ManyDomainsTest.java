@@ -6,6 +6,7 @@ import io.millrace.operators.Received;
 import io.millrace.operators.adapt.AdaptSettings.Limits;
 import io.millrace.operators.model.TaskDevice;
 import io.millrace.schemas.ReceivedExample;
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.training.TrainingSettings;
@@ -68,7 +69,8 @@ class ManyDomainsTest {
                 10,
                 0,
                 new TreeMap<>(),
-                false)),
+                false,
+                RolloutPolicy.LATEST)),
         store.toString(),
         Path.of("../svft/src/test/resources/models/roberta").toAbsolutePath().toString(),
         new TaskDevice("cpu", Kernels.FAST),

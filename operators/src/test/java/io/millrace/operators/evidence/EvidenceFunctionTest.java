@@ -12,10 +12,13 @@ import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -77,6 +80,62 @@ class EvidenceFunctionTest {
     assertThat(evidence.decided()).isEmpty();
     assertThat(evidence.lookups()).isZero();
     assertThat(evidence.kept()).isZero();
+  }
+
+  @Test
+  void aRolloutThatNobodyDecidedOnGetsItsFirstPolicyOnce() throws Exception {
+    try (EvidenceHarness canary = startWith(RolloutPolicy.CANARY)) {
+      canary.pass(1_000);
+      assertThat(canary.decided()).as("without a version").isEmpty();
+      canary.publish(honest);
+      canary.pass(250);
+
+      RolloutEvent first = canary.decided().get(0);
+      assertThat(first.getAction()).isEqualTo(RolloutAction.POLICY);
+      assertThat(first.getAuthor()).isEqualTo("job");
+      assertThat(first.getReason()).isEqualTo("rollout.policy is canary");
+      canary.pass(10_000);
+      assertThat(canary.decided()).isEmpty();
+
+      canary.log(first);
+      assertThat(canary.now().policy()).isEqualTo(RolloutPolicy.CANARY);
+      assertThat(canary.now().stable().orElseThrow().getSha256()).isEqualTo(honest.getSha256());
+      canary.publish(flipped);
+      canary.pass(250);
+      assertThat(canary.decided())
+          .extracting(RolloutEvent::getAction)
+          .containsExactly(RolloutAction.CANARY);
+    }
+  }
+
+  @Test
+  void whatPeopleDecidedFirstStays() throws Exception {
+    try (EvidenceHarness manual = startWith(RolloutPolicy.MANUAL)) {
+      RolloutEvent pinned =
+          new RolloutDecisions(
+                  manual.now(), new TreeMap<>(Map.of(1L, new VersionRef(1L, "x"))), "ann", "")
+              .pin(1L);
+      manual.log(pinned);
+      manual.publish(honest);
+      manual.pass(1_000);
+
+      assertThat(manual.decided()).isEmpty();
+      assertThat(manual.now().policy()).isEqualTo(RolloutPolicy.PINNED);
+    }
+  }
+
+  private static EvidenceHarness startWith(RolloutPolicy first) throws Exception {
+    EvidenceSettings some = EvidenceHarness.SETTINGS;
+    return EvidenceHarness.start(
+        new EvidenceSettings(
+            some.rules(),
+            domain -> first,
+            some.detectors(),
+            some.methods(),
+            some.modelStore(),
+            some.modelName(),
+            some.device(),
+            some.metricsDomains()));
   }
 
   @Test

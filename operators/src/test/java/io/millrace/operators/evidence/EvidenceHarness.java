@@ -10,6 +10,7 @@ import io.millrace.schemas.EvidenceExample;
 import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.RolloutEvent;
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.VersionPlace;
 import io.millrace.schemas.VersionRef;
@@ -46,6 +47,7 @@ public final class EvidenceHarness implements AutoCloseable {
   public static final EvidenceSettings SETTINGS =
       new EvidenceSettings(
           new EvidenceRules(new PairedTest(0.05, 0.05, 0, 200), 100, 0.1),
+          domain -> RolloutPolicy.LATEST,
           new TreeSet<>(List.of("adwin")),
           new ArrayList<>(List.of(AdapterMethod.parse("svft:plain"))),
           MiniLm.STORE,
@@ -53,6 +55,7 @@ public final class EvidenceHarness implements AutoCloseable {
           new TaskDevice("cpu", Kernels.FAST),
           1000);
 
+  private final EvidenceSettings settings;
   private final Shelf shelf;
   private final KeyedOneInputStreamOperatorTestHarness<String, EvidenceInput, OutgoingRecord>
       harness;
@@ -61,11 +64,12 @@ public final class EvidenceHarness implements AutoCloseable {
   private int read;
   private long clock;
 
-  private EvidenceHarness(Shelf shelf) throws Exception {
+  private EvidenceHarness(EvidenceSettings settings, Shelf shelf) throws Exception {
+    this.settings = settings;
     this.shelf = shelf;
     harness =
         new KeyedOneInputStreamOperatorTestHarness<>(
-            new KeyedProcessOperator<>(new EvidenceFunction(SETTINGS, shelf)),
+            new KeyedProcessOperator<>(new EvidenceFunction(settings, shelf)),
             EvidenceInput::getDomain,
             Types.STRING);
     harness.setStateBackend(new EmbeddedRocksDBStateBackend(true));
@@ -73,7 +77,11 @@ public final class EvidenceHarness implements AutoCloseable {
   }
 
   static EvidenceHarness start() throws Exception {
-    EvidenceHarness started = new EvidenceHarness(new Shelf());
+    return start(SETTINGS);
+  }
+
+  static EvidenceHarness start(EvidenceSettings settings) throws Exception {
+    EvidenceHarness started = new EvidenceHarness(settings, new Shelf());
     started.harness.open();
     return started;
   }
@@ -81,7 +89,7 @@ public final class EvidenceHarness implements AutoCloseable {
   /** Another task, restored from this one's state, with the same log and versions. */
   EvidenceHarness restored() throws Exception {
     OperatorSubtaskState state = harness.snapshot(1, 1);
-    EvidenceHarness restored = new EvidenceHarness(shelf);
+    EvidenceHarness restored = new EvidenceHarness(settings, shelf);
     restored.harness.initializeState(state);
     restored.harness.open();
     restored.versions.putAll(versions);

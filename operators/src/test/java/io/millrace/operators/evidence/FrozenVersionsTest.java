@@ -60,6 +60,7 @@ class FrozenVersionsTest {
     EvidenceSettings some = EvidenceHarness.SETTINGS;
     return new EvidenceSettings(
         some.rules(),
+        some.firstPolicies(),
         some.detectors(),
         new ArrayList<>(Stream.of(methods.split("[|]")).map(AdapterMethod::parse).toList()),
         some.modelStore(),

@@ -12,6 +12,7 @@ import io.millrace.operators.evidence.EvidenceRules;
 import io.millrace.operators.evidence.EvidenceSettings;
 import io.millrace.operators.evidence.PairedTest;
 import io.millrace.operators.model.TaskDevice;
+import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
 import io.millrace.svft.method.AdapterMethod;
@@ -29,6 +30,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -342,6 +344,13 @@ public final class JobSettings {
           1,
           "The part of the requests that a candidate answers which evidence tries, where the rollout"
               + " names none.");
+  public static final Setting<String> FIRST_POLICY =
+      Setting.choice(
+          "rollout.policy",
+          "latest",
+          List.of("latest", "canary", "manual"),
+          "The policy that the job gives a domain's rollout after its first version, unless someone"
+              + " has decided before.");
   public static final Setting<String> DRIFT_DETECTOR =
       Setting.choice(
           "drift.detector",
@@ -426,7 +435,8 @@ public final class JobSettings {
                   BATCH_SIZE,
                   BATCH_TIMEOUT,
                   PUBLISH_EVERY_STEPS,
-                  SNAPSHOT_EVERY_VERSIONS))
+                  SNAPSHOT_EVERY_VERSIONS,
+                  FIRST_POLICY))
           .<Setting<?>>flatMap(List::stream)
           // What computes, and how, is the same in the whole process.
           .filter(setting -> setting != KERNELS && setting != LAYOUT)
@@ -492,6 +502,7 @@ public final class JobSettings {
                   EVIDENCE_LIMIT,
                   WATCH,
                   SHARE,
+                  FIRST_POLICY,
                   DRIFT_DETECTOR,
                   GROUP))
           .<Setting<?>>flatMap(List::stream)
@@ -575,7 +586,8 @@ public final class JobSettings {
         settings.get(PUBLISH_EVERY_STEPS),
         settings.get(SNAPSHOT_EVERY_VERSIONS),
         RecordedSettings.of(settings),
-        startsFromParent(settings));
+        startsFromParent(settings),
+        RolloutPolicy.valueOf(settings.get(FIRST_POLICY).toUpperCase(Locale.ROOT)));
   }
 
   /** The settings of the adapt operator. */
@@ -623,6 +635,7 @@ public final class JobSettings {
 
   /** The settings of the evidence operator. */
   public static EvidenceSettings evidence(Settings settings) {
+    DomainRules domains = domains(settings);
     return new EvidenceSettings(
         new EvidenceRules(
             new PairedTest(
@@ -632,8 +645,9 @@ public final class JobSettings {
                 settings.get(EVIDENCE_LIMIT)),
             settings.get(WATCH),
             settings.get(SHARE)),
+        domain -> domains.of(domain).firstPolicy(),
         detectors(settings.get(DRIFT_DETECTOR)),
-        new ArrayList<>(domains(settings).methods()),
+        new ArrayList<>(domains.methods()),
         modelStore(settings),
         settings.get(MODEL_NAME),
         device(settings),

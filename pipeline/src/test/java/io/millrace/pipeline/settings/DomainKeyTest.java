@@ -8,6 +8,8 @@ import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.DomainRules;
 import io.millrace.operators.adapt.DomainSettings;
+import io.millrace.operators.evidence.EvidenceSettings;
+import io.millrace.schemas.RolloutPolicy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -141,6 +143,17 @@ class DomainKeyTest {
     assertThat(rules.of("shops/1").startsFromParent()).isTrue();
     assertThat(rules.of("shops/1").recorded()).containsEntry("training.initFrom", "parent");
     assertThat(rules.of("shops").startsFromParent()).isFalse();
+  }
+
+  @Test
+  void soCanThePolicyThatARolloutBeginsWith() {
+    EvidenceSettings evidence =
+        JobSettings.evidence(
+            settings("rollout.policy=canary", "domains.films.rollout.policy=manual"));
+
+    assertThat(evidence.firstPolicies().of("films")).isEqualTo(RolloutPolicy.MANUAL);
+    assertThat(evidence.firstPolicies().of("others")).isEqualTo(RolloutPolicy.CANARY);
+    assertThat(rules().of("films").firstPolicy()).isEqualTo(RolloutPolicy.LATEST);
   }
 
   @Test
