@@ -577,6 +577,14 @@ public final class JobSettings {
     return new DomainRules(domain(settings), rules);
   }
 
+  /** The canonical text of the adapter method of each pattern that is named. */
+  public static Map<DomainPattern, String> methodsOfPatterns(Settings settings) {
+    Map<DomainPattern, String> methods = new TreeMap<>();
+    DomainKey.rules(settings)
+        .forEach((pattern, own) -> methods.put(pattern, MethodSettings.method(own).spec()));
+    return methods;
+  }
+
   private static DomainSettings domain(Settings settings) {
     retention(settings);
     return new DomainSettings(

@@ -67,6 +67,7 @@ public record ChosenState(Optional<StartingState> state, List<String> lines) {
       lineage.leaving().ifPresent(lines::add);
     }
     state.ifPresent(each -> lineage.requireReadable(each, settings));
+    state.ifPresent(each -> lines.addAll(lineage.changedMethods(each, settings)));
     return new ChosenState(state, List.copyOf(lines));
   }
 

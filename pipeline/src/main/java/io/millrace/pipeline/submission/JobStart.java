@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
+import io.millrace.operators.adapt.DomainPattern;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
@@ -15,7 +16,13 @@ import java.io.UncheckedIOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import org.apache.flink.api.common.JobID;
 
 /**
@@ -32,6 +39,8 @@ import org.apache.flink.api.common.JobID;
  * @param at when it was submitted
  * @param method the canonical text of the adapter method, of domains without one of their own;
  *     state is bound to it
+ * @param methods of the domains of each pattern that the settings name; a state's domain says which
+ *     it is bound to
  * @param model name of the base model
  * @param baseSha256 the base model's hash; empty where it was not known at the submission
  * @param basisSha256 the hash of its basis; empty likewise
@@ -44,10 +53,14 @@ record JobStart(
     Optional<String> from,
     Instant at,
     String method,
+    Map<DomainPattern, String> methods,
     String model,
     Optional<String> baseSha256,
     Optional<String> basisSha256) {
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** Patterns that a line names. */
+  private static final int MOST_NAMED = 5;
 
   /**
    * A start with these settings, now.
@@ -64,6 +77,7 @@ record JobStart(
         start.map(StartingState::path),
         Instant.now(),
         method(settings),
+        JobSettings.methodsOfPatterns(settings),
         settings.get(JobSettings.MODEL_NAME),
         model.map(ModelFiles::baseSha256),
         model.map(ModelFiles::basisSha256));
@@ -113,6 +127,52 @@ record JobStart(
     }
   }
 
+  /**
+   * The patterns whose domains have another method by these settings than they had by this start.
+   * Which of them has state, it does not know.
+   *
+   * @return lines for the user; empty where there are none
+   */
+  List<String> changedMethods(Settings settings) {
+    Map<DomainPattern, String> now = JobSettings.methodsOfPatterns(settings);
+    Map<String, List<String>> changes = new TreeMap<>();
+    Set<DomainPattern> patterns = new TreeSet<>(now.keySet());
+    patterns.addAll(methods.keySet());
+    for (DomainPattern pattern : patterns) {
+      String before = of(pattern, methods, method);
+      String after = of(pattern, now, method(settings));
+      if (!before.equals(after)) {
+        changes
+            .computeIfAbsent(
+                "had the adapter method %s, the settings say %s".formatted(before, after),
+                change -> new ArrayList<>())
+            .add(pattern.text());
+      }
+    }
+    return changes.entrySet().stream()
+        .map(
+            each ->
+                "Warning: domains %s %s: the job ends with the next batch of one that has state"
+                    .formatted(some(each.getValue()), each.getKey()))
+        .toList();
+  }
+
+  private static String of(
+      DomainPattern pattern, Map<DomainPattern, String> methods, String others) {
+    String method = others;
+    // The most general stand first.
+    for (Map.Entry<DomainPattern, String> each : methods.entrySet()) {
+      method = each.getKey().covers(pattern) ? each.getValue() : method;
+    }
+    return method;
+  }
+
+  private static String some(List<String> patterns) {
+    int more = patterns.size() - MOST_NAMED;
+    return String.join(", ", patterns.subList(0, Math.min(patterns.size(), MOST_NAMED)))
+        + (more > 0 ? " and %d more".formatted(more) : "");
+  }
+
   /** A path may lead to a model that the store knows by another name. */
   private static boolean isPlain(String name) {
     return !name.contains("/");
@@ -132,6 +192,8 @@ record JobStart(
     json.put("from", from.orElse(null));
     json.put("startedAt", at.toString());
     json.put("method", method);
+    ObjectNode ofPatterns = json.putObject("methods");
+    methods.forEach((pattern, each) -> ofPatterns.put(pattern.text(), each));
     json.put("model", model);
     json.put("baseSha256", baseSha256.orElse(null));
     json.put("basisSha256", basisSha256.orElse(null));
@@ -156,12 +218,22 @@ record JobStart(
           text(json, "from"),
           Instant.parse(json.required("startedAt").textValue()),
           json.required("method").textValue(),
+          methods(json.path("methods")),
           json.required("model").textValue(),
           text(json, "baseSha256"),
           text(json, "basisSha256"));
     } catch (RuntimeException e) {
       throw new IOException("not the record of a start: " + e.getMessage(), e);
     }
+  }
+
+  /** Starts of earlier releases have none. */
+  private static Map<DomainPattern, String> methods(JsonNode json) {
+    Map<DomainPattern, String> methods = new TreeMap<>();
+    json.fields()
+        .forEachRemaining(
+            each -> methods.put(new DomainPattern(each.getKey()), each.getValue().textValue()));
+    return methods;
   }
 
   private static Optional<String> text(JsonNode json, String field) {

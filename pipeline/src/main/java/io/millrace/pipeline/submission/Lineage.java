@@ -240,6 +240,13 @@ public final class Lineage {
         .ifPresent(writer -> writer.requireReadable(settings, state.path()));
   }
 
+  /** See {@link JobStart#changedMethods}, of the start that wrote a state. */
+  List<String> changedMethods(StartingState state, Settings settings) {
+    return writer(new Path(JobConfiguration.uri(state.path())))
+        .map(writer -> writer.changedMethods(settings))
+        .orElse(List.of());
+  }
+
   /**
    * Records the savepoint that a start was stopped with, so that the next one goes on from it.
    *

@@ -155,6 +155,34 @@ class LineageTest {
         .hasMessageContaining("was trained with the base model minilm, the settings say bge-small");
   }
 
+  /** A domain that no example came of may have any method, so nothing is refused. */
+  @Test
+  void methodsOfDomainsThatChangeAreNamed() throws Exception {
+    Settings before =
+        settings("reviews", "domains.a/*.adapter.method=lora", "domains.b.batch.size=4");
+    JobID id = new JobID();
+    checkpoints().record(JobStart.now(before, id, 1, Optional.empty()));
+    checkpoint(id, 1, "reviews");
+    StartingState state = latest("reviews").orElseThrow();
+    Lineage lineage = Lineage.read(directory.toString(), "reviews");
+
+    Settings after =
+        settings("reviews", "domains.b.adapter.method=head", "domains.a/x.lora.rank=2");
+    lineage.requireReadable(state, after);
+    assertThat(lineage.changedMethods(state, after))
+        .containsExactly(
+            "Warning: domains a/*, a/x had the adapter method lora:8;alpha=16, the settings say"
+                + " svft:plain: the job ends with the next batch of one that has state",
+            "Warning: domains b had the adapter method svft:plain, the settings say head: the job"
+                + " ends with the next batch of one that has state");
+    assertThat(lineage.changedMethods(state, before)).isEmpty();
+    assertThat(
+            lineage.changedMethods(
+                state,
+                settings("reviews", "domains.*.batch.size=2", "domains.a/*.adapter.method=lora")))
+        .isEmpty();
+  }
+
   @Test
   void aModelOfTheSameNameWithOtherWeightsIsRefused() throws Exception {
     Path store = directory.resolve("models");
