@@ -107,11 +107,11 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
 
   @Override
   public void close() throws Exception {
-    parents.close();
     if (trainers != null) {
       trainers.close();
     }
     super.close();
+    parents.close();
   }
 
   @Override

@@ -61,7 +61,7 @@ final class DomainStart {
       } catch (IOException e) {
         throw new IOException(
             "%s cannot start: the latest version of %s was not found out: %s"
-                .formatted(ShownText.of(domain), ShownText.of(above), e.getMessage()),
+                .formatted(ShownText.of(domain), ShownText.of(above), ShownText.of(e.getMessage())),
             e);
       }
     }

@@ -6,6 +6,7 @@ import io.millrace.client.kafka.RegistryUnavailableException;
 import io.millrace.client.kafka.UnreadableRecordException;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
+import io.millrace.schemas.text.ShownText;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -275,7 +276,7 @@ public final class NewestVersions implements AutoCloseable {
         LOG.warn(
             "More than {} domains have versions: new domains do not find those that were published or asked for longest ago, the first {}. training.parentDomains keeps more",
             most,
-            gone);
+            ShownText.of(gone));
       }
     }
   }
