@@ -29,6 +29,7 @@ import io.millrace.svft.training.TrainingSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -564,11 +565,13 @@ public final class JobSettings {
    */
   public static DomainRules domains(Settings settings) {
     Map<DomainPattern, DomainSettings> rules = new TreeMap<>();
+    // Of very many rules, one for each customer say, most have the same settings as others.
+    Map<Map<String, String>, DomainSettings> made = new HashMap<>();
     DomainKey.rules(settings)
         .forEach(
             (pattern, own) -> {
               try {
-                rules.put(pattern, domain(own));
+                rules.put(pattern, made.computeIfAbsent(own.explicit(), same -> domain(own)));
               } catch (UsageException e) {
                 throw new UsageException(
                     "the settings of domains %s: %s".formatted(pattern.text(), e.getMessage()), e);
