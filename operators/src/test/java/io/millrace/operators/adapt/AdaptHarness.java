@@ -10,7 +10,10 @@ import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.testing.Await;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ScheduledFuture;
 import java.util.function.Consumer;
 import org.apache.flink.api.common.JobID;
@@ -378,5 +381,23 @@ public final class AdaptHarness implements AutoCloseable {
     } catch (Exception e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /** Of each domain of several runs its steps and versions, in order. */
+  static Map<String, List<String>> hashes(List<AdaptHarness> run) {
+    Map<String, List<String>> hashes = new TreeMap<>();
+    for (AdaptHarness adapt : run) {
+      for (TrainingStep step : adapt.steps()) {
+        hashes
+            .computeIfAbsent(step.getDomain(), domain -> new ArrayList<>())
+            .add("step " + step.getStep() + " " + step.getStateSha256());
+      }
+      for (AdapterVersion version : adapt.versions()) {
+        hashes
+            .computeIfAbsent(version.getDomain() + " versions", domain -> new ArrayList<>())
+            .add(version.getVersion() + " " + version.getSha256());
+      }
+    }
+    return hashes;
   }
 }

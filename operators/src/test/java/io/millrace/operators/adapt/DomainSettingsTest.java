@@ -15,7 +15,6 @@ import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.training.TrainingSettings;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -55,7 +54,7 @@ class DomainSettingsTest {
       receive(adapt, 0, EXAMPLES);
       adapt.endOfInput();
 
-      assertThat(hashes(List.of(adapt))).isEqualTo(ownJobs);
+      assertThat(AdaptHarness.hashes(List.of(adapt))).isEqualTo(ownJobs);
       assertThat(adapt.steps("lora/x").get(0).getBatch().get(0).getCount()).isEqualTo(3);
       assertThat(adapt.steps("head")).hasSize(3);
       assertThat(versions(adapt, "head"))
@@ -79,7 +78,7 @@ class DomainSettingsTest {
         receive(again, brokenAt, EXAMPLES);
         again.endOfInput();
 
-        assertThat(hashes(List.of(broken, again))).isEqualTo(ownJobs);
+        assertThat(AdaptHarness.hashes(List.of(broken, again))).isEqualTo(ownJobs);
       }
     }
   }
@@ -228,7 +227,7 @@ class DomainSettingsTest {
           AdaptHarness.start(MiniLm.settings().with(new DomainRules(RULES.of(domain))))) {
         adapt.receive(domain, 0, EXAMPLES);
         adapt.endOfInput();
-        hashes.putAll(hashes(List.of(adapt)));
+        hashes.putAll(AdaptHarness.hashes(List.of(adapt)));
       }
     }
     return hashes;
@@ -236,23 +235,5 @@ class DomainSettingsTest {
 
   private static List<AdapterVersion> versions(AdaptHarness adapt, String domain) {
     return adapt.versions().stream().filter(version -> version.getDomain().equals(domain)).toList();
-  }
-
-  /** Of each domain its steps and versions, in order. */
-  private static Map<String, List<String>> hashes(List<AdaptHarness> run) {
-    Map<String, List<String>> hashes = new TreeMap<>();
-    for (AdaptHarness adapt : run) {
-      for (TrainingStep step : adapt.steps()) {
-        hashes
-            .computeIfAbsent(step.getDomain(), domain -> new ArrayList<>())
-            .add("step " + step.getStep() + " " + step.getStateSha256());
-      }
-      for (AdapterVersion version : adapt.versions()) {
-        hashes
-            .computeIfAbsent(version.getDomain() + " versions", domain -> new ArrayList<>())
-            .add(version.getVersion() + " " + version.getSha256());
-      }
-    }
-    return hashes;
   }
 }

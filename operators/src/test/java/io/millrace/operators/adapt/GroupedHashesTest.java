@@ -5,9 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.millrace.operators.MiniLm;
 import io.millrace.operators.Received;
 import io.millrace.operators.adapt.AdaptSettings.Groups;
-import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.ReceivedExample;
-import io.millrace.schemas.TrainingStep;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -42,7 +40,7 @@ class GroupedHashesTest {
         }
         adapt.endOfInput();
 
-        assertThat(hashes(List.of(adapt))).as("seed %d", seed).isEqualTo(alone);
+        assertThat(AdaptHarness.hashes(List.of(adapt))).as("seed %d", seed).isEqualTo(alone);
       }
     }
   }
@@ -70,7 +68,7 @@ class GroupedHashesTest {
     receive(stream.subList(second, stream.size()), last);
     last.endOfInput();
     try {
-      assertThat(hashes(run)).isEqualTo(oneByOne());
+      assertThat(AdaptHarness.hashes(run)).isEqualTo(oneByOne());
       assertThat(last.steps().size()).as("some batches were ready").isGreaterThan(3);
       assertThat(before).isLessThan(3);
     } finally {
@@ -89,7 +87,7 @@ class GroupedHashesTest {
         receive(stream.subList(brokenAt, stream.size()), again);
         again.endOfInput();
 
-        assertThat(hashes(List.of(broken, again))).isEqualTo(oneByOne());
+        assertThat(AdaptHarness.hashes(List.of(broken, again))).isEqualTo(oneByOne());
       }
     }
   }
@@ -98,7 +96,7 @@ class GroupedHashesTest {
     try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings())) {
       receive(interleaved(0), adapt);
       adapt.endOfInput();
-      return hashes(List.of(adapt));
+      return AdaptHarness.hashes(List.of(adapt));
     }
   }
 
@@ -123,23 +121,5 @@ class GroupedHashesTest {
     Collections.sort(order);
     Collections.shuffle(order, new Random(seed));
     return order.stream().map(domain -> domains.get(domain).remove()).toList();
-  }
-
-  /** Of each domain its steps and versions, in order. */
-  private static Map<String, List<String>> hashes(List<AdaptHarness> run) {
-    Map<String, List<String>> hashes = new TreeMap<>();
-    for (AdaptHarness adapt : run) {
-      for (TrainingStep step : adapt.steps()) {
-        hashes
-            .computeIfAbsent(step.getDomain(), domain -> new ArrayList<>())
-            .add("step " + step.getStep() + " " + step.getStateSha256());
-      }
-      for (AdapterVersion version : adapt.versions()) {
-        hashes
-            .computeIfAbsent(version.getDomain() + " versions", domain -> new ArrayList<>())
-            .add(version.getVersion() + " " + version.getSha256());
-      }
-    }
-    return hashes;
   }
 }
