@@ -3,6 +3,7 @@ package io.millrace.svft;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Lora;
+import io.millrace.svft.method.Pissa;
 import io.millrace.svft.method.Positions;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
@@ -54,7 +55,7 @@ public final class ReferenceEncoder {
 
   /**
    * W' [out, in] of every linear weight: W + U M Vᵀ; U (diag(Σ) + M) Vᵀ if the basis is truncated;
-   * W + alpha / rank · B A; the trained W itself.
+   * W + c B A; U diag(Σ) Vᵀ without its leading directions + c B A; the trained W itself.
    *
    * @param positions as {@link AdapterLayout#positions} returns them
    */
@@ -68,7 +69,12 @@ public final class ReferenceEncoder {
       if (method.sparsity().isPresent()) {
         addM(w, part, positions.get(p), own);
       } else if (method instanceof Lora lora) {
-        addProduct(w, part.weight(), lora, own);
+        addProduct(w, part.weight(), lora.scale(), own);
+      } else if (method instanceof Pissa pissa) {
+        EncoderWeight weight = part.weight();
+        double scale = pissa.alpha() / pissa.rank();
+        addDirections(w, weight, Math.min(pissa.rank(), weight.rank()), -1);
+        addProduct(w, weight, scale, own);
       } else {
         weights.set(part.index(), doubles(own));
       }
@@ -107,11 +113,28 @@ public final class ReferenceEncoder {
     }
   }
 
-  private static void addProduct(double[] w, EncoderWeight weight, Lora lora, float[] own) {
-    int b = lora.rank() * weight.in();
+  /** Adds c U_r diag(Σ_r) V_rᵀ. */
+  private void addDirections(double[] w, EncoderWeight weight, int r, double c) {
+    float[] u = tensor(weight.name() + ".U");
+    float[] sigma = tensor(weight.name() + ".S");
+    float[] vt = tensor(weight.name() + ".Vt");
     for (int o = 0; o < weight.out(); o++) {
-      for (int r = 0; r < lora.rank(); r++) {
-        double scaled = lora.alpha() / lora.rank() * own[b + o * lora.rank() + r];
+      for (int k = 0; k < r; k++) {
+        double scaled = c * u[o * weight.rank() + k] * sigma[k];
+        for (int i = 0; i < weight.in(); i++) {
+          w[o * weight.in() + i] += scaled * vt[k * weight.in() + i];
+        }
+      }
+    }
+  }
+
+  /** Adds c B A; own holds A, then B. */
+  private static void addProduct(double[] w, EncoderWeight weight, double c, float[] own) {
+    int rank = own.length / (weight.in() + weight.out());
+    int b = rank * weight.in();
+    for (int o = 0; o < weight.out(); o++) {
+      for (int r = 0; r < rank; r++) {
+        double scaled = c * own[b + o * rank + r];
         for (int i = 0; i < weight.in(); i++) {
           w[o * weight.in() + i] += scaled * own[r * weight.in() + i];
         }

@@ -6,7 +6,7 @@ import java.util.stream.Collectors;
 /** The registry of adapter methods. A new method is one class, and one line here. */
 public final class AdapterMethods {
   private static final List<MethodForm> FORMS =
-      List.of(Svft.FORM, Svf.FORM, Lora.FORM, FullFineTuning.FORM, HeadOnly.FORM);
+      List.of(Svft.FORM, Svf.FORM, Lora.FORM, Pissa.FORM, FullFineTuning.FORM, HeadOnly.FORM);
 
   private AdapterMethods() {}
 

@@ -13,19 +13,46 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Low-rank adaptation (Hu et al., 2021, arXiv 2106.09685): W' = W + alpha / rank · B A, where A
- * [rank, in] and B [out, rank] are trained.
+ * Low-rank adaptation (Hu et al., 2021, arXiv 2106.09685): W' = W + c B A, where A [rank, in] and B
+ * [out, rank] are trained. c is alpha / rank, or alpha / √rank, which keeps the size of the updates
+ * at high ranks (rank-stabilized; Kalajdzievski, 2023, arXiv 2312.03732).
  *
  * <p>The values of a weight are A, then B. The tensors have the names of PEFT. B starts at zero. A
  * is drawn uniformly between −1/√in and 1/√in, as in PEFT (He et al., 2015, with a = √5), by a
  * generator seeded with the weight's name.
  *
  * @param rank rows of A
- * @param alpha numerator of the scale alpha / rank
+ * @param alpha numerator of the scale
+ * @param scaling denominator of the scale
  * @param weights the roles of the adapted weights
  */
-public record Lora(int rank, double alpha, Set<WeightRole> weights) implements AdapterMethod {
+public record Lora(int rank, double alpha, Scaling scaling, Set<WeightRole> weights)
+    implements AdapterMethod {
   private static final String ID = "lora";
+
+  /** The denominator of the scale of B A. */
+  public enum Scaling {
+    /** alpha / rank. */
+    RANK("rank"),
+    /** alpha / √rank. */
+    ROOT_RANK("root-rank");
+
+    private final String id;
+
+    Scaling(String id) {
+      this.id = id;
+    }
+
+    static Scaling of(String id) {
+      for (Scaling scaling : values()) {
+        if (scaling.id.equals(id)) {
+          return scaling;
+        }
+      }
+      throw new IllegalArgumentException(
+          "lora: unknown scaling \"" + id + "\": use rank or root-rank");
+    }
+  }
 
   private static final MethodOption RANK =
       MethodOption.wholeNumber("rank", 8, 1, 1 << 20, MethodOption.Role.ARGUMENT, "LoRA's rank.");
@@ -39,13 +66,23 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
           MethodOption.Role.DERIVED,
           "LoRA's alpha: its product is scaled by alpha over rank. 0 is twice the rank.");
 
+  private static final MethodOption SCALING =
+      MethodOption.text(
+          "scaling",
+          Scaling.RANK.id,
+          MethodOption.Role.DERIVED,
+          "What LoRA divides alpha by: rank, or root-rank, its square root, which suits high ranks"
+              + " (rank-stabilized LoRA).");
+
   static final MethodForm FORM =
       new MethodForm(
           ID,
           "two low-rank factors",
           List.of("lora:RANK     two low-rank factors per weight; alpha is twice the rank"),
-          List.of(";alpha=N             lora: another alpha"),
-          List.of(RANK, ALPHA),
+          List.of(
+              ";alpha=N             lora: another alpha",
+              ";scaling=root-rank   lora: alpha over the square root of the rank"),
+          List.of(RANK, ALPHA, SCALING),
           true,
           Lora::parse);
 
@@ -66,18 +103,22 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
 
   /** Adapts all six roles with alpha twice the rank, a scale of 2 at every rank. */
   public Lora(int rank) {
-    this(rank, 2.0 * rank, WeightRole.all());
+    this(rank, 2.0 * rank, Scaling.RANK, WeightRole.all());
   }
 
   private static AdapterMethod parse(MethodText text) {
     int rank = text.wholeNumber(RANK);
     double alpha = text.decimal(ALPHA).orElse(2.0 * rank);
-    return new Lora(rank, alpha, text.weights(WeightRole.all()));
+    Scaling scaling = Scaling.of(text.value(SCALING));
+    return new Lora(rank, alpha, scaling, text.weights(WeightRole.all()));
   }
 
-  /** The factor of B A: alpha / rank. */
+  /** The factor c of B A. */
   public double scale() {
-    return alpha / rank;
+    return switch (scaling) {
+      case RANK -> alpha / rank;
+      case ROOT_RANK -> alpha / StrictMath.sqrt(rank);
+    };
   }
 
   @Override
@@ -93,12 +134,19 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
         + rank
         + ";alpha="
         + plainAlpha
+        + SCALING.text(scaling.id)
         + MethodText.weightsOption(weights, WeightRole.all());
   }
 
   @Override
   public Map<String, String> options() {
-    return Map.of(RANK.name(), Integer.toString(rank), ALPHA.name(), Double.toString(alpha));
+    return Map.of(
+        RANK.name(),
+        Integer.toString(rank),
+        ALPHA.name(),
+        Double.toString(alpha),
+        SCALING.name(),
+        scaling.id);
   }
 
   @Override
@@ -126,17 +174,32 @@ public record Lora(int rank, double alpha, Set<WeightRole> weights) implements A
   @Override
   public LinearProduct product(
       BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
-    int in = linear.weight().in();
-    int out = linear.weight().out();
+    LinearProduct frozen = LinearProduct.frozen(linear, manager);
+    return plusLowRank(frozen, linear.weight(), rank, scale(), adapters, manager);
+  }
+
+  /**
+   * A frozen product plus c B A of several adapters, whose values are A [rank, in], then B [out,
+   * rank].
+   */
+  static LinearProduct plusLowRank(
+      LinearProduct frozen,
+      EncoderWeight weight,
+      int rank,
+      double c,
+      List<WeightValues> adapters,
+      NDManager manager) {
+    int in = weight.in();
+    int out = weight.out();
     int count = adapters.size();
     int size = rank * in;
     float[] a = WeightValues.stacked(adapters, 0, size);
     float[] b = WeightValues.stacked(adapters, size, size + out * rank);
-    return LinearProduct.frozen(linear, manager)
+    return frozen
         .plusLowRank(
             Torch.array(manager, a, (long) count * rank, in),
             Torch.array(manager, b, (long) count * out, rank),
-            Torch.array(manager, new float[] {(float) scale()}, 1))
+            Torch.array(manager, new float[] {(float) c}, 1))
         .ofAdapters(count);
   }
 }

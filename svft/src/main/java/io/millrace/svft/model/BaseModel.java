@@ -17,6 +17,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -38,15 +39,61 @@ public final class BaseModel implements AutoCloseable {
    * @param sigma the singular values [n], descending; null if W is held
    * @param dense W [out, in]; null if the factors are held
    * @param bias [out]
+   * @param derived what methods compute from it
+   * @param script the model's program
    */
   public record Linear(
-      EncoderWeight weight, Factors factors, float[] sigma, NDArray dense, NDArray bias) {}
+      EncoderWeight weight,
+      Factors factors,
+      float[] sigma,
+      NDArray dense,
+      NDArray bias,
+      DerivedTensors derived,
+      TorchScript script) {
+
+    /**
+     * A tensor that a method computes from this weight and never changes: computed at first use.
+     *
+     * @param name says everything that the tensor depends on besides the weight
+     * @param user owns the tensor where it cannot be kept, unless a scope of the caller does
+     * @param made computes the tensor, in any manager
+     */
+    public NDArray derived(String name, NDManager user, Supplier<NDArray> made) {
+      return derived.get(name, user, made);
+    }
+
+    /**
+     * U diag(s) Vᵀ, computed at first use.
+     *
+     * @param name says what s is
+     * @param s in place of the singular values [n]
+     * @param user owns the tensor where it cannot be kept, unless a scope of the caller does
+     * @return [out, in]
+     */
+    public NDArray composed(String name, float[] s, NDManager user) {
+      return derived(
+          name,
+          user,
+          () -> {
+            try (NDArray diagonal = Torch.array(user, s, s.length);
+                IValue u = TorchScript.tensor(factors.u());
+                IValue middle = TorchScript.tensor(diagonal);
+                IValue vt = TorchScript.tensor(factors.vt())) {
+              return script.call("compose", u, middle, vt).get(0);
+            }
+          });
+    }
+  }
 
   /** The singular vectors; vt: [n, in], u: [out, n]. */
   public record Factors(NDArray vt, NDArray u) {}
 
   private final ModelFiles files;
   private final NDManager manager;
+
+  /** Owns what methods derive from the weights. */
+  private final NDManager derived;
+
   private final Kernels kernels;
   private final TorchScript script;
   private final TextTokenizer tokenizer;
@@ -70,6 +117,7 @@ public final class BaseModel implements AutoCloseable {
     Architecture names = config.architecture();
     this.files = files;
     this.manager = manager;
+    this.derived = Torch.newManager(manager.getDevice());
     this.tokenizer = tokenizer;
     this.kernels = Torch.kernels();
     this.script = new TorchScript(manager, config.architecture().program(kernels));
@@ -200,11 +248,16 @@ public final class BaseModel implements AutoCloseable {
     NDArray bias = load(model, name + ".bias", weight.out());
     if (!factored) {
       NDArray dense = load(model, name + ".weight", weight.out(), weight.in());
-      return new Linear(weight, null, null, dense, bias);
+      return new Linear(weight, null, null, dense, bias, derived(), script);
     }
     NDArray vt = load(basis, name + ".Vt", n, weight.in());
     NDArray u = load(basis, name + ".U", weight.out(), n);
-    return new Linear(weight, new Factors(vt, u), basis.floats(name + ".S", n), null, bias);
+    float[] sigma = basis.floats(name + ".S", n);
+    return new Linear(weight, new Factors(vt, u), sigma, null, bias, derived(), script);
+  }
+
+  private DerivedTensors derived() {
+    return new DerivedTensors(derived);
   }
 
   private List<NDArray> norm(Safetensors model, String name) {
@@ -326,6 +379,7 @@ public final class BaseModel implements AutoCloseable {
     embeddings.close();
     norms.close();
     script.close();
+    derived.close();
     manager.close();
     Torch.releaseCache(device);
   }

@@ -133,6 +133,10 @@ class Encoder(Module):
   def merge(self: __torch__.Encoder, kind: int, w: List[Tensor], low: List[Tensor]) -> Tensor:
     return __torch__.linear.merge(kind, w, low)
 
+  # Returns U diag(s) Vt.
+  def compose(self: __torch__.Encoder, U: Tensor, s: Tensor, Vt: Tensor) -> Tensor:
+    return __torch__.primitives.mm(torch.mul(U, s), Vt)
+
   # Returns W [out, in] in the layout in which a prediction reads it fastest: see primitives.py.
   def packed(self: __torch__.Encoder, W: Tensor) -> Tensor:
     return __torch__.primitives.packed(W)

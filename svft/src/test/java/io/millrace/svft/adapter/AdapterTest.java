@@ -143,6 +143,8 @@ class AdapterTest {
         "svft:gradient:1;rank=3",
         "lora:2;alpha=3.5",
         "lora:1;weights=value",
+        "lora:1;alpha=2;scaling=root-rank",
+        "pissa:2;alpha=3.5",
         "full",
         "full;weights=intermediate",
         "svf",
@@ -169,6 +171,7 @@ class AdapterTest {
         "svft:gradient:1",
         "svft:banded:2;rank=5",
         "lora:2",
+        "pissa:2",
         "full",
         "svf",
         "head"

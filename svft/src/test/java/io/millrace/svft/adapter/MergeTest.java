@@ -40,6 +40,7 @@ class MergeTest {
         "svft:topk:1",
         "lora:2",
         "lora:2;weights=query",
+        "pissa:2",
         "full",
         "full;weights=intermediate",
         "svf",

@@ -36,6 +36,7 @@ class MixedBatchTest {
         "svft:top-k:1",
         "svft:plain;rank=8",
         "lora:2",
+        "pissa:2",
         "svf",
         "head"
       })

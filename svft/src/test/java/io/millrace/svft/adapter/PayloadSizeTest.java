@@ -18,6 +18,7 @@ class PayloadSizeTest {
         "svft:random:1:7",
         "svft:gradient:1",
         "lora:2;alpha=4",
+        "pissa:2",
         "full",
         "head"
       })

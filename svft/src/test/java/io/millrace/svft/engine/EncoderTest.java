@@ -46,6 +46,8 @@ class EncoderTest {
         "svft:top-k:1",
         "svft:gradient:1",
         "lora:4",
+        "pissa:4",
+        "pissa:40;alpha=3",
         "full",
         "svf",
         "head"
@@ -93,6 +95,8 @@ class EncoderTest {
         "svft:banded:1;rank=4",
         "svft:random:1;rank=4;weights=key+output",
         "lora:2",
+        "lora:4;scaling=root-rank",
+        "pissa:2;weights=key+output",
         "full;weights=value+intermediate"
       })
   void anAdapterIsAddedToEveryAdaptedWeight(String text) {

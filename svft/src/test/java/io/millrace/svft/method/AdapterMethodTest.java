@@ -39,6 +39,10 @@ class AdapterMethodTest {
     "lora:4, lora:4;alpha=8",
     "lora;alpha=0.50, lora:8;alpha=0.5",
     "lora:8;alpha=16, lora:8;alpha=16",
+    "lora;scaling=rank, lora:8;alpha=16",
+    "lora;scaling=root-rank, lora:8;alpha=16;scaling=root-rank",
+    "pissa, pissa:8;alpha=8",
+    "pissa:4;alpha=2.50, pissa:4;alpha=2.5",
     "svf, svf",
     "svf;weights=key+query, svf;weights=query+key",
     "full, full",
@@ -59,6 +63,8 @@ class AdapterMethodTest {
         "lora:8;alpha=16",
         "lora:3;alpha=0.125;weights=attention-output",
         "lora:1;alpha=20000000000",
+        "lora:4;alpha=8;scaling=root-rank;weights=query",
+        "pissa:3;alpha=0.125;weights=attention-output",
         "full;weights=query+key+value",
         "head"
       })
@@ -74,7 +80,8 @@ class AdapterMethodTest {
     assertThat(AdapterMethod.parse("svft:banded:1;weights=value+query;rank=64"))
         .isEqualTo(
             new Svft(new BandedPattern(1), 64, EnumSet.of(WeightRole.QUERY, WeightRole.VALUE)));
-    assertThat(AdapterMethod.parse("lora:4")).isEqualTo(new Lora(4, 8, WeightRole.all()));
+    assertThat(AdapterMethod.parse("lora:4"))
+        .isEqualTo(new Lora(4, 8, Lora.Scaling.RANK, WeightRole.all()));
     assertThat(AdapterMethod.parse("full")).isEqualTo(new FullFineTuning());
     assertThat(AdapterMethod.parse("head")).isEqualTo(new HeadOnly());
   }
@@ -90,7 +97,7 @@ class AdapterMethodTest {
   void theOrderInWhichWeightsAreGivenDoesNotMatter() {
     Set<WeightRole> reversed =
         new LinkedHashSet<>(List.of(WeightRole.OUTPUT, WeightRole.VALUE, WeightRole.QUERY));
-    Lora lora = new Lora(2, 4, reversed);
+    Lora lora = new Lora(2, 4, Lora.Scaling.RANK, reversed);
 
     assertThat(lora.weights())
         .containsExactly(WeightRole.QUERY, WeightRole.VALUE, WeightRole.OUTPUT);
@@ -129,7 +136,8 @@ class AdapterMethodTest {
   @Test
   void lorasScaleIsAlphaOverRank() {
     assertThat(new Lora(8).scale()).isEqualTo(2);
-    assertThat(new Lora(8, 4, WeightRole.all()).scale()).isEqualTo(0.5);
+    assertThat(new Lora(8, 4, Lora.Scaling.RANK, WeightRole.all()).scale()).isEqualTo(0.5);
+    assertThat(new Lora(16, 4, Lora.Scaling.ROOT_RANK, WeightRole.all()).scale()).isEqualTo(1);
   }
 
   @Test
@@ -144,7 +152,7 @@ class AdapterMethodTest {
         .isThrownBy(() -> AdapterMethod.parse("lora:8;alpha=0"))
         .withMessage("lora: alpha is 0.0, and must be positive and finite");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new Lora(8, Double.NaN, WeightRole.all()))
+        .isThrownBy(() -> new Lora(8, Double.NaN, Lora.Scaling.RANK, WeightRole.all()))
         .withMessageContaining("alpha is NaN");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new FullFineTuning(Set.of()))
@@ -158,7 +166,7 @@ class AdapterMethodTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> AdapterMethod.parse(text))
         .withMessage(
-            "unknown adapter method \"%s\": use svft, svft:PATTERN, svf, lora, lora:RANK, full or head",
+            "unknown adapter method \"%s\": use svft, svft:PATTERN, svf, lora, lora:RANK, pissa, pissa:RANK, full or head",
             text);
   }
 
@@ -176,6 +184,9 @@ class AdapterMethodTest {
         "svft;weights= | unknown weight \"\"",
         "svft; | option \"\" is not of the form name=value",
         "lora: | rank \"\" is not a whole number",
+        "lora;scaling=root | lora: unknown scaling \"root\": use rank or root-rank",
+        "pissa:0 | pissa: rank is 0, and must be positive",
+        "pissa;alpha=0 | pissa: alpha is 0.0, and must be positive and finite",
         "lora:x | rank \"x\" is not a whole number",
         "lora;alpha=1e3 | alpha \"1e3\" is not a decimal number",
         "full;rank=1 | unknown option \"rank\": it takes weights",
@@ -189,7 +200,8 @@ class AdapterMethodTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"svft:random:1:7;weights=query", "svft:top-k:1", "lora", "full", "head"})
+  @ValueSource(
+      strings = {"svft:random:1:7;weights=query", "svft:top-k:1", "lora", "pissa", "full", "head"})
   void serializationKeepsEverySetting(String text) throws Exception {
     AdapterMethod method = AdapterMethod.parse(text);
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();

@@ -76,6 +76,9 @@ class GradientTest {
             "svft:plain;rank=1",
             "lora:3",
             "lora:1;alpha=0.5",
+            "lora:4;scaling=root-rank",
+            "pissa:3",
+            "pissa:40;alpha=2",
             "full",
             "svf",
             "head")
@@ -219,7 +222,13 @@ class GradientTest {
 
   static Stream<String> oneOfEachKind() {
     return Stream.of(
-        "svft:plain", "svft:banded:2", "svft:random:1", "svft:gradient:1", "lora:2", "full");
+        "svft:plain",
+        "svft:banded:2",
+        "svft:random:1",
+        "svft:gradient:1",
+        "lora:2",
+        "pissa:2",
+        "full");
   }
 
   private static void add(double[] sum, float[] term, int share) {

@@ -41,6 +41,7 @@ class GroupTest {
         "svft:plain;rank=8",
         "svft:random:1;rank=4;weights=key+output",
         "lora:2",
+        "pissa:2",
         "full;weights=value+intermediate",
         "svf",
         "head"

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -22,12 +23,16 @@ class ReferenceTest {
   private static final double LOGITS = 1e-4;
   private static final double RELATIVE = 1e-4;
 
-  static Stream<ReferenceRun> runs() throws Exception {
+  /** The directory of the runs, or of their directories. */
+  static Path directory() throws URISyntaxException {
     String given = System.getProperty("reference.dir", "");
-    Path root =
-        given.isBlank()
-            ? Path.of(ReferenceTest.class.getResource("/reference").toURI())
-            : asGiven(given);
+    return given.isBlank()
+        ? Path.of(ReferenceTest.class.getResource("/reference").toURI())
+        : asGiven(given);
+  }
+
+  static Stream<ReferenceRun> runs() throws Exception {
+    Path root = directory();
     List<ReferenceRun> runs = ReferenceRun.in(root);
     assertThat(runs).as("runs in %s", root).isNotEmpty();
     return runs.stream();

@@ -1,0 +1,162 @@
+package io.millrace.svft.method;
+
+import ai.djl.ndarray.NDManager;
+import io.millrace.svft.engine.LinearProduct;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.WeightRole;
+import java.math.BigDecimal;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Principal singular values and vectors adaptation (Meng et al., 2024, arXiv 2404.02948): W' =
+ * W_res + c B A with c = alpha / rank. A [rank, in] and B [out, rank] start as the leading singular
+ * directions of W, c B A = U_r diag(Σ_r) V_rᵀ, each with the root of the singular values. W_res,
+ * the other directions, is frozen. So the start is the base model up to rounding.
+ *
+ * <p>The values of a weight are A, then B. The tensors have the names of LoRA's in PEFT.
+ *
+ * @param rank rows of A; a weight with fewer singular directions has as many rows as those
+ * @param alpha numerator of the scale alpha / rank
+ * @param weights the roles of the adapted weights
+ */
+public record Pissa(int rank, double alpha, Set<WeightRole> weights) implements AdapterMethod {
+  private static final String ID = "pissa";
+
+  private static final MethodOption RANK =
+      MethodOption.wholeNumber(
+          "rank",
+          8,
+          1,
+          1 << 20,
+          MethodOption.Role.ARGUMENT,
+          "PiSSA's rank: the number of leading singular directions that are trained.");
+
+  private static final MethodOption ALPHA =
+      MethodOption.decimal(
+          "alpha",
+          0,
+          0,
+          1e6,
+          MethodOption.Role.DERIVED,
+          "PiSSA's alpha: its product is scaled by alpha over rank. 0 is the rank.");
+
+  static final MethodForm FORM =
+      new MethodForm(
+          ID,
+          "two low-rank factors that start as the leading singular directions",
+          List.of("pissa:RANK    the leading singular directions as two low-rank factors"),
+          List.of(";alpha=N             pissa: another alpha than the rank"),
+          List.of(RANK, ALPHA),
+          true,
+          Pissa::parse);
+
+  /**
+   * @throws IllegalArgumentException if rank or alpha is not positive, alpha is not finite, or no
+   *     weight is adapted
+   */
+  public Pissa {
+    if (rank < 1) {
+      throw new IllegalArgumentException("pissa: rank is " + rank + ", and must be positive");
+    }
+    if (!(alpha > 0 && alpha <= Double.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          "pissa: alpha is " + alpha + ", and must be positive and finite");
+    }
+    weights = AdapterMethod.inOrder(ID, weights);
+  }
+
+  private static AdapterMethod parse(MethodText text) {
+    int rank = text.wholeNumber(RANK);
+    double alpha = text.decimal(ALPHA).orElse((double) rank);
+    return new Pissa(rank, alpha, text.weights(WeightRole.all()));
+  }
+
+  private double scale() {
+    return alpha / rank;
+  }
+
+  private int rank(EncoderWeight weight) {
+    return Math.min(rank, weight.rank());
+  }
+
+  @Override
+  public MethodForm form() {
+    return FORM;
+  }
+
+  @Override
+  public String spec() {
+    return ID
+        + ":"
+        + rank
+        + ";alpha="
+        + BigDecimal.valueOf(alpha).stripTrailingZeros().toPlainString()
+        + MethodText.weightsOption(weights, WeightRole.all());
+  }
+
+  @Override
+  public Map<String, String> options() {
+    return Map.of(RANK.name(), Integer.toString(rank), ALPHA.name(), Double.toString(alpha));
+  }
+
+  /** The values are those of the weights themselves, so the rate is below LoRA's. */
+  @Override
+  public double learningRate() {
+    return 2e-4;
+  }
+
+  @Override
+  public Set<WeightRole> factored() {
+    return weights;
+  }
+
+  @Override
+  public List<ValueTensor> tensors(EncoderWeight weight) {
+    return List.of(
+        new ValueTensor(".lora_A.weight", rank(weight), weight.in()),
+        new ValueTensor(".lora_B.weight", weight.out(), rank(weight)));
+  }
+
+  @Override
+  public void initialize(BaseModel.Linear linear, float[] values) {
+    requireFactors(linear);
+    EncoderWeight weight = linear.weight();
+    int r = rank(weight);
+    int in = weight.in();
+    float[] vt = linear.factors().vt().toFloatArray();
+    float[] u = linear.factors().u().toFloatArray();
+    for (int k = 0; k < r; k++) {
+      double root = StrictMath.sqrt(linear.sigma()[k] / scale());
+      for (int i = 0; i < in; i++) {
+        values[k * in + i] = (float) (root * vt[k * in + i]);
+      }
+      for (int o = 0; o < weight.out(); o++) {
+        values[r * in + o * r + k] = (float) (root * u[o * weight.rank() + k]);
+      }
+    }
+  }
+
+  @Override
+  public LinearProduct product(
+      BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
+    requireFactors(linear);
+    int r = rank(linear.weight());
+    float[] others = linear.sigma().clone();
+    Arrays.fill(others, 0, r, 0);
+    LinearProduct residual =
+        LinearProduct.dense(
+            linear.composed("all directions but " + r, others, manager), linear.bias());
+    return Lora.plusLowRank(residual, linear.weight(), r, scale(), adapters, manager);
+  }
+
+  private static void requireFactors(BaseModel.Linear linear) {
+    if (linear.factors() == null) {
+      throw new AdapterException(
+          "the base model was loaded without the singular basis of " + linear.weight().name());
+    }
+  }
+}

@@ -1,0 +1,286 @@
+package io.millrace.svft.training;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.svft.method.AdapterLayout;
+import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.ValueTensor;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.ConfigFile;
+import io.millrace.svft.model.EncoderConfig;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.Pooling;
+import io.millrace.svft.task.Classification;
+import io.millrace.svft.task.Head;
+import io.millrace.svft.tensor.BatchLayout;
+import io.millrace.svft.tensor.Safetensors;
+import io.millrace.svft.tensor.Torch;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * One run of Hugging Face PEFT in a reference directory, whose model, basis, batches and first head
+ * are those of {@link ReferenceRun}.
+ *
+ * <p>{@code methods.json} has pooling, optimizer, and per run PEFT's config, losses [step] and
+ * logits [step][example][class]; {@code methods.safetensors} has per run {@code
+ * RUN.start.MODULE.TENSOR}, {@code RUN.grad0.MODULE.TENSOR}, {@code RUN.end.MODULE.TENSOR}: the
+ * first values, their first gradient and the last values; {@code RUN.merged.MODULE.weight}, and
+ * {@code RUN.head.weight}, {@code RUN.head.bias}, the last head.
+ */
+final class PeftRun {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Path directory;
+  private final String name;
+  private final JsonNode all;
+  private final Safetensors tensors;
+  private final EncoderConfig config;
+
+  /**
+   * Millrace's results for a run.
+   *
+   * @param losses [step]
+   * @param logits [step][example][class]
+   * @param differences for each tensor, the norm of the difference divided by the norm of the
+   *     expected values
+   */
+  record Result(double[] losses, float[][][] logits, Map<String, Double> differences) {}
+
+  private PeftRun(Path directory, String name) throws IOException {
+    this.directory = directory;
+    this.name = name;
+    this.all = JSON.readTree(directory.resolve("methods.json").toFile());
+    this.tensors = Safetensors.open(directory.resolve("methods.safetensors"));
+    if (!all.path("pooling").asText("").contains("mean")) {
+      throw new AssertionError(directory + ": unknown pooling " + all.path("pooling"));
+    }
+    this.config = new ConfigFile(directory.resolve("config.json")).encoder(Pooling.MEAN);
+  }
+
+  /** The runs of a directory, or of the directories in it, with methods that are known here. */
+  static List<PeftRun> in(Path root) throws IOException {
+    List<Path> directories;
+    try (Stream<Path> found = hasRuns(root) ? Stream.of(root) : Files.list(root)) {
+      directories = found.filter(PeftRun::hasRuns).sorted().toList();
+    }
+    List<PeftRun> runs = new ArrayList<>();
+    for (Path directory : directories) {
+      JsonNode all = JSON.readTree(directory.resolve("methods.json").toFile());
+      for (Iterator<String> names = all.path("runs").fieldNames(); names.hasNext(); ) {
+        PeftRun run = new PeftRun(directory, names.next());
+        if (run.spec().isPresent()) {
+          runs.add(run);
+        }
+      }
+    }
+    return runs;
+  }
+
+  private static boolean hasRuns(Path directory) {
+    return Files.isRegularFile(directory.resolve("methods.json"));
+  }
+
+  @Override
+  public String toString() {
+    return directory.getFileName() + " " + name;
+  }
+
+  /** [step]. */
+  double[] losses() {
+    return JSON.convertValue(run().path("loss"), double[].class);
+  }
+
+  /** [step][example][class]. */
+  double[][][] logits() {
+    return JSON.convertValue(run().path("logits"), double[][][].class);
+  }
+
+  private JsonNode run() {
+    return all.path("runs").path(name);
+  }
+
+  /** The method in Millrace's words; empty if Millrace has none like it. */
+  private Optional<String> spec() {
+    JsonNode peft = run().path("config");
+    String rank = peft.path("r").asText();
+    String alpha = ";alpha=" + peft.path("lora_alpha").asText();
+    return Optional.ofNullable(
+        switch (peft.path("peft_type").asText()) {
+          case "LORA" -> {
+            if (peft.path("use_dora").asBoolean()) {
+              yield null;
+            }
+            if (peft.path("init_lora_weights").asText().equals("pissa")) {
+              yield "pissa:" + rank + alpha;
+            }
+            boolean root = peft.path("use_rslora").asBoolean();
+            yield "lora:" + rank + alpha + (root ? ";scaling=root-rank" : "");
+          }
+          default -> null;
+        });
+  }
+
+  /** The method, on the weights for which the run has values. */
+  private AdapterMethod method() {
+    String weights =
+        config.weights().stream()
+            .filter(weight -> weight.layer() == 0)
+            .filter(weight -> starts(weight.name()))
+            .map(weight -> weight.role().id())
+            .collect(Collectors.joining("+"));
+    return AdapterMethod.parse(spec().orElseThrow() + ";weights=" + weights);
+  }
+
+  private boolean starts(String module) {
+    String prefix = name + ".start." + module + ".";
+    return tensors.names().stream().anyMatch(tensor -> tensor.startsWith(prefix));
+  }
+
+  /** Trains through all batches. */
+  Result result() throws IOException {
+    AdapterMethod method = method();
+    AdapterLayout layout = AdapterLayout.of(config, method);
+    ModelFiles files = new ModelFiles(directory.toString(), directory, config, "", "", "");
+    List<Double> losses = new ArrayList<>();
+    List<float[][]> logits = new ArrayList<>();
+    Map<String, Double> differences = new LinkedHashMap<>();
+    try (BaseModel base = BaseModel.load(files, Torch.device("cpu"), method.factored(), null);
+        Trainer trainer = new Trainer(base, settings(method), 2)) {
+      TrainingState state = start(method, layout);
+      for (JsonNode batch : JSON.readTree(directory.resolve("batches.json").toFile())) {
+        List<TrainingExample> examples = new ArrayList<>();
+        List<long[]> ids = new ArrayList<>();
+        for (JsonNode example : batch) {
+          float weight = (float) example.path("weight").asDouble(1);
+          String label = Integer.toString(example.get("label").intValue());
+          examples.add(new TrainingExample("ids", label, weight));
+          ids.add(JSON.convertValue(example.get("ids"), long[].class));
+        }
+        Trainer.Gradients gradients =
+            trainer.gradients(state, examples, ids.toArray(long[][]::new));
+        if (losses.isEmpty()) {
+          compare(layout, ".grad0.", gradients.values(), differences);
+        }
+        losses.add(gradients.loss());
+        logits.add(gradients.logits());
+        state = trainer.update(state, gradients, examples.size());
+      }
+      compare(layout, ".end.", state.adapter().values(), differences);
+      state
+          .toAdapter(base, "d", 1, "")
+          .merge(base)
+          .forEach(
+              (tensor, values) -> {
+                String expected = name + ".merged." + tensor + ".weight";
+                if (tensors.has(expected)) {
+                  compare(expected, values, differences);
+                }
+              });
+      float[] head = state.head().values();
+      compare(name + ".head.weight", Head.weights(head, config.hidden()), differences);
+      compare(name + ".head.bias", Head.biases(head, config.hidden()), differences);
+    }
+    return new Result(
+        losses.stream().mapToDouble(Double::doubleValue).toArray(),
+        logits.toArray(float[][][]::new),
+        differences);
+  }
+
+  private TrainingSettings settings(AdapterMethod method) {
+    JsonNode optimizer = all.path("optimizer");
+    double rate = optimizer.get("lr").doubleValue();
+    return new TrainingSettings(
+        new Classification(),
+        method,
+        rate,
+        rate,
+        optimizer.get("beta1").doubleValue(),
+        optimizer.get("beta2").doubleValue(),
+        optimizer.get("eps").doubleValue(),
+        optimizer.get("weightDecay").doubleValue(),
+        0,
+        0,
+        0,
+        0,
+        1,
+        BatchLayout.SEGMENTS,
+        Moments.FLOAT32);
+  }
+
+  /** The values that the run started from, and the head with all classes. */
+  private TrainingState start(AdapterMethod method, AdapterLayout layout) throws IOException {
+    float[] values = new float[layout.size()];
+    for (AdapterLayout.Part part : layout.parts()) {
+      int at = part.offset();
+      for (ValueTensor tensor : method.tensors(part.weight())) {
+        float[] own = tensors.floats(peftName(".start.", part.weight(), tensor));
+        System.arraycopy(own, 0, values, at, own.length);
+        at += own.length;
+      }
+    }
+    Safetensors first = Safetensors.open(directory.resolve("expected.safetensors"));
+    int classes = (int) first.shape("head.weight")[0];
+    TrainingState state =
+        TrainingState.initial(method, new int[0], new float[0], values)
+            .withLabels(
+                new Classification(),
+                IntStream.range(0, classes).mapToObj(Integer::toString).toList(),
+                config.hidden());
+    float[] head =
+        Head.join(
+            first.floats("head.weight", classes, config.hidden()),
+            first.floats("head.bias", classes),
+            config.hidden());
+    System.arraycopy(head, 0, state.head().values(), 0, head.length);
+    return state;
+  }
+
+  /** PEFT writes the adapter's name, "default", after the tensor's. */
+  private String peftName(String kind, EncoderWeight weight, ValueTensor tensor) {
+    String plain = tensor.suffix().replaceFirst("\\.weight$", "");
+    String peft = name + kind + weight.name() + plain + ".default";
+    return tensors.has(peft) ? peft : peft + ".weight";
+  }
+
+  private void compare(
+      AdapterLayout layout, String kind, float[] values, Map<String, Double> differences) {
+    for (AdapterLayout.Part part : layout.parts()) {
+      int at = part.offset();
+      for (ValueTensor tensor : layout.method().tensors(part.weight())) {
+        float[] own = new float[(int) tensor.size()];
+        System.arraycopy(values, at, own, 0, own.length);
+        at += own.length;
+        compare(peftName(kind, part.weight(), tensor), own, differences);
+      }
+    }
+  }
+
+  private void compare(String tensor, float[] actual, Map<String, Double> differences) {
+    float[] wanted = tensors.floats(tensor);
+    if (wanted.length != actual.length) {
+      throw new AssertionError(
+          "%s: %s has %d values, expected %d"
+              .formatted(this, tensor, actual.length, wanted.length));
+    }
+    double difference = 0;
+    double norm = 0;
+    for (int i = 0; i < wanted.length; i++) {
+      difference += Math.pow((double) actual[i] - wanted[i], 2);
+      norm += Math.pow(wanted[i], 2);
+    }
+    // If all expected values are zero, all actual values must be zero.
+    differences.put(tensor, norm == 0 ? difference : Math.sqrt(difference / norm));
+  }
+}
