@@ -73,12 +73,13 @@ final class DomainWaitsRun {
   Result run(List<LabeledExample> examples, int domains, double perSecond, int warmUp)
       throws InterruptedException {
     progress.accept("Starting Kafka, the schema registry and Flink ...");
+    ClosedSteps steps = new ClosedSteps();
     try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings)) {
       Settings connected = stack.connect(settings);
       Connection connection = new Connection(connected);
       try (EmbeddedFlink flink =
               EmbeddedFlink.start(data.resolve("flink"), 0, JobSettings.localSlots(connected));
-          RunRecord record = new RunRecord(connection)) {
+          RunRecord record = new RunRecord(connection, steps)) {
         FlinkJob job =
             FlinkJob.submit(
                 "127.0.0.1",
@@ -88,7 +89,7 @@ final class DomainWaitsRun {
                 Optional.empty(),
                 AdaptationJob.Input.UNBOUNDED);
         boolean kept = feed(job, record, connection, examples, perSecond, warmUp);
-        return new Result(new DomainWaits(domains, waits(record, connection, warmUp)), kept);
+        return new Result(new DomainWaits(domains, waits(steps.all, connection, warmUp)), kept);
       }
     }
   }
@@ -159,7 +160,30 @@ final class DomainWaitsRun {
   }
 
   private static long steps(RunRecord record) {
-    return record.domains().values().stream().mapToLong(each -> each.steps().size()).sum();
+    return record.domains().values().stream().mapToLong(DomainRecord::steps).sum();
+  }
+
+  /**
+   * A step, and the place of the example that closed its batch.
+   *
+   * @param finished milliseconds since the epoch
+   */
+  private record ClosedStep(int domain, int partition, long offset, long finished) {}
+
+  /** What the waits are made of. */
+  private static final class ClosedSteps implements RunRecord.Listener {
+    final List<ClosedStep> all = new ArrayList<>();
+
+    @Override
+    public void took(TrainingStep step) {
+      OffsetRun last = step.getBatch().get(step.getBatch().size() - 1);
+      all.add(
+          new ClosedStep(
+              DealtExamples.number(step.getDomain()),
+              last.getPartition(),
+              last.getFirstOffset() + last.getCount() - 1,
+              step.getFinishedAt().toEpochMilli()));
+    }
   }
 
   private void look(FlinkJob job, RunRecord record) throws InterruptedException {
@@ -171,7 +195,7 @@ final class DomainWaitsRun {
   }
 
   private static List<DomainWaits.Batch> waits(
-      RunRecord record, Connection connection, int warmUp) {
+      List<ClosedStep> steps, Connection connection, int warmUp) {
     Map<String, Long> appendedAt = new HashMap<>();
     List<Long> times = new ArrayList<>();
     try (CommittedTopic topic = new CommittedTopic(connection, Topics.LABELED_EXAMPLES)) {
@@ -184,17 +208,10 @@ final class DomainWaitsRun {
     times.sort(null);
     long from = times.get(warmUp);
     List<DomainWaits.Batch> waits = new ArrayList<>();
-    for (Map.Entry<String, DomainRecord> domain : record.domains().entrySet()) {
-      for (TrainingStep step : domain.getValue().steps()) {
-        OffsetRun last = step.getBatch().get(step.getBatch().size() - 1);
-        long closed =
-            appendedAt.get(place(last.getPartition(), last.getFirstOffset() + last.getCount() - 1));
-        if (closed >= from) {
-          waits.add(
-              new DomainWaits.Batch(
-                  DealtExamples.number(domain.getKey()),
-                  step.getFinishedAt().toEpochMilli() - closed));
-        }
+    for (ClosedStep step : steps) {
+      long closed = appendedAt.get(place(step.partition(), step.offset()));
+      if (closed >= from) {
+        waits.add(new DomainWaits.Batch(step.domain(), step.finished() - closed));
       }
     }
     return waits;

@@ -13,16 +13,18 @@ import io.millrace.pipeline.demo.WordNet;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.job.AdaptationJob;
-import io.millrace.pipeline.report.DomainRecord;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.LabeledExample;
+import io.millrace.schemas.TrainingStep;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -84,6 +86,7 @@ final class LabelToLiveRun {
   Result run(double perSecond, Duration warmUp, Duration measured)
       throws IOException, InterruptedException {
     List<LabeledExample> examples = WordNet.load().definitions(TEXTS);
+    Published published = new Published();
     progress.accept("Starting Kafka, the schema registry, Flink and a serving process ...");
     try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings)) {
       Settings connected = stack.connect(settings);
@@ -96,7 +99,7 @@ final class LabelToLiveRun {
                   connection,
                   List.of("model.store=" + JobSettings.modelStore(settings)));
           SteadyFeed feed = new SteadyFeed(connection, examples, perSecond);
-          RunRecord record = new RunRecord(connection)) {
+          RunRecord record = new RunRecord(connection, published)) {
         FlinkJob job =
             FlinkJob.submit(
                 "127.0.0.1",
@@ -112,7 +115,7 @@ final class LabelToLiveRun {
         try {
           threads.submit(answering);
           threads.submit(feed);
-          return follow(job, feed, record, answering, serve, warmUp, measured);
+          return follow(job, feed, record, published, answering, serve, warmUp, measured);
         } finally {
           threads.shutdownNow();
         }
@@ -124,23 +127,23 @@ final class LabelToLiveRun {
       FlinkJob job,
       SteadyFeed feed,
       RunRecord record,
+      Published published,
       AnsweringVersions answering,
       ServeProcess serve,
       Duration warmUp,
       Duration measured)
       throws IOException, InterruptedException {
-    Map<Long, Long> committedAt = new HashMap<>();
     long begun = System.currentTimeMillis();
     while (answering.newest() == 0) {
-      step(job, feed, record, committedAt);
+      step(job, feed, record);
       requireBefore(begun + STARTS_WITHIN.toMillis(), "no version answers");
     }
     progress.accept("Warming up for " + warmUp.toSeconds() + " s ...");
     long from = System.currentTimeMillis() + warmUp.toMillis();
     long to = from + measured.toMillis();
-    until(from, job, feed, record, committedAt);
+    until(from, job, feed, record);
     progress.accept("Measuring for " + measured.toSeconds() + " s ...");
-    until(to, job, feed, record, committedAt);
+    until(to, job, feed, record);
     NavigableMap<Long, Long> counted = new TreeMap<>();
     feed.appendedAt()
         .forEach(
@@ -153,29 +156,45 @@ final class LabelToLiveRun {
       throw new IllegalStateException("no example came in while it was measured");
     }
     // The stream goes on, so that the last ones' batches fill as all others do.
-    while (!hasAnswered(counted.lastKey(), record, answering)) {
-      step(job, feed, record, committedAt);
+    while (!hasAnswered(counted.lastKey(), published, answering)) {
+      step(job, feed, record);
       requireBefore(to + ANSWERED_WITHIN.toMillis(), "the last examples are not live");
     }
-    DomainRecord domain = record.domains().get(WordNet.DOMAIN);
-    NavigableMap<Long, AdapterVersion> versions = new TreeMap<>();
-    domain.versions().forEach(each -> versions.put(each.getVersion(), each));
     LabelToLive latencies =
         LabelToLive.of(
             counted,
-            domain.steps(),
-            versions,
-            committedAt,
+            published.steps,
+            published.versions,
+            published.committedAt,
             liveAt(serve),
             answering.firstAnswerAt());
     return new Result(latencies, answering.answers(), answering.failures());
   }
 
-  private static boolean hasAnswered(long offset, RunRecord record, AnsweringVersions answering) {
-    List<AdapterVersion> versions = record.domains().get(WordNet.DOMAIN).versions();
-    long newest = Math.min(answering.newest(), versions.size());
-    return newest > 0
-        && versions.get((int) newest - 1).getTrainedThrough().get(0).getOffset() >= offset;
+  private static boolean hasAnswered(
+      long offset, Published published, AnsweringVersions answering) {
+    var newest = published.versions.floorEntry(answering.newest());
+    return newest != null && newest.getValue().getTrainedThrough().get(0).getOffset() >= offset;
+  }
+
+  /** The records of the one domain, without payloads, and when each version was read. */
+  private static final class Published implements RunRecord.Listener {
+    final List<TrainingStep> steps = new ArrayList<>();
+    final NavigableMap<Long, AdapterVersion> versions = new TreeMap<>();
+    final Map<Long, Long> committedAt = new HashMap<>();
+
+    @Override
+    public void took(TrainingStep step) {
+      steps.add(step);
+    }
+
+    @Override
+    public void took(AdapterVersion version) {
+      committedAt.put(version.getVersion(), System.currentTimeMillis());
+      version.setPayload(ByteBuffer.allocate(0));
+      version.setManifest(null);
+      versions.put(version.getVersion(), version);
+    }
   }
 
   /** When versions were first made to serve, by their numbers. */
@@ -194,29 +213,20 @@ final class LabelToLiveRun {
     return liveAt;
   }
 
-  private void until(
-      long end, FlinkJob job, SteadyFeed feed, RunRecord record, Map<Long, Long> committedAt)
+  private void until(long end, FlinkJob job, SteadyFeed feed, RunRecord record)
       throws InterruptedException {
     while (System.currentTimeMillis() < end) {
-      step(job, feed, record, committedAt);
+      step(job, feed, record);
     }
   }
 
-  private void step(FlinkJob job, SteadyFeed feed, RunRecord record, Map<Long, Long> committedAt)
-      throws InterruptedException {
+  private void step(FlinkJob job, SteadyFeed feed, RunRecord record) throws InterruptedException {
     if (stop.requested().isDone()) {
       throw new InterruptedException();
     }
     job.requireAlive();
     feed.requireSound();
     record.poll(POLL);
-    long now = System.currentTimeMillis();
-    DomainRecord domain = record.domains().get(WordNet.DOMAIN);
-    for (long next = committedAt.size() + 1L;
-        domain != null && next <= domain.versions().size();
-        next++) {
-      committedAt.put(next, now);
-    }
   }
 
   private static void requireBefore(long deadline, String otherwise) {

@@ -3,7 +3,7 @@ package io.millrace.pipeline.compare;
 import io.millrace.pipeline.embedded.PeakMemory;
 import io.millrace.pipeline.input.ExampleReader;
 import io.millrace.pipeline.report.PrequentialAccuracy;
-import io.millrace.pipeline.report.RunReport.StepMillis;
+import io.millrace.pipeline.report.StepTimes;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.method.AdapterMethod;
@@ -54,7 +54,7 @@ final class MethodTraining {
   private final int batchSize;
   private final Listener listener;
   private final Map<String, Domain> domains = new TreeMap<>();
-  private final List<Double> stepMillis = new ArrayList<>();
+  private final StepTimes stepTimes = new StepTimes();
   private double lossSum;
   private long examples;
   private long right;
@@ -129,8 +129,8 @@ final class MethodTraining {
       return;
     }
     lastStepEnd = System.nanoTime();
-    stepMillis.add((lastStepEnd - started) / 1e6);
-    if (stepMillis.size() == 1) {
+    stepTimes.add((lastStepEnd - started) / 1e6);
+    if (stepTimes.count() == 1) {
       firstStepEnd = lastStepEnd;
       examplesOfFirstStep = batch.size();
     }
@@ -168,7 +168,7 @@ final class MethodTraining {
             adapters.stream().mapToLong(each -> each.toPayload().length).average().orElse(0)),
         examples,
         deadLetters,
-        stepMillis.size(),
+        stepTimes.count(),
         PrequentialAccuracy.of(correct, 0, 1),
         lossSum / Math.max(1, examples),
         List.of(
@@ -178,7 +178,7 @@ final class MethodTraining {
         lastStepEnd == firstStepEnd
             ? 0
             : (examples - examplesOfFirstStep) * 1e9 / (lastStepEnd - firstStepEnd),
-        StepMillis.of(stepMillis.stream().mapToDouble(Double::doubleValue).toArray()),
+        stepTimes.percentiles(),
         ManagementFactory.getRuntimeMXBean().getUptime() / 1e3,
         peakRssMiB,
         byName);

@@ -9,13 +9,11 @@ import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.embedded.PeakMemory;
 import io.millrace.pipeline.job.AdaptationJob;
-import io.millrace.pipeline.report.DomainRecord;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobWatch;
 import io.millrace.schemas.LabeledExample;
-import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -124,9 +122,10 @@ public final class Demo {
     List<LabeledExample> stream = new ArrayList<>(definitions);
     stream.addAll(usages);
     PredictionLoad load = new PredictionLoad(serving.address(), WordNet.DOMAIN, unseen);
+    DemoSteps steps = new DemoSteps();
     ExecutorService threads = Executors.newFixedThreadPool(2);
     try (LiveFeed feed = new LiveFeed(connection);
-        RunRecord record = new RunRecord(connection)) {
+        RunRecord record = new RunRecord(connection, steps)) {
       threads.submit(load);
       Future<?> feeding =
           threads.submit(
@@ -135,16 +134,15 @@ public final class Demo {
                 return null;
               });
       try {
-        if (!follow(job, feed, feeding, record, load, stream.size())) {
+        if (!follow(job, feeding, record, steps, load, stream.size())) {
           return Optional.empty();
         }
-        long last = record.domains().get(WordNet.DOMAIN).versions().size();
-        awaitServed(load, last);
+        awaitServed(load, record.domains().get(WordNet.DOMAIN).versions());
         long live = serving.versionsLive(WordNet.DOMAIN);
         long memory = PeakMemory.mib();
-        List<Boolean> frozen = frozenBaseline(stream, record.domains().get(WordNet.DOMAIN));
+        List<Boolean> frozen = frozenBaseline(stream, steps.batches());
         return Optional.of(
-            DemoResult.of(definitions.size(), record, frozen, feed, load, live, memory));
+            DemoResult.of(definitions.size(), record, steps, frozen, feed, load, live, memory));
       } finally {
         threads.shutdownNow();
       }
@@ -154,9 +152,9 @@ public final class Demo {
   /** Waits until all fed examples are trained on and committed; false if a stop was requested. */
   private boolean follow(
       FlinkJob job,
-      LiveFeed feed,
       Future<?> feeding,
       RunRecord record,
+      DemoSteps steps,
       PredictionLoad load,
       long total)
       throws InterruptedException {
@@ -177,11 +175,11 @@ public final class Demo {
         requireSound(feeding);
         record.poll(Duration.ofMillis(200));
         watch.look(record.committed());
-        progress.at(record.examples(), note(record, load));
+        progress.at(record.examples(), note(steps, load));
       }
       job.drain(data.resolve("savepoints"));
       record.readToEnd();
-      progress.at(record.examples(), note(record, load));
+      progress.at(record.examples(), note(steps, load));
       return true;
     }
   }
@@ -196,21 +194,17 @@ public final class Demo {
     }
   }
 
-  private static String note(RunRecord record, PredictionLoad load) {
-    DomainRecord domain = record.domains().get(WordNet.DOMAIN);
-    if (domain == null) {
+  private static String note(DemoSteps steps, PredictionLoad load) {
+    List<Boolean> correct = steps.correct();
+    if (correct.isEmpty() && steps.trainedThrough().isEmpty()) {
       return "";
     }
-    boolean[] correct = domain.correct();
-    int from = Math.max(0, correct.length - 500);
-    int right = 0;
-    for (int i = from; i < correct.length; i++) {
-      right += correct[i] ? 1 : 0;
-    }
+    int from = Math.max(0, correct.size() - 500);
+    long right = correct.subList(from, correct.size()).stream().filter(each -> each).count();
     return "accuracy %.2f, version %d published, %d answering"
         .formatted(
-            (double) right / Math.max(1, correct.length - from),
-            domain.versions().size(),
+            (double) right / Math.max(1, correct.size() - from),
+            steps.trainedThrough().size(),
             load.newestVersion());
   }
 
@@ -231,10 +225,8 @@ public final class Demo {
     }
   }
 
-  private List<Boolean> frozenBaseline(List<LabeledExample> stream, DomainRecord domain)
+  private List<Boolean> frozenBaseline(List<LabeledExample> stream, List<Integer> batches)
       throws InterruptedException {
-    List<Integer> batches =
-        domain.steps().stream().map(TrainingStep::getCorrect).map(List::size).toList();
     try (Progress progress =
         Progress.start("Frozen model, same stream", stream.size(), "examples")) {
       return FrozenBaseline.run(

@@ -2,7 +2,6 @@ package io.millrace.pipeline.demo;
 
 import io.millrace.pipeline.report.DomainRecord;
 import io.millrace.pipeline.report.RunRecord;
-import io.millrace.schemas.AdapterVersion;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -42,16 +41,14 @@ public record DemoResult(
   static DemoResult of(
       int definitions,
       RunRecord record,
+      DemoSteps steps,
       List<Boolean> frozen,
       LiveFeed feed,
       PredictionLoad load,
       long versionsLive,
       long peakRssMiB) {
     DomainRecord domain = record.domains().get(WordNet.DOMAIN);
-    List<Boolean> adapted = new ArrayList<>();
-    for (boolean each : domain.correct()) {
-      adapted.add(each);
-    }
+    List<Boolean> adapted = steps.correct();
     int all = adapted.size();
     int usages = all - definitions;
     List<Row> rows =
@@ -65,19 +62,17 @@ public record DemoResult(
                 all - usages / 2,
                 all),
             row("the whole stream", frozen, adapted, 0, all));
-    List<AdapterVersion> versions = domain.versions();
-    AdapterVersion last = versions.get(versions.size() - 1);
     return new DemoResult(
         rows,
-        versions.size(),
+        domain.versions(),
         versionsLive,
         load.firstAnswerAt().size(),
-        last.getSha256(),
+        domain.lastSha256(),
         record.deadLetters(),
-        labelToLive(versions, feed, load),
+        labelToLive(steps.trainedThrough(), feed, load),
         load.answers(),
         load.failures(),
-        last.getTrainableParameters(),
+        steps.trainableParameters(),
         peakRssMiB);
   }
 
@@ -93,13 +88,13 @@ public record DemoResult(
   }
 
   private static List<Long> labelToLive(
-      List<AdapterVersion> versions, LiveFeed feed, PredictionLoad load) {
+      List<Long> trainedThrough, LiveFeed feed, PredictionLoad load) {
     List<Long> millis = new ArrayList<>();
     long from = 0;
-    for (AdapterVersion version : versions) {
-      long through = version.getTrainedThrough().get(0).getOffset();
+    for (int i = 0; i < trainedThrough.size(); i++) {
+      long through = trainedThrough.get(i);
       // A newer version has been trained on whatever this one has.
-      var answer = load.firstAnswerAt().ceilingEntry(version.getVersion());
+      var answer = load.firstAnswerAt().ceilingEntry(i + 1L);
       if (answer != null) {
         for (long appended : feed.appendedAt().subMap(from, true, through, true).values()) {
           millis.add(answer.getValue() - appended);

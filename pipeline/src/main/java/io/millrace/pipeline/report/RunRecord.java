@@ -1,19 +1,18 @@
 package io.millrace.pipeline.report;
 
 import io.millrace.client.kafka.Connection;
-import io.millrace.operators.gate.SimilarLabels;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingStep;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
-import java.util.TreeMap;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -26,25 +25,47 @@ import org.apache.kafka.common.serialization.Deserializer;
 /**
  * Reads the steps, versions and dead letters of a training from the beginning of their topics. Only
  * committed records count, so a run that was killed and resumed gives the same as one that was not.
+ *
+ * <p>It keeps what they add up to, and no record: who needs them takes them as they come.
  */
 public final class RunRecord implements AutoCloseable {
   private static final List<String> TOPICS =
       List.of(Topics.TRAINING_STEPS, Topics.ADAPTERS, Topics.DEAD_LETTERS);
 
-  private static final int MOST_SENTENCES = 10;
+  private static final int THIRDS = 3;
+  private static final Duration WAIT = Duration.ofMillis(100);
 
+  /** Takes each record after it was counted; within a domain in order. */
+  public interface Listener {
+    default void took(TrainingStep step) {}
+
+    default void took(AdapterVersion version) {}
+  }
+
+  private static final Listener NOBODY = new Listener() {};
+
+  private final Connection connection;
+  private final Listener listener;
   private final KafkaConsumer<byte[], byte[]> consumer;
   private final Deserializer<TrainingStep> stepReader;
   private final Deserializer<AdapterVersion> versionReader;
   private final List<TopicPartition> partitions = new ArrayList<>();
-  private final Map<String, DomainRecord> domains = new TreeMap<>();
-  private final Map<String, Long> deadLetters = new TreeMap<>();
+  private final RunTotals totals = new RunTotals();
   private long committed;
-  private long examples;
-  private long right;
 
   /** Opens the topics; nothing is read yet. */
   public RunRecord(Connection connection) {
+    this(connection, NOBODY);
+  }
+
+  /**
+   * Opens the topics; nothing is read yet.
+   *
+   * @param listener takes each step and version
+   */
+  public RunRecord(Connection connection, Listener listener) {
+    this.connection = connection;
+    this.listener = listener;
     Properties properties = connection.properties();
     properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
     properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
@@ -69,36 +90,35 @@ public final class RunRecord implements AutoCloseable {
       switch (record.topic()) {
         case Topics.TRAINING_STEPS -> {
           TrainingStep step = stepReader.deserialize(record.topic(), record.value());
-          domain(step.getDomain()).add(step);
-          examples += step.getCorrect().size();
-          right += step.getCorrect().stream().filter(correct -> correct).count();
+          totals.add(step);
+          listener.took(step);
         }
         case Topics.ADAPTERS -> {
           if (record.value() != null) {
             AdapterVersion version = versionReader.deserialize(record.topic(), record.value());
-            domain(version.getDomain()).add(version);
+            totals.add(version);
+            listener.took(version);
           }
         }
-        default -> deadLetters.merge(errorClass(record), 1L, Long::sum);
+        default -> totals.addDeadLetter(errorClass(record));
       }
     }
   }
 
   /** Reads all that is committed now. */
   public void readToEnd() {
-    Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-    Set<TopicPartition> open = new HashSet<>(partitions);
+    readTo(consumer.endOffsets(partitions), () -> poll(WAIT));
+  }
+
+  private void readTo(Map<TopicPartition, Long> ends, Runnable poll) {
+    Set<TopicPartition> open = new HashSet<>(ends.keySet());
     while (true) {
       open.removeIf(partition -> consumer.position(partition) >= ends.get(partition));
       if (open.isEmpty()) {
         return;
       }
-      poll(Duration.ofMillis(100));
+      poll.run();
     }
-  }
-
-  private DomainRecord domain(String name) {
-    return domains.computeIfAbsent(name, DomainRecord::new);
   }
 
   private static String errorClass(ConsumerRecord<byte[], byte[]> record) {
@@ -108,33 +128,27 @@ public final class RunRecord implements AutoCloseable {
 
   /** By name. */
   public Map<String, DomainRecord> domains() {
-    return domains;
+    return totals.domains();
   }
 
   /** A sentence for each group of labels that differ by case or white space only; a few at most. */
   public List<String> similarLabels() {
-    return domains.entrySet().stream()
-        .flatMap(
-            domain ->
-                SimilarLabels.among(domain.getValue().labels()).stream()
-                    .map(group -> SimilarLabels.say(domain.getKey(), group)))
-        .limit(MOST_SENTENCES)
-        .toList();
+    return totals.similarLabels();
   }
 
   /** Dead letters by error class. */
   public Map<String, Long> deadLetters() {
-    return deadLetters;
+    return totals.deadLetters();
   }
 
   /** All dead letters. */
   public long letters() {
-    return deadLetters.values().stream().mapToLong(Long::longValue).sum();
+    return totals.deadLetters().values().stream().mapToLong(Long::longValue).sum();
   }
 
   /** Examples trained on. */
   public long examples() {
-    return examples;
+    return totals.examples();
   }
 
   /** How many records there are, of every kind. */
@@ -144,7 +158,31 @@ public final class RunRecord implements AutoCloseable {
 
   /** Examples whose label was predicted before they were trained on. */
   public long right() {
-    return right;
+    return totals.right();
+  }
+
+  RunTotals totals() {
+    return totals;
+  }
+
+  /** Accuracy by third of each domain's stream: reads the steps that were counted once more. */
+  List<Double> thirds() {
+    AccuracyByPart thirds = new AccuracyByPart(domains(), THIRDS);
+    Map<TopicPartition, Long> positions = new HashMap<>();
+    partitions.forEach(partition -> positions.put(partition, consumer.position(partition)));
+    Map<TopicPartition, Long> steps = new HashMap<>(positions);
+    steps.keySet().removeIf(partition -> !partition.topic().equals(Topics.TRAINING_STEPS));
+    consumer.assign(steps.keySet());
+    consumer.seekToBeginning(steps.keySet());
+    readTo(
+        steps,
+        () ->
+            consumer
+                .poll(WAIT)
+                .forEach(each -> thirds.add(stepReader.deserialize(each.topic(), each.value()))));
+    consumer.assign(partitions);
+    positions.forEach(consumer::seek);
+    return List.of(thirds.of(0), thirds.of(1), thirds.of(2));
   }
 
   @Override

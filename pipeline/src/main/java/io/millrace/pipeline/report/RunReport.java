@@ -1,13 +1,12 @@
 package io.millrace.pipeline.report;
 
-import io.millrace.schemas.TrainingStep;
+import java.util.AbstractMap;
+import java.util.AbstractSet;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collection;
-import java.util.Comparator;
-import java.util.LinkedHashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A run in numbers; {@code --report} writes it as one JSON object with these names.
@@ -46,18 +45,7 @@ public record RunReport(
   private static final int MOST_SHOWN = 20;
 
   /** Median and 99th percentile. */
-  public record StepMillis(double p50, double p99) {
-    /** Of steps that took that long, in any order; zeros where there are none. */
-    public static StepMillis of(double[] millis) {
-      double[] sorted = millis.clone();
-      Arrays.sort(sorted);
-      return new StepMillis(percentile(sorted, 0.5), percentile(sorted, 0.99));
-    }
-
-    private static double percentile(double[] sorted, double share) {
-      return sorted.length == 0 ? 0 : sorted[(int) Math.ceil(share * sorted.length) - 1];
-    }
-  }
+  public record StepMillis(double p50, double p99) {}
 
   /** One domain of a run. */
   public record Domain(
@@ -73,63 +61,65 @@ public record RunReport(
    * @param peakRssMiB of the process and its children
    */
   public static RunReport of(RunRecord record, double wallSeconds, long peakRssMiB) {
-    Collection<DomainRecord> domains = record.domains().values();
-    List<TrainingStep> steps =
-        domains.stream()
-            .flatMap(domain -> domain.steps().stream())
-            .sorted(Comparator.comparing(TrainingStep::getFinishedAt))
-            .toList();
-    Map<String, Domain> byName = new LinkedHashMap<>();
-    record.domains().forEach((name, domain) -> byName.put(name, domain(domain)));
+    return of(record.totals(), record.thirds(), wallSeconds, peakRssMiB);
+  }
+
+  static RunReport of(RunTotals totals, List<Double> thirds, double wallSeconds, long peakRssMiB) {
     return new RunReport(
-        record.examples(),
-        record.deadLetters().values().stream().mapToLong(Long::longValue).sum(),
-        record.deadLetters(),
-        steps.size(),
-        domains.stream().mapToLong(domain -> domain.versions().size()).sum(),
-        domains.stream()
-            .flatMap(domain -> domain.versions().stream())
-            .mapToLong(version -> version.getTrainableParameters())
-            .max()
-            .orElse(0),
-        accuracy(domains, 0, 1),
-        steps.stream().mapToDouble(s -> s.getLoss() * s.getCorrect().size()).sum()
-            / Math.max(1, record.examples()),
-        List.of(accuracy(domains, 0, 3), accuracy(domains, 1, 3), accuracy(domains, 2, 3)),
-        examplesPerSecond(steps),
-        StepMillis.of(steps.stream().mapToDouble(TrainingStep::getStepMillis).toArray()),
+        totals.examples(),
+        totals.deadLetters().values().stream().mapToLong(Long::longValue).sum(),
+        totals.deadLetters(),
+        totals.stepTimes().count(),
+        totals.versions(),
+        totals.trainableParameters(),
+        share(totals.right(), totals.examples()),
+        totals.meanLoss(),
+        thirds,
+        totals.examplesPerSecond(),
+        totals.stepTimes().percentiles(),
         wallSeconds,
         peakRssMiB,
-        byName);
+        new DomainsByName(totals.domains()));
+  }
+
+  /** Makes each domain's entry when it is asked: all of them at once would double the memory. */
+  private static final class DomainsByName extends AbstractMap<String, Domain> {
+    private final Map<String, DomainRecord> domains;
+
+    DomainsByName(Map<String, DomainRecord> domains) {
+      this.domains = domains;
+    }
+
+    @Override
+    public Set<Entry<String, Domain>> entrySet() {
+      return new AbstractSet<>() {
+        @Override
+        public Iterator<Entry<String, Domain>> iterator() {
+          return domains.entrySet().stream()
+              .map(each -> Map.entry(each.getKey(), domain(each.getValue())))
+              .iterator();
+        }
+
+        @Override
+        public int size() {
+          return domains.size();
+        }
+      };
+    }
   }
 
   private static Domain domain(DomainRecord domain) {
-    var versions = domain.versions();
-    var last = versions.isEmpty() ? null : versions.get(versions.size() - 1);
     return new Domain(
-        domain.correct().length,
-        domain.steps().size(),
-        versions.size(),
-        last == null ? 0 : last.getVersion(),
-        last == null ? null : last.getSha256(),
-        accuracy(List.of(domain), 0, 1));
+        domain.examples(),
+        domain.steps(),
+        domain.versions(),
+        domain.versions(),
+        domain.lastSha256(),
+        share(domain.right(), domain.examples()));
   }
 
-  /** Accuracy over the given part of each domain's stream. */
-  private static double accuracy(Collection<DomainRecord> domains, int part, int parts) {
-    return PrequentialAccuracy.of(
-        domains.stream().map(DomainRecord::correct).toList(), part, parts);
-  }
-
-  private static double examplesPerSecond(List<TrainingStep> steps) {
-    if (steps.size() < 2) {
-      return 0;
-    }
-    TrainingStep first = steps.get(0);
-    TrainingStep last = steps.get(steps.size() - 1);
-    long millis = last.getFinishedAt().toEpochMilli() - first.getFinishedAt().toEpochMilli();
-    long examples = steps.stream().skip(1).mapToLong(step -> step.getCorrect().size()).sum();
-    return millis == 0 ? 0 : examples * 1000.0 / millis;
+  private static double share(long right, long all) {
+    return all == 0 ? 0 : (double) right / all;
   }
 
   /** A few lines for people; of many domains the first ones. */

@@ -60,7 +60,8 @@ class ApplicationChaosTest {
   void aJobGoesOnWhenItsJobManagerIsLostTwice() throws Exception {
     Settings settings = settings("highly-available");
     rig.beginApplication(stream, settings, true);
-    try (RunRecord record = new RunRecord(new Connection(settings))) {
+    Chains chains = new Chains();
+    try (RunRecord record = new RunRecord(new Connection(settings), chains)) {
       awaitExamples(record, EXAMPLES / 4);
       List<JobID> job = rig.flink().running();
       assertThat(job).hasSize(1);
@@ -83,7 +84,7 @@ class ApplicationChaosTest {
       assertThat(rig.flink().awaitJobManagerEnd()).isNotZero();
       record.readToEnd();
       assertThat(record.examples()).isEqualTo(EXAMPLES);
-      assertThat(Chains.of(record).differences(undisturbed)).isEmpty();
+      assertThat(chains.differences(undisturbed)).isEmpty();
     }
   }
 
@@ -92,7 +93,8 @@ class ApplicationChaosTest {
   void aJobWithoutHighAvailabilityWaitsForItsStateToBeNamed() throws Exception {
     Settings settings = settings("not-available");
     rig.beginApplication(stream, settings, false);
-    try (RunRecord record = new RunRecord(new Connection(settings))) {
+    Chains chains = new Chains();
+    try (RunRecord record = new RunRecord(new Connection(settings), chains)) {
       awaitExamples(record, EXAMPLES / 4);
       rig.flink().killJobManager();
       rig.flink().startJobManager();
@@ -107,7 +109,7 @@ class ApplicationChaosTest {
       drain(settings);
       record.readToEnd();
       assertThat(record.examples()).isEqualTo(EXAMPLES);
-      assertThat(Chains.of(record).differences(undisturbed)).isEmpty();
+      assertThat(chains.differences(undisturbed)).isEmpty();
     }
   }
 

@@ -1,6 +1,5 @@
 package io.millrace.pipeline.chaos;
 
-import io.millrace.pipeline.report.DomainRecord;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.TrainingStep;
@@ -11,25 +10,34 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
-/**
- * The hashes of a run: of the training state after each step, and of each version.
- *
- * @param domains by name
- */
-record Chains(Map<String, Chain> domains) {
+/** The hashes of a run: of the training state after each step, and of each version. */
+final class Chains implements RunRecord.Listener {
   /** One domain's, in order. */
-  record Chain(List<String> steps, List<String> versions) {}
-
-  static Chains of(RunRecord record) {
-    Map<String, Chain> chains = new TreeMap<>();
-    record.domains().forEach((name, domain) -> chains.put(name, of(domain)));
-    return new Chains(chains);
+  record Chain(List<String> steps, List<String> versions) {
+    Chain() {
+      this(new ArrayList<>(), new ArrayList<>());
+    }
   }
 
-  private static Chain of(DomainRecord domain) {
-    return new Chain(
-        domain.steps().stream().map(TrainingStep::getStateSha256).toList(),
-        domain.versions().stream().map(AdapterVersion::getSha256).toList());
+  private final Map<String, Chain> domains = new TreeMap<>();
+
+  @Override
+  public void took(TrainingStep step) {
+    domain(step.getDomain()).steps().add(step.getStateSha256());
+  }
+
+  @Override
+  public void took(AdapterVersion version) {
+    domain(version.getDomain()).versions().add(version.getSha256());
+  }
+
+  private Chain domain(String name) {
+    return domains.computeIfAbsent(name, each -> new Chain());
+  }
+
+  /** By name. */
+  Map<String, Chain> domains() {
+    return domains;
   }
 
   /** Where these are not as {@code others}, a line each; empty where all are the same. */
@@ -37,7 +45,7 @@ record Chains(Map<String, Chain> domains) {
     List<String> differences = new ArrayList<>();
     Set<String> names = new TreeSet<>(domains.keySet());
     names.addAll(others.domains.keySet());
-    Chain none = new Chain(List.of(), List.of());
+    Chain none = new Chain();
     for (String name : names) {
       Chain chain = domains.getOrDefault(name, none);
       Chain other = others.domains.getOrDefault(name, none);

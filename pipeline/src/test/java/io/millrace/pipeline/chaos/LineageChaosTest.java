@@ -80,7 +80,8 @@ class LineageChaosTest {
     try (Run run = rig.begin(stream, reviews)) {
       rig.send(stream, mails);
       FlinkJob otherJob = rig.submit(mails, Optional.empty());
-      try (RunRecord record = new RunRecord(new Connection(mails))) {
+      Chains chains = new Chains();
+      try (RunRecord record = new RunRecord(new Connection(mails), chains)) {
         run.awaitPart(0.5);
         awaitExamples(record, EXAMPLES / 10);
         // The job that is behind: its numbers are the lower ones.
@@ -95,7 +96,7 @@ class LineageChaosTest {
             () -> again.finished().isDone());
         again.requireAlive();
         record.readToEnd();
-        assertThat(Chains.of(record).differences(undisturbed)).isEmpty();
+        assertThat(chains.differences(undisturbed)).isEmpty();
       }
     }
   }
@@ -113,7 +114,8 @@ class LineageChaosTest {
     List<String> arguments = new ArrayList<>(arguments("submit", settings));
     arguments.add("--wait");
     CompletableFuture<Integer> submit = CompletableFuture.supplyAsync(() -> millrace(arguments));
-    try (RunRecord record = new RunRecord(new Connection(settings))) {
+    Chains chains = new Chains();
+    try (RunRecord record = new RunRecord(new Connection(settings), chains)) {
       awaitExamples(record, EXAMPLES / 4);
       JobID lost = rig.flink().running().get(0);
       rig.flink().killJobManager();
@@ -135,7 +137,7 @@ class LineageChaosTest {
       record.readToEnd();
 
       assertThat(record.examples()).isEqualTo(EXAMPLES);
-      assertThat(Chains.of(record).differences(undisturbed)).isEmpty();
+      assertThat(chains.differences(undisturbed)).isEmpty();
     }
   }
 

@@ -4,11 +4,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.submission.FlinkJob;
+import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.testing.Await;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -27,6 +29,8 @@ final class Run implements AutoCloseable {
   private final String name;
   private final long examples;
   private RunRecord record;
+  private Chains chains;
+  private List<Instant> finishedAt;
   private FlinkJob job;
   private Instant failedAt;
   private boolean wentOn = true;
@@ -46,7 +50,23 @@ final class Run implements AutoCloseable {
 
   /** Reads what is committed, from its beginning. */
   void read() {
-    record = new RunRecord(new Connection(rig.settings(name, 1)));
+    chains = new Chains();
+    finishedAt = new ArrayList<>();
+    record =
+        new RunRecord(
+            new Connection(rig.settings(name, 1)),
+            new RunRecord.Listener() {
+              @Override
+              public void took(TrainingStep step) {
+                chains.took(step);
+                finishedAt.add(step.getFinishedAt());
+              }
+
+              @Override
+              public void took(AdapterVersion version) {
+                chains.took(version);
+              }
+            });
   }
 
   /** Lets go of the topics; {@link #read} opens them again. */
@@ -132,14 +152,12 @@ final class Run implements AutoCloseable {
     if (record == null) {
       return;
     }
-    long before = record.examples();
+    int before = finishedAt.size();
     record.poll(POLL);
-    if (record.examples() > before && !wentOn) {
+    if (!wentOn) {
       boolean trainedSince =
-          record.domains().values().stream()
-              .filter(domain -> !domain.steps().isEmpty())
-              .map(domain -> domain.steps().get(domain.steps().size() - 1))
-              .anyMatch(step -> step.getFinishedAt().isAfter(failedAt));
+          finishedAt.subList(before, finishedAt.size()).stream()
+              .anyMatch(finished -> finished.isAfter(failedAt));
       if (trainedSince) {
         wentOn = true;
         Duration untilNext = Duration.between(failedAt, Instant.now());
@@ -218,12 +236,7 @@ final class Run implements AutoCloseable {
     until("the job has come to its end", () -> job.finished().isDone());
     job.requireAlive();
     record.readToEnd();
-    List<Instant> finishedAt =
-        record.domains().values().stream()
-            .flatMap(domain -> domain.steps().stream())
-            .map(TrainingStep::getFinishedAt)
-            .sorted()
-            .toList();
+    finishedAt.sort(null);
     Duration longest = Duration.ZERO;
     for (int i = 1; i < finishedAt.size(); i++) {
       longest = longer(longest, Duration.between(finishedAt.get(i - 1), finishedAt.get(i)));
@@ -232,7 +245,7 @@ final class Run implements AutoCloseable {
         name,
         record.examples(),
         record.deadLetters().values().stream().mapToLong(Long::longValue).sum(),
-        Chains.of(record),
+        chains,
         Duration.between(finishedAt.get(0), finishedAt.get(finishedAt.size() - 1)),
         longest,
         longestUntilNext,

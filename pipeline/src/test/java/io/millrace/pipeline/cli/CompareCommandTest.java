@@ -271,13 +271,17 @@ class CompareCommandTest {
 
   private Map<String, TrainingStep> lastSteps(Path data) {
     Map<String, TrainingStep> last = new TreeMap<>();
+    RunRecord.Listener listener =
+        new RunRecord.Listener() {
+          @Override
+          public void took(TrainingStep step) {
+            last.put(step.getDomain(), step);
+          }
+        };
     Settings settings = Settings.of(TrainCommand.SETTINGS, null, List.of());
     try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings);
-        RunRecord record = new RunRecord(new Connection(stack.connect(settings)))) {
+        RunRecord record = new RunRecord(new Connection(stack.connect(settings)), listener)) {
       record.readToEnd();
-      record
-          .domains()
-          .forEach((name, domain) -> last.put(name, domain.steps().get(domain.steps().size() - 1)));
     }
     return last;
   }

@@ -97,7 +97,7 @@ class GarbageTest {
 
         assertThat(record.examples()).isEqualTo(GOOD);
         assertThat(record.domains().keySet()).containsExactly("good");
-        assertThat(record.domains().get("good").steps()).hasSize(GOOD / BATCH);
+        assertThat(record.domains().get("good").steps()).isEqualTo(GOOD / BATCH);
         assertThat(letters(record)).isEqualTo(sent.size());
       }
       requireTheLettersSent(connection);

@@ -27,6 +27,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -159,10 +160,18 @@ class LostExamplesTest {
   }
 
   private List<TrainingStep> steps() {
-    try (RunRecord record = new RunRecord(new Connection(settings))) {
+    List<TrainingStep> steps = new ArrayList<>();
+    RunRecord.Listener listener =
+        new RunRecord.Listener() {
+          @Override
+          public void took(TrainingStep step) {
+            steps.add(step);
+          }
+        };
+    try (RunRecord record = new RunRecord(new Connection(settings), listener)) {
       record.readToEnd();
-      return record.domains().get("reviews").steps();
     }
+    return steps;
   }
 
   private void send(int count) {
