@@ -1,5 +1,6 @@
 package io.millrace.operators.adapt;
 
+import io.millrace.operators.gate.EndOfTraining;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReadyBatch;
@@ -52,6 +53,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
   private transient Optional<DomainRetention> retention;
   private transient DomainTrainers trainers;
   private transient DomainTraining training;
+  private transient Turn turn;
 
   /** Ends the wait of the batch that is ready longest; null while none waits. */
   private transient ScheduledFuture<?> endOfWait;
@@ -72,6 +74,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
         new SimpleTimerService(
             getInternalTimerService("user-timers", VoidNamespaceSerializer.INSTANCE, this));
     pause = new StreamPause(getRuntimeContext());
+    turn = new Turn(getProcessingTimeService(), settings.groups().tokens());
     batches = new PendingBatches(getRuntimeContext(), settings.domains(), pause);
     Duration kept = settings.limits().retention();
     retention =
@@ -144,7 +147,12 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
 
   @Override
   public void onProcessingTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
-    onTimer(timer.getKey(), timer.getTimestamp());
+    turn.begin();
+    if (turn.isOver() && batches.isDue(timer.getTimestamp())) {
+      batches.postpone(turn.later(), timers);
+    } else {
+      onTimer(timer.getKey(), timer.getTimestamp());
+    }
   }
 
   private void onTimer(String domain, long timestamp) throws Exception {
@@ -202,12 +210,14 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
 
   private void trainGroup() throws Exception {
     long started = timers.currentProcessingTime();
+    long tokens = 0;
     List<DomainTraining.Batch> group = new ArrayList<>();
     for (Map.Entry<String, ReadyBatch> next : ready.queue().take()) {
       String domain = next.getKey();
       ReadyBatch batch = next.getValue();
       setCurrentKey(domain);
       ready.mark(domain);
+      tokens += batch.getTokens();
       group.add(
           new DomainTraining.Batch(domain, batches.take(batch.getExamples()), batch.getClosedBy()));
     }
@@ -218,7 +228,9 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
         publishTheRest(batch.domain());
       }
     }
-    pause.exclude(timers.currentProcessingTime() - started);
+    long took = timers.currentProcessingTime() - started;
+    pause.exclude(took);
+    turn.trained(group.size(), tokens, took);
   }
 
   private void waitForOthers() {
@@ -240,14 +252,44 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
     trainAll();
   }
 
+  /**
+   * At the end of the input, what has left a domain's open batch must have left the queue too: its
+   * timer, which publishes the rest, has fired. That is less than a group.
+   */
+  @Override
+  public void prepareSnapshotPreBarrier(long checkpoint) throws Exception {
+    if (inputEnded) {
+      trainAll();
+    }
+    super.prepareSnapshotPreBarrier(checkpoint);
+  }
+
   /** All that is ready leaves before the end of time does. */
   @Override
   public void processWatermark(Watermark mark) throws Exception {
-    if (mark.getTimestamp() == Watermark.MAX_WATERMARK.getTimestamp()) {
+    if (mark.equals(EndOfTraining.INPUT_READ)) {
+      trainTheRest();
+      return;
+    }
+    if (mark.equals(Watermark.MAX_WATERMARK)) {
       getTimeServiceManager().orElseThrow().advanceWatermark(mark);
       trainAll();
     }
     super.processWatermark(mark);
+  }
+
+  /** Closes and trains the batches that are open, and lets checkpoints begin meanwhile. */
+  private void trainTheRest() throws Exception {
+    turn.begin();
+    if (getTimeServiceManager()
+        .orElseThrow()
+        .tryAdvanceWatermark(Watermark.MAX_WATERMARK, turn::isOver)) {
+      trainAll();
+      new EndOfTraining(getRuntimeContext()).reached();
+    } else {
+      long now = getProcessingTimeService().getCurrentProcessingTime();
+      getProcessingTimeService().registerTimer(now, at -> trainTheRest());
+    }
   }
 
   @Override

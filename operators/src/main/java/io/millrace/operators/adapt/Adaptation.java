@@ -3,6 +3,7 @@ package io.millrace.operators.adapt;
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.gate.ExampleGate;
 import io.millrace.operators.gate.ExampleRules;
+import io.millrace.operators.gate.GateOperator;
 import io.millrace.operators.model.TaskDevice;
 import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.OutgoingRecord;
@@ -43,9 +44,10 @@ public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<Evidenc
       Optional<SlotSharingGroup> slots) {
     SingleOutputStreamOperator<ReceivedExample> examples =
         received
-            .process(new ExampleGate(rules))
-            .returns(new AvroTypeInfo<>(ReceivedExample.class))
-            .name("check examples")
+            .transform(
+                "check examples",
+                new AvroTypeInfo<>(ReceivedExample.class),
+                new GateOperator(rules))
             .uid("check-examples");
     SingleOutputStreamOperator<OutgoingRecord> adapted =
         examples

@@ -43,7 +43,8 @@ import org.apache.flink.streaming.api.TimerService;
  * 5  the batch's timer  partition time above the limit   the batch closes            TIMEOUT
  * 6  the batch's timer  nothing received in all of       the batch closes: the       TIMEOUT
  *                       batchTimeout (StreamPause)       stream has paused
- * 7  the batch's timer  neither                          the timer is set again
+ * 7  the batch's timer  neither, or the task has to       the timer is set again
+ *                       come to other work: see Turn
  * 8  end of input       any                              the batch closes            END_OF_INPUT
  * </pre>
  *
@@ -183,17 +184,30 @@ final class PendingBatches {
     }
     if (timestamp == END_OF_INPUT) {
       close(pending, BatchClosedBy.END_OF_INPUT, timers, closed);
-    } else if (pending.getTimer() != null && pending.getTimer() == timestamp) {
+    } else if (isDue(timestamp)) {
       Duration batchTimeout = domains.of(domain).batchTimeout();
       long now = timers.currentProcessingTime();
       if (partitionTimeAboveLimit(pending, batchTimeout)
           || pause.millis(now) >= batchTimeout.toMillis()) {
         close(pending, BatchClosedBy.TIMEOUT, timers, closed);
       } else {
-        setTimer(pending, batchTimeout, timers);
+        setTimer(pending, now + batchTimeout.toMillis(), timers);
         pendingBatch.update(pending);
       }
     }
+  }
+
+  /** Whether a timer that has fired is that of the open batch. */
+  boolean isDue(long timestamp) throws IOException {
+    PendingBatch pending = pendingBatch.value();
+    return pending != null && pending.getTimer() != null && pending.getTimer() == timestamp;
+  }
+
+  /** Lets the timer of the open batch, which has fired, fire again. */
+  void postpone(long at, TimerService timers) throws IOException {
+    PendingBatch pending = pendingBatch.value();
+    setTimer(pending, at, timers);
+    pendingBatch.update(pending);
   }
 
   /**
@@ -214,16 +228,15 @@ final class PendingBatches {
       ReceivedExample first, Duration batchTimeout, TimerService timers) {
     timers.registerEventTimeTimer(END_OF_INPUT);
     PendingBatch pending = new PendingBatch(0, first.getPartition(), first.getTimestamp(), null, 0);
-    setTimer(pending, batchTimeout, timers);
+    if (!batchTimeout.isZero()) {
+      setTimer(pending, timers.currentProcessingTime() + batchTimeout.toMillis(), timers);
+    }
     return pending;
   }
 
-  private static void setTimer(PendingBatch pending, Duration batchTimeout, TimerService timers) {
-    if (!batchTimeout.isZero()) {
-      long at = timers.currentProcessingTime() + batchTimeout.toMillis();
-      pending.setTimer(at);
-      timers.registerProcessingTimeTimer(at);
-    }
+  private static void setTimer(PendingBatch pending, long at, TimerService timers) {
+    pending.setTimer(at);
+    timers.registerProcessingTimeTimer(at);
   }
 
   private boolean partitionTimeAboveLimit(PendingBatch pending, Duration batchTimeout) {

@@ -287,6 +287,12 @@ public final class AdaptHarness implements AutoCloseable {
     return harness.snapshot(1, 1);
   }
 
+  /** What a task does with a checkpoint whose barrier has come. */
+  OperatorSubtaskState checkpoint() throws Exception {
+    harness.getOperator().prepareSnapshotPreBarrier(1);
+    return snapshot();
+  }
+
   List<OutgoingRecord> output() {
     return harness.extractOutputValues();
   }
