@@ -6,6 +6,7 @@ import io.millrace.benchmarks.model.StepCost;
 import io.millrace.benchmarks.model.Work;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingSettings;
 import io.millrace.svft.training.TrainingState;
@@ -38,11 +39,19 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 3, time = 2)
 public class EncoderBenchmark {
   /**
-   * {@code packed-factors}: as served, every weight in its factors, a plain M between them; {@code
-   * packed-weights}: the weights themselves; {@code padded-weights}: padded, one operator after the
-   * other; {@code onnxruntime}: padded, the file that the model came from.
+   * {@code served-factors}: as served, every weight in its factors, a plain M between them; {@code
+   * served-weights}: as served, merged; {@code packed-factors} and {@code packed-weights}: the same
+   * as trained; {@code padded-weights}: padded, one operator after the other; {@code onnxruntime}:
+   * padded, the file that the model came from.
    */
-  @Param({"packed-factors", "packed-weights", "padded-weights", "onnxruntime"})
+  @Param({
+    "served-factors",
+    "served-weights",
+    "packed-factors",
+    "packed-weights",
+    "padded-weights",
+    "onnxruntime"
+  })
   public String encoder;
 
   /** Texts. */
@@ -62,8 +71,11 @@ public class EncoderBenchmark {
 
   @Setup
   public void make() {
-    method = AdapterMethod.parse(encoder.equals("packed-factors") ? "svft:plain" : "head");
-    base = MiniLm.load(MiniLm.files(), method);
+    method = AdapterMethod.parse(encoder.endsWith("-factors") ? "svft:plain" : "head");
+    base =
+        encoder.startsWith("served")
+            ? BaseModel.loadToPredict(MiniLm.files(), Torch.device("cpu"))
+            : MiniLm.load(MiniLm.files(), method);
     TrainingState state;
     try (Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 1)) {
       state = trainer.initialState();
