@@ -155,10 +155,11 @@ public final class DomainWaitsCommand implements Callable<Integer> {
     }
     out.printf(
         Locale.ROOT,
-        "The rarer half's 99th percentile is %.2f times the median of all; %.0f is the most that is"
-            + " wanted.%n",
-        result.waits().ratio(),
-        DomainWaits.MOST);
+        "The rarer half's 99th percentile is %.2f times that of the tenth in the middle; %.0f is the"
+            + " most that is wanted. It is %.2f times the median of all batches.%n",
+        result.waits().toTheMiddle(),
+        DomainWaits.MOST,
+        result.waits().toTheMedian());
     out.flush();
     return 0;
   }
