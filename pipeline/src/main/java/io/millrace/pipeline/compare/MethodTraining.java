@@ -135,6 +135,7 @@ final class MethodTraining {
       examplesOfFirstStep = batch.size();
     }
     domain.state = result.state();
+    trainer.reuse(before);
     int known = domain.correct.length;
     domain.correct = Arrays.copyOf(domain.correct, known + batch.size());
     System.arraycopy(result.correct(), 0, domain.correct, known, batch.size());

@@ -63,7 +63,7 @@ public final class AdaptedModel implements AutoCloseable {
    * @return the gradients [trained values]; the same array if it already has this order
    */
   public float[] gradients(float[] flat) {
-    if (products.stream().allMatch(LinearProduct::isGradientInOrder)) {
+    if (isGradientInOrder()) {
       return flat;
     }
     float[] sorted = new float[products.stream().mapToInt(LinearProduct::trainedSize).sum()];
@@ -75,6 +75,11 @@ public final class AdaptedModel implements AutoCloseable {
       to += product.trainedSize();
     }
     return sorted;
+  }
+
+  /** Whether the engine's gradients already have the order of the trained values. */
+  public boolean isGradientInOrder() {
+    return products.stream().allMatch(LinearProduct::isGradientInOrder);
   }
 
   /**

@@ -5,6 +5,7 @@ import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.tensor.NativeFloats;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -19,6 +20,7 @@ import java.util.Optional;
  * @param size the number of trainable values of all parts
  */
 public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
+  private static final float[] NONE = {};
 
   /**
    * The part of one adapted weight: the values of {@link AdapterMethod#tensors}, one tensor after
@@ -109,14 +111,26 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
    *
    * @param positions as {@link #positions} returns them
    * @param values [size]; empty while a gradient pattern has not yet chosen positions: M is then
-   *     zero
+   *     zero; and empty if the values lie outside of the heap
+   * @param outside [size], if they do
    */
-  public record Values(List<Positions> positions, float[] values) {
+  public record Values(List<Positions> positions, float[] values, Optional<NativeFloats> outside) {
+
+    /** With values on the heap. */
+    public Values(List<Positions> positions, float[] values) {
+      this(positions, values, Optional.empty());
+    }
+
+    /** With values [size] outside of the heap. */
+    public Values(List<Positions> positions, NativeFloats values) {
+      this(positions, NONE, Optional.of(values));
+    }
 
     private WeightValues of(int index, Part part) {
       return new WeightValues(
           positions.isEmpty() ? Optional.empty() : Optional.of(positions.get(index)),
-          values.length == 0 ? values : part.of(values));
+          values.length == 0 ? values : part.of(values),
+          outside.map(all -> all.slice(part.offset(), part.offset() + part.size())));
     }
   }
 

@@ -5,7 +5,6 @@ import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
-import io.millrace.svft.tensor.Torch;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -82,9 +81,11 @@ public record FullFineTuning(Set<WeightRole> weights) implements AdapterMethod {
       BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
     EncoderWeight weight = linear.weight();
     int count = adapters.size();
-    float[] w = WeightValues.stacked(adapters, 0, weight.out() * weight.in());
+    int size = weight.out() * weight.in();
     return LinearProduct.denseTrained(
-            Torch.array(manager, w, (long) count * weight.out(), weight.in()), linear.bias())
+            WeightValues.array(
+                adapters, 0, size, manager, (long) count * weight.out(), weight.in()),
+            linear.bias())
         .ofAdapters(count);
   }
 }

@@ -16,7 +16,9 @@ import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Torch;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 
 /**
@@ -65,17 +67,62 @@ final class GradientPass {
    */
   private record Segment(int batch, int[] sequences, float[] target, TokenBatch.Segment tokens) {}
 
-  /** The contribution of one segment to its batch. Its arrays may be changed. */
+  /**
+   * The contribution of one segment to its batch. Its arrays may be changed.
+   *
+   * @param values gradient of the adapter's values; empty if it is {@code outside}
+   * @param outside that gradient in PyTorch's memory
+   */
   private record Part(
-      float[] logits, double loss, float[] headWeight, float[] headBias, float[] values) {}
+      float[] logits,
+      double loss,
+      float[] headWeight,
+      float[] headBias,
+      float[] values,
+      Optional<NDArray> outside) {}
+
+  /**
+   * The loss of a batch and its gradients.
+   *
+   * @param gradients without those of the adapter's values, if these lie outside of the heap
+   * @param outside the gradients of the adapter's values if they do, of each segment, in their
+   *     order: their sum is the batch's
+   */
+  record Result(Trainer.Gradients gradients, List<NDArray> outside) implements AutoCloseable {
+
+    /** All gradients on the heap. */
+    Trainer.Gradients onHeap() {
+      if (outside.isEmpty()) {
+        return gradients;
+      }
+      float[] sum = outside.get(0).toFloatArray();
+      outside.subList(1, outside.size()).forEach(part -> add(sum, part.toFloatArray()));
+      return new Trainer.Gradients(gradients.loss(), gradients.logits(), sum, gradients.head());
+    }
+
+    @Override
+    public void close() {
+      outside.forEach(NDArray::close);
+    }
+  }
+
+  /** As {@link #compute}, with all gradients on the heap. */
+  List<Trainer.Gradients> gradients(List<Batch> batches) {
+    List<Result> computed = compute(batches);
+    try {
+      return computed.stream().map(Result::onHeap).toList();
+    } finally {
+      computed.forEach(Result::close);
+    }
+  }
 
   /**
    * Scores batches and computes their gradients.
    *
    * @param batches all with positions of M, or all without
-   * @return for each batch; they may be infinite or not a number
+   * @return for each batch, which the caller closes; they may be infinite or not a number
    */
-  List<Trainer.Gradients> gradients(List<Batch> batches) {
+  List<Result> compute(List<Batch> batches) {
     List<List<Segment>> segments = new ArrayList<>();
     for (int i = 0; i < batches.size(); i++) {
       segments.add(segments(i, batches.get(i)));
@@ -89,10 +136,12 @@ final class GradientPass {
                 layout.products(
                     base, batches.stream().map(each -> values(each.state())).toList(), manager))) {
       List<List<NDArray>> heads = batches.stream().map(each -> head(each.state())).toList();
-      List<Callable<List<Part>>> tasks = new ArrayList<>();
-      slices.forEach(slice -> tasks.add(() -> parts(slice, batches, model, heads)));
-      List<Part> parts = threads.run(tasks).stream().flatMap(List::stream).toList();
-      List<Trainer.Gradients> gradients = new ArrayList<>();
+      boolean outside =
+          batches.size() == 1
+              && batches.get(0).state().adapter().outside().isPresent()
+              && model.isGradientInOrder();
+      List<Part> parts = parts(slices, batches, model, heads, outside);
+      List<Result> gradients = new ArrayList<>();
       int from = 0;
       for (int i = 0; i < batches.size(); i++) {
         int to = from + segments.get(i).size();
@@ -106,7 +155,11 @@ final class GradientPass {
   private AdapterLayout.Values values(TrainingState state) {
     List<Positions> positions =
         closedForm.isEmpty() ? layout.positions(state.positions()) : closedForm;
-    return new AdapterLayout.Values(positions, state.adapter().values());
+    return state
+        .adapter()
+        .outside()
+        .map(outside -> new AdapterLayout.Values(positions, outside.values()))
+        .orElseGet(() -> new AdapterLayout.Values(positions, state.adapter().values()));
   }
 
   private List<NDArray> head(TrainingState state) {
@@ -165,8 +218,42 @@ final class GradientPass {
     return slices;
   }
 
+  /**
+   * Runs all slices.
+   *
+   * @param outside whether the gradients of the adapter's values stay outside of the heap; the
+   *     caller closes them
+   */
   private List<Part> parts(
-      List<Segment> slice, List<Batch> batches, AdaptedModel model, List<List<NDArray>> allHeads) {
+      List<List<Segment>> slices,
+      List<Batch> batches,
+      AdaptedModel model,
+      List<List<NDArray>> heads,
+      boolean outside) {
+    List<NDArray> kept = Collections.synchronizedList(new ArrayList<>());
+    List<Callable<List<Part>>> tasks = new ArrayList<>();
+    slices.forEach(
+        slice -> tasks.add(() -> parts(slice, batches, model, heads, outside ? kept : null)));
+    try {
+      return threads.run(tasks).stream().flatMap(List::stream).toList();
+    } catch (RuntimeException e) {
+      kept.forEach(NDArray::close);
+      throw e;
+    }
+  }
+
+  /**
+   * Runs a slice.
+   *
+   * @param kept receives the gradient of the adapter's values if it stays outside of the heap, then
+   *     the slice is one segment; null if it does not
+   */
+  private List<Part> parts(
+      List<Segment> slice,
+      List<Batch> batches,
+      AdaptedModel model,
+      List<List<NDArray>> allHeads,
+      List<NDArray> kept) {
     int hidden = base.config().hidden();
     try (NDScope scope = new NDScope()) {
       List<NDArray> heads = new ArrayList<>();
@@ -182,10 +269,15 @@ final class GradientPass {
               settings.layout(),
               slice.stream().map(Segment::tokens).toList(),
               TokenBatch.TRAINING_ROWS);
-      List<float[]> out =
-          encoder.step(settings.task().id(), tokens, model, heads, targets).stream()
-              .map(NDArray::toFloatArray)
-              .toList();
+      List<NDArray> arrays = encoder.step(settings.task().id(), tokens, model, heads, targets);
+      Optional<NDArray> outside = Optional.empty();
+      if (kept != null) {
+        outside = Optional.of(arrays.get(4));
+        NDScope.unregister(arrays.get(4));
+        kept.add(arrays.get(4));
+        arrays = arrays.subList(0, 4);
+      }
+      List<float[]> out = arrays.stream().map(NDArray::toFloatArray).toList();
       int trained = out.size() > 4 ? model.gradientSize() : 0;
       int[] at = new int[5];
       List<Part> parts = new ArrayList<>();
@@ -197,7 +289,8 @@ final class GradientPass {
                 next(out, 1, at, 1)[0],
                 next(out, 2, at, labels * hidden),
                 next(out, 3, at, labels),
-                trained == 0 ? new float[0] : next(out, 4, at, trained)));
+                trained == 0 ? new float[0] : next(out, 4, at, trained),
+                outside));
       }
       return parts;
     }
@@ -214,8 +307,7 @@ final class GradientPass {
   }
 
   /** Sums the segments of a batch in their order. */
-  private Trainer.Gradients sum(
-      Batch batch, List<Segment> segments, List<Part> parts, AdaptedModel model) {
+  private Result sum(Batch batch, List<Segment> segments, List<Part> parts, AdaptedModel model) {
     Part sum = parts.get(0);
     double loss = sum.loss();
     for (Part part : parts.subList(1, parts.size())) {
@@ -231,12 +323,14 @@ final class GradientPass {
         logits[segments.get(s).sequences()[i]] = rows[i];
       }
     }
-    return new Trainer.Gradients(
-        // Without loss, the program's negated sum is -0.0.
-        loss + 0.0,
-        logits,
-        model.gradients(sum.values()),
-        Head.join(sum.headWeight(), sum.headBias(), base.config().hidden()));
+    Trainer.Gradients gradients =
+        new Trainer.Gradients(
+            // Without loss, the program's negated sum is -0.0.
+            loss + 0.0,
+            logits,
+            sum.outside().isPresent() ? sum.values() : model.gradients(sum.values()),
+            Head.join(sum.headWeight(), sum.headBias(), base.config().hidden()));
+    return new Result(gradients, parts.stream().flatMap(part -> part.outside().stream()).toList());
   }
 
   private static void add(float[] sum, float[] term) {

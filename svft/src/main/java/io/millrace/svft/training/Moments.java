@@ -49,14 +49,23 @@ public enum Moments {
    * @param step number of the step that changed them, from 1
    */
   void round(Parameters parameters, long step) {
+    round(parameters, step, 0);
+  }
+
+  /**
+   * Rounds the moments of a part of the parameters in place.
+   *
+   * @param first index of the part's first value among all
+   */
+  void round(Parameters part, long step, int first) {
     if (this == BFLOAT16) {
-      round(parameters.firstMoment(), 2 * step);
-      round(parameters.secondMoment(), 2 * step + 1);
+      round(part.firstMoment(), 2 * step, first);
+      round(part.secondMoment(), 2 * step + 1, first);
     }
   }
 
-  private static void round(float[] moments, long stream) {
-    long seed = mix(stream);
+  private static void round(float[] moments, long stream, int first) {
+    long seed = mix(stream) + first;
     for (int i = 0; i < moments.length; i++) {
       int bits = Float.floatToRawIntBits(moments[i]);
       moments[i] = Float.intBitsToFloat(bits + (int) (mix(seed + i) & REST) & ~REST);

@@ -6,8 +6,12 @@ import io.millrace.svft.method.Pattern;
 import io.millrace.svft.method.ScoredPositions;
 import io.millrace.svft.tensor.Floats;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * Applies the gradients of a step: clips them, and updates the parameters of adapter and head by
@@ -18,11 +22,20 @@ final class ParameterUpdate {
   private static final float[] NO_SHARES = {};
   private static final int VALUES_PER_TASK = 1 << 18;
 
+  /** With its moments and its gradient, a piece fits into a processor's own cache. */
+  private static final int VALUES_PER_PIECE = 1 << 13;
+
+  static final String GRADIENT_NOT_FINITE = "the batch's gradient is not finite";
+  private static final String NOT_FINITE = "the batch's update is not finite";
+
   private final TrainingSettings settings;
   private final AdapterLayout layout;
   private final int hidden;
   private final AdamW optimizer;
   private final SliceThreads threads;
+
+  /** Memory of an earlier state that nobody uses; null if there is none. */
+  private final AtomicReference<Parameters.Outside> spare = new AtomicReference<>();
 
   /**
    * @param hidden width of the encoder; a row of the head has {@code hidden + 1} values
@@ -40,15 +53,18 @@ final class ParameterUpdate {
    * Computes the state after a step. Clips the gradients in place.
    *
    * @param state the state before the step, which stays unchanged
-   * @param gradients of the batch
+   * @param computed the gradients of the batch
    * @param examples number of examples in the batch
-   * @throws NonFiniteStepException if a value of the new state is not finite
+   * @throws NonFiniteStepException if a value of the new state, or of a gradient outside of the
+   *     heap, is not finite
    */
-  TrainingState of(TrainingState state, Trainer.Gradients gradients, int examples) {
+  TrainingState of(TrainingState state, GradientPass.Result computed, int examples) {
+    Trainer.Gradients gradients = computed.gradients();
     long step = state.steps() + 1;
     int[] positions = state.positions();
     float[] scores = state.scores();
-    Parameters adapter = state.adapter().copy();
+    Optional<Parameters.Outside> outside = state.adapter().outside();
+    Parameters adapter = outside.isPresent() ? state.adapter() : state.adapter().copy();
     if (state.choosesPositions()) {
       scores = scores.clone();
       for (int i = 0; i < scores.length; i++) {
@@ -62,20 +78,26 @@ final class ParameterUpdate {
         adapter = Parameters.initial(new float[layout.size()]);
       }
     } else {
-      clip(gradients.values());
       // The values of a gradient pattern exist from the step after the choice of positions.
       boolean scored = state.method().sparsity().filter(Pattern::needsGradients).isPresent();
       long updates = scored ? step - settings.scoringSteps() : step;
       double rate = settings.learningRate() * warmup(step) * decay(step);
-      updateAdapter(adapter, gradients.values(), updates, rate, scores);
+      if (outside.isPresent()) {
+        adapter = updateOutside(outside.get(), computed, step, updates, rate, scores);
+      } else {
+        clip(gradients.values());
+        updateAdapter(adapter, gradients.values(), updates, rate, scores);
+        settings.moments().round(adapter, step);
+      }
     }
     Parameters head = state.head().copy();
     clip(gradients.head());
     updateHead(head, gradients.head(), state, step);
-    settings.moments().round(adapter, step);
     settings.moments().round(head, step);
-    if (!Floats.allFinite(scores) || !adapter.allFinite() || !head.allFinite()) {
-      throw new NonFiniteStepException("the batch's update is not finite");
+    boolean finite = adapter.outside().isPresent() || adapter.allFinite();
+    if (!Floats.allFinite(scores) || !finite || !head.allFinite()) {
+      reuse(adapter);
+      throw new NonFiniteStepException(NOT_FINITE);
     }
     return new TrainingState(
         state.method(),
@@ -87,6 +109,105 @@ final class ParameterUpdate {
         head,
         step,
         state.examples() + examples);
+  }
+
+  /** Takes memory outside of the heap for a later step. */
+  void reuse(Parameters unused) {
+    unused.outside().ifPresent(spare::set);
+  }
+
+  /**
+   * Updates an adapter outside of the heap, on all threads: reads a piece to the heap, updates it
+   * as {@link #updateAdapter} does, and writes it to other memory, so that the state before stays
+   * as it is.
+   */
+  private Parameters updateOutside(
+      Parameters.Outside before,
+      GradientPass.Result computed,
+      long step,
+      long updates,
+      double rate,
+      float[] shares) {
+    int size = before.values().size();
+    Parameters.Outside taken = spare.getAndSet(null);
+    Parameters.Outside after =
+        taken != null && taken.values().size() == size ? taken : Parameters.Outside.allocate(size);
+    OutsideGradient gradient = OutsideGradient.of(computed);
+    float scale = settings.maxGradientNorm() == 0 ? 1 : scale(gradient.squares(size));
+    List<Callable<Optional<String>>> tasks = new ArrayList<>();
+    for (int from = 0; from < size; from += VALUES_PER_TASK) {
+      int start = from;
+      int end = Math.min(size - start, VALUES_PER_TASK) + start;
+      tasks.add(
+          () -> {
+            Piece piece = new Piece(before, after, gradient, scale);
+            for (int at = start; at < end; at += VALUES_PER_PIECE) {
+              int to = Math.min(end - at, VALUES_PER_PIECE) + at;
+              Optional<String> failure = piece.update(at, to, step, updates, rate, shares);
+              if (failure.isPresent()) {
+                return failure;
+              }
+            }
+            return Optional.empty();
+          });
+    }
+    // A gradient that is not finite is the reason for an update that is not.
+    Optional<String> failure =
+        threads.run(tasks).stream().flatMap(Optional::stream).min(Comparator.naturalOrder());
+    if (failure.isPresent()) {
+      spare.set(after);
+      throw new NonFiniteStepException(failure.get());
+    }
+    return new Parameters(after);
+  }
+
+  /** Some values outside of the heap at a time, on their way through the optimizer. */
+  private final class Piece {
+    private final Parameters.Outside before;
+    private final Parameters.Outside after;
+    private final OutsideGradient gradients;
+    private final float scale;
+    private final float[] term = new float[VALUES_PER_PIECE];
+    private float[] gradient = new float[0];
+    private Parameters piece;
+
+    Piece(
+        Parameters.Outside before,
+        Parameters.Outside after,
+        OutsideGradient gradients,
+        float scale) {
+      this.before = before;
+      this.after = after;
+      this.gradients = gradients;
+      this.scale = scale;
+    }
+
+    /** Updates values from one index to another, exclusive. Returns why they are not finite. */
+    Optional<String> update(
+        int from, int to, long step, long updates, double rate, float[] shares) {
+      int count = to - from;
+      if (gradient.length != count) {
+        gradient = new float[count];
+        piece = Parameters.initial(new float[count]);
+      }
+      gradients.read(from, gradient, term);
+      if (!Floats.allFinite(gradient)) {
+        return Optional.of(GRADIENT_NOT_FINITE);
+      }
+      if (scale != 1) {
+        scale(gradient, scale);
+      }
+      before.values().get(from, piece.values(), count);
+      before.firstMoment().get(from, piece.firstMoment(), count);
+      before.secondMoment().get(from, piece.secondMoment(), count);
+      float[] own = shares.length == 0 ? shares : Arrays.copyOfRange(shares, from, to);
+      optimizer.update(piece, gradient, 0, count, updates, rate, own);
+      settings.moments().round(piece, step, from);
+      after.values().put(from, piece.values(), count);
+      after.firstMoment().put(from, piece.firstMoment(), count);
+      after.secondMoment().put(from, piece.secondMoment(), count);
+      return piece.allFinite() ? Optional.empty() : Optional.of(NOT_FINITE);
+    }
   }
 
   /** Updates the adapter on all threads. Each value is updated independently of the others. */
@@ -131,16 +252,21 @@ final class ParameterUpdate {
     if (settings.maxGradientNorm() == 0) {
       return;
     }
-    double squares = 0;
-    for (float g : gradient) {
-      squares += (double) g * g;
+    float scale = scale(OutsideGradient.squares(0, gradient));
+    if (scale != 1) {
+      scale(gradient, scale);
     }
+  }
+
+  /** The factor of a gradient with a sum of squares. */
+  private float scale(double squares) {
     double norm = StrictMath.sqrt(squares);
-    if (norm > settings.maxGradientNorm()) {
-      float scale = (float) (settings.maxGradientNorm() / norm);
-      for (int i = 0; i < gradient.length; i++) {
-        gradient[i] *= scale;
-      }
+    return norm > settings.maxGradientNorm() ? (float) (settings.maxGradientNorm() / norm) : 1;
+  }
+
+  private static void scale(float[] gradient, float scale) {
+    for (int i = 0; i < gradient.length; i++) {
+      gradient[i] *= scale;
     }
   }
 }

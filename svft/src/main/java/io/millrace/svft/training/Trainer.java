@@ -30,7 +30,6 @@ import java.util.concurrent.Callable;
  * BatchLayout#SEGMENTS}, each step has the same bits as alone.
  */
 public final class Trainer implements AutoCloseable {
-  private static final int MOST_VALUES = 1 << 20;
 
   private final BaseModel base;
   private final TrainingSettings settings;
@@ -200,27 +199,32 @@ public final class Trainer implements AutoCloseable {
       List<Batch> batches,
       List<GradientPass.Batch> laidOut,
       Outcome[] outcomes) {
-    List<Gradients> gradients = pass.gradients(indices.stream().map(laidOut::get).toList());
-    List<Callable<Outcome>> updates = new ArrayList<>();
-    for (int i = 0; i < indices.size(); i++) {
-      int known = batches.get(indices.get(i)).before().labels().size();
-      GradientPass.Batch batch = laidOut.get(indices.get(i));
-      Gradients own = gradients.get(i);
-      updates.add(() -> outcome(batch, known, own));
-    }
-    List<Outcome> taken = threads.run(updates);
-    for (int i = 0; i < indices.size(); i++) {
-      outcomes[indices.get(i)] = taken.get(i);
+    List<GradientPass.Result> gradients = pass.compute(indices.stream().map(laidOut::get).toList());
+    try {
+      List<Callable<Outcome>> updates = new ArrayList<>();
+      for (int i = 0; i < indices.size(); i++) {
+        int known = batches.get(indices.get(i)).before().labels().size();
+        GradientPass.Batch batch = laidOut.get(indices.get(i));
+        GradientPass.Result own = gradients.get(i);
+        updates.add(() -> outcome(batch, known, own));
+      }
+      List<Outcome> taken = threads.run(updates);
+      for (int i = 0; i < indices.size(); i++) {
+        outcomes[indices.get(i)] = taken.get(i);
+      }
+    } finally {
+      gradients.forEach(GradientPass.Result::close);
     }
   }
 
-  private Outcome outcome(GradientPass.Batch batch, int known, Gradients gradients) {
+  private Outcome outcome(GradientPass.Batch batch, int known, GradientPass.Result computed) {
+    Gradients gradients = computed.gradients();
     try {
       requireFinite(gradients);
       boolean[] correct = score(gradients.logits(), known, batch.state(), batch.examples());
       StepResult result =
           new StepResult(
-              update(batch.state(), gradients, batch.examples().size()),
+              update.of(batch.state(), computed, batch.examples().size()),
               gradients.loss(),
               correct,
               gradients.logits());
@@ -233,14 +237,14 @@ public final class Trainer implements AutoCloseable {
   /**
    * Whether this process takes the steps of several domains in one pass. The first call computes
    * batches together and alone and compares their bits: unknown kernels may give others. Adapters
-   * with more than {@value #MOST_VALUES} values are trained one by one: their copies would cost
-   * more than a pass saves.
+   * with more than {@value Parameters#MOST_ON_HEAP} values are trained one by one: their copies
+   * would cost more than a pass saves.
    */
   public boolean groups() {
     if (groups == null) {
       groups =
           settings.layout() == BatchLayout.SEGMENTS
-              && layout.size() <= MOST_VALUES
+              && layout.size() <= Parameters.MOST_ON_HEAP
               && GroupCheck.holds(base, layout, initialState(), pass::gradients);
     }
     return groups;
@@ -278,7 +282,16 @@ public final class Trainer implements AutoCloseable {
    * @throws NonFiniteStepException if a value of the new state is not finite
    */
   public TrainingState update(TrainingState state, Gradients gradients, int examples) {
-    return update.of(state, gradients, examples);
+    return update.of(state, new GradientPass.Result(gradients, List.of()), examples);
+  }
+
+  /**
+   * Takes the memory outside of the heap of a state that the caller no longer uses for the state
+   * after a later step. Without this call each step takes new memory, which is freed some time
+   * after its state.
+   */
+  public void reuse(TrainingState state) {
+    update.reuse(state.adapter());
   }
 
   private static void requireFinite(Gradients gradients) {
@@ -286,7 +299,7 @@ public final class Trainer implements AutoCloseable {
       throw new NonFiniteStepException("the batch's loss is " + gradients.loss());
     }
     if (!Floats.allFinite(gradients.head()) || !Floats.allFinite(gradients.values())) {
-      throw new NonFiniteStepException("the batch's gradient is not finite");
+      throw new NonFiniteStepException(ParameterUpdate.GRADIENT_NOT_FINITE);
     }
   }
 

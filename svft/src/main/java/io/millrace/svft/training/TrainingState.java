@@ -5,6 +5,7 @@ import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.task.Task;
 import io.millrace.svft.tensor.Floats;
+import io.millrace.svft.tensor.NativeFloats;
 import io.millrace.svft.tensor.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -97,7 +98,8 @@ public record TrainingState(
   }
 
   /**
-   * The adapter of this state as a version. It shares the arrays of this state.
+   * The adapter of this state as a version. It shares the arrays of this state; values outside of
+   * the heap are copied.
    *
    * @param base the base model that it was trained on
    * @param domain the domain's name
@@ -143,6 +145,15 @@ public record TrainingState(
   }
 
   private static void parameters(MessageDigest digest, Parameters parameters) {
+    if (parameters.outside().isPresent()) {
+      Parameters.Outside outside = parameters.outside().get();
+      for (NativeFloats each :
+          List.of(outside.values(), outside.firstMoment(), outside.secondMoment())) {
+        number(digest, each.size());
+        each.addTo(digest);
+      }
+      return;
+    }
     array(digest, parameters.values());
     array(digest, parameters.firstMoment());
     array(digest, parameters.secondMoment());
