@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ScheduledFuture;
+import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
 import org.apache.flink.streaming.api.SimpleTimerService;
@@ -290,6 +291,13 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
       long now = getProcessingTimeService().getCurrentProcessingTime();
       getProcessingTimeService().registerTimer(now, at -> trainTheRest());
     }
+  }
+
+  /** A checkpoint's state is complete: large states are written to Flink's state for it alone. */
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    training.writeAll();
+    super.snapshotState(context);
   }
 
   @Override

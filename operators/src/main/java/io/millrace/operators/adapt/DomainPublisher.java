@@ -48,16 +48,17 @@ final class DomainPublisher {
   /**
    * Emits the state as the domain's next version, and notes the version in the state.
    *
+   * @param stateSha256 hash of that state
    * @return empty; or, if no record can hold the version, why the domain is to be set aside. Then
    *     nothing is emitted, and the state is as it was.
    */
   Optional<DomainSetAside> publish(
-      String domain, DomainState state, Collector<OutgoingRecord> out) {
+      String domain, DomainState state, String stateSha256, Collector<OutgoingRecord> out) {
     long lastVersion = state.getVersion();
     String lastSha256 = state.getVersionSha256();
     long lastStep = state.getPublishedAtStep();
     List<TrainingRun> runs = state.getRuns();
-    AdapterVersion version = trainers.of(domain).publish(domain, state);
+    AdapterVersion version = trainers.of(domain).publish(domain, state, stateSha256);
     signer.ifPresent(key -> version.setSignature(key.sign(version.getSha256())));
     OutgoingRecord record = OutgoingRecords.version(version);
     long bytes = RecordBytes.of(record);
@@ -72,7 +73,7 @@ final class DomainPublisher {
     out.collect(OutgoingRecords.published(version));
     int snapshotEveryVersions = domains.of(domain).snapshotEveryVersions();
     if (snapshotEveryVersions > 0 && state.getVersion() % snapshotEveryVersions == 0) {
-      snapshot(domain, state, out);
+      snapshot(domain, state, stateSha256, out);
     }
     return Optional.empty();
   }
@@ -86,9 +87,15 @@ final class DomainPublisher {
                 version.getVersion(), version.getLabels().size(), bytes, limits.versionBytes()));
   }
 
-  private void snapshot(String domain, DomainState state, Collector<OutgoingRecord> out) {
-    OutgoingRecord record = OutgoingRecords.snapshot(trainers.of(domain).snapshot(domain, state));
-    long bytes = RecordBytes.of(record);
+  private void snapshot(
+      String domain, DomainState state, String stateSha256, Collector<OutgoingRecord> out) {
+    OutgoingRecord record =
+        OutgoingRecords.snapshot(TrainingRecords.snapshot(domain, state, stateSha256));
+    // Counting the bytes of a record takes a copy of what lies outside of the heap.
+    long bytes = DomainStates.bytes(state);
+    if (bytes <= limits.snapshotBytes()) {
+      bytes = RecordBytes.of(record);
+    }
     if (bytes > limits.snapshotBytes()) {
       LOG.warn(
           "{}@{}: no snapshot: it takes {} bytes, a record holds {}",

@@ -5,6 +5,7 @@ import io.millrace.schemas.StreamPosition;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Floats;
+import io.millrace.svft.tensor.NativeFloats;
 import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.TrainingState;
 import java.nio.ByteBuffer;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** Conversions between the state that a step computes with and the Avro record in keyed state. */
@@ -67,8 +69,29 @@ public final class DomainStates {
 
   private static Parameters parameters(
       ByteBuffer values, ByteBuffer firstMoment, ByteBuffer secondMoment) {
+    int count = values.remaining() / Float.BYTES;
+    if (count > Parameters.MOST_ON_HEAP) {
+      return new Parameters(
+          new Parameters.Outside(
+              outside(values, count), outside(firstMoment, count), outside(secondMoment, count)));
+    }
     float[] all = Floats.fromBytes(values);
     return new Parameters(all, moments(firstMoment, all.length), moments(secondMoment, all.length));
+  }
+
+  /** Moves the values and moments of a record outside of the heap. */
+  static void moveOutside(DomainState record) {
+    int count = record.getValues().remaining() / Float.BYTES;
+    record.setValues(outside(record.getValues(), count).bytes());
+    record.setValuesFirstMoment(outside(record.getValuesFirstMoment(), count).bytes());
+    record.setValuesSecondMoment(outside(record.getValuesSecondMoment(), count).bytes());
+  }
+
+  /** The record's own memory where it lies outside of the heap, as a step has left it. */
+  private static NativeFloats outside(ByteBuffer bytes, int count) {
+    return bytes.isDirect() && bytes.remaining() == count * Float.BYTES
+        ? NativeFloats.of(bytes)
+        : NativeFloats.copyOf(moments(bytes, count));
   }
 
   private static float[] moments(ByteBuffer bytes, int count) {
@@ -91,16 +114,26 @@ public final class DomainStates {
     }
   }
 
-  /** Writes a training state into a record; the record's other fields stay as they are. */
+  /**
+   * Writes a training state into a record; the record's other fields stay as they are. Of many
+   * values, the record shares the memory.
+   */
   public static void write(TrainingState state, DomainState record) {
     record.setMethod(state.method().spec());
     record.setLabels(state.labels());
     record.setLabelBornAtStep(Arrays.stream(state.labelBornAtStep()).boxed().toList());
     record.setPositions(ByteBuffer.wrap(Floats.toBytes(state.positions())));
     record.setScores(bytes(state.scores()));
-    record.setValues(bytes(state.adapter().values()));
-    record.setValuesFirstMoment(moments(state.adapter().firstMoment()));
-    record.setValuesSecondMoment(moments(state.adapter().secondMoment()));
+    Optional<Parameters.Outside> outside = state.adapter().outside();
+    if (outside.isPresent()) {
+      record.setValues(outside.get().values().bytes());
+      record.setValuesFirstMoment(outside.get().firstMoment().bytes());
+      record.setValuesSecondMoment(outside.get().secondMoment().bytes());
+    } else {
+      record.setValues(bytes(state.adapter().values()));
+      record.setValuesFirstMoment(moments(state.adapter().firstMoment()));
+      record.setValuesSecondMoment(moments(state.adapter().secondMoment()));
+    }
     record.setHead(bytes(state.head().values()));
     record.setHeadFirstMoment(moments(state.head().firstMoment()));
     record.setHeadSecondMoment(moments(state.head().secondMoment()));

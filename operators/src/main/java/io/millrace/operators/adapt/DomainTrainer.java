@@ -35,7 +35,8 @@ import org.slf4j.LoggerFactory;
  * Trains one domain's state on its batches and turns it into versions. The job and the replay of
  * what it recorded both train through this class, so they can differ only in what they read.
  *
- * <p>A state is the Avro record that keyed state holds; it is changed in place. For one thread.
+ * <p>A state is the Avro record that keyed state holds; it is changed in place, and so is its
+ * memory if it lies outside of the heap, as that of many values does. For one thread.
  */
 public final class DomainTrainer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DomainTrainer.class);
@@ -148,7 +149,8 @@ public final class DomainTrainer implements AutoCloseable {
       groups();
     }
     long started = System.nanoTime();
-    List<Trainer.Outcome> outcomes = trainer.steps(batches.stream().map(this::read).toList());
+    List<Trainer.Batch> read = batches.stream().map(this::read).toList();
+    List<Trainer.Outcome> outcomes = trainer.steps(read);
     double millis = (System.nanoTime() - started) / 1e6;
     int examples = batches.stream().mapToInt(each -> each.examples().size()).sum();
     List<StepOutcome> taken = new ArrayList<>();
@@ -157,10 +159,17 @@ public final class DomainTrainer implements AutoCloseable {
       // The time of a pass that several domains share is dealt out by examples.
       double share = millis * batch.examples().size() / examples;
       Trainer.Outcome outcome = outcomes.get(i);
+      TrainingState before = read.get(i).before();
       taken.add(
           outcome
               .result()
-              .<StepOutcome>map(result -> new StepOutcome.Taken(record(batch, result, share)))
+              .<StepOutcome>map(
+                  result -> {
+                    TrainingStep step = record(batch, result, share);
+                    // The record has the memory of the state after the step instead.
+                    trainer.reuse(before);
+                    return new StepOutcome.Taken(step);
+                  })
               .orElseGet(() -> new StepOutcome.NotFinite(outcome.failure().orElseThrow())));
     }
     return taken;
@@ -228,6 +237,15 @@ public final class DomainTrainer implements AutoCloseable {
 
   /** Makes the state the domain's next version, and notes the version in the state. */
   public AdapterVersion publish(String domain, DomainState state) {
+    return publish(domain, state, sha256(state));
+  }
+
+  /**
+   * As {@link #publish(String, DomainState)}, where the state's hash is known.
+   *
+   * @param stateSha256 {@link #sha256} of the state
+   */
+  AdapterVersion publish(String domain, DomainState state, String stateSha256) {
     long version = state.getVersion() + 1;
     String parent = state.getVersionSha256();
     TrainingState training = DomainStates.read(state, base);
@@ -235,7 +253,7 @@ public final class DomainTrainer implements AutoCloseable {
     byte[] payload = adapter.toPayload();
     String sha256 = Sha256.of(payload);
     Manifest manifest =
-        TrainingRecords.manifest(state, training.sha256(), base.tokenizerSha256(), adapter);
+        TrainingRecords.manifest(state, stateSha256, base.tokenizerSha256(), adapter);
     AdapterVersion published = TrainingRecords.version(state, adapter, payload, sha256, manifest);
     state.setVersion(version);
     state.setVersionSha256(sha256);

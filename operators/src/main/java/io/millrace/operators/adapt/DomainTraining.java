@@ -69,7 +69,7 @@ final class DomainTraining {
   private final DomainMetrics metrics;
   private final LabelLimit labelLimit;
   private final long versionBytes;
-  private final ValueState<DomainState> domainState;
+  private final HeldStates states;
   private final ValueState<DomainSetAside> setAside;
 
   /**
@@ -93,9 +93,7 @@ final class DomainTraining {
     this.metrics = metrics;
     this.labelLimit = new LabelLimit(limits.labels());
     this.versionBytes = limits.versionBytes();
-    domainState =
-        context.getState(
-            new ValueStateDescriptor<>("domain-state", new AvroTypeInfo<>(DomainState.class)));
+    states = new HeldStates(context, keys);
     setAside =
         context.getState(
             new ValueStateDescriptor<>("set-aside", new AvroTypeInfo<>(DomainSetAside.class)));
@@ -113,6 +111,12 @@ final class DomainTraining {
       keys.setCurrentKey(batch.domain());
       Optional<Step> step = step(batch);
       if (step.isPresent()) {
+        // A large state is changed in memory and not written: where a pass fails, none may share
+        // it.
+        if (HeldStates.isLarge(step.get().batch().state())) {
+          takeAlone(trainers.of(batch.domain()), step.get());
+          continue;
+        }
         steps.add(step.get());
         bytes += DomainStates.bytes(step.get().batch().state());
       }
@@ -128,7 +132,7 @@ final class DomainTraining {
   }
 
   /** What is to be trained on of a batch of the current domain; empty where nothing is. */
-  private Optional<Step> step(Batch batch) throws IOException {
+  private Optional<Step> step(Batch batch) throws Exception {
     if (isSetAside()) {
       refuse(batch.examples());
       return Optional.empty();
@@ -149,8 +153,8 @@ final class DomainTraining {
     return new Step(new DomainBatch(domain, state, examples, closedBy), state.getLabels().size());
   }
 
-  private DomainState state(String domain) throws IOException {
-    DomainState state = domainState.value();
+  private DomainState state(String domain) throws Exception {
+    DomainState state = states.of(domain);
     return state == null ? start.of(domain) : state;
   }
 
@@ -218,7 +222,7 @@ final class DomainTraining {
     ended(step, outcome);
   }
 
-  private void ended(Step step, StepOutcome outcome) throws IOException {
+  private void ended(Step step, StepOutcome outcome) throws Exception {
     DomainBatch batch = step.batch();
     if (outcome instanceof StepOutcome.NotFinite notFinite) {
       RecordError error = new RecordError("NonFiniteStep", notFinite.failure().getMessage());
@@ -228,7 +232,7 @@ final class DomainTraining {
     }
   }
 
-  private void ended(Step step, TrainingStep record) throws IOException {
+  private void ended(Step step, TrainingStep record) throws Exception {
     String domain = step.batch().domain();
     DomainState state = step.batch().state();
     warnOfSimilar(domain, step.labels(), state.getLabels());
@@ -236,9 +240,9 @@ final class DomainTraining {
     emit(Evidence.input(record));
     metrics.step(domain, record.getCorrect(), record.getLoss(), record.getStepMillis());
     if (publisher.isDue(domain, state)) {
-      publish(domain, state);
+      publish(domain, state, record.getStateSha256());
     }
-    domainState.update(state);
+    states.put(domain, state);
   }
 
   /** Says once, when the label comes, that another one differs by case or white space only. */
@@ -275,16 +279,21 @@ final class DomainTraining {
   }
 
   /** Publishes the steps that no version holds yet. */
-  void publishTheRest(String domain) throws IOException {
-    DomainState state = domainState.value();
+  void publishTheRest(String domain) throws Exception {
+    DomainState state = states.of(domain);
     if (state != null && setAside.value() == null && DomainPublisher.unpublishedSteps(state) > 0) {
-      publish(domain, state);
-      domainState.update(state);
+      publish(domain, state, trainers.of(domain).sha256(state));
+      states.put(domain, state);
     }
   }
 
-  private void publish(String domain, DomainState state) throws IOException {
-    Optional<DomainSetAside> why = publisher.publish(domain, state, out);
+  /** Writes to keyed state what a checkpoint must hold. Changes the current key. */
+  void writeAll() throws Exception {
+    states.writeAll();
+  }
+
+  private void publish(String domain, DomainState state, String stateSha256) throws IOException {
+    Optional<DomainSetAside> why = publisher.publish(domain, state, stateSha256, out);
     if (why.isPresent()) {
       LOG.error("Domain {} is trained no more: {}", ShownText.of(domain), why.get().getReason());
       setAside.update(why.get());
@@ -301,12 +310,12 @@ final class DomainTraining {
    * @param lastExample Kafka's time of its last example
    * @return whether it is dropped
    */
-  boolean forget(String domain, long lastExample) throws IOException {
-    DomainState state = domainState.value();
+  boolean forget(String domain, long lastExample) throws Exception {
+    DomainState state = states.of(domain);
     if (state != null && state.getVersion() > 0) {
       return false;
     }
-    domainState.clear();
+    states.clear(domain);
     setAside.clear();
     emit(Evidence.forgotten(domain, lastExample));
     metrics.forgotten();

@@ -43,6 +43,7 @@ import org.apache.flink.runtime.state.KeyedStateBackend;
 import org.apache.flink.runtime.state.PriorityQueueSetFactory;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.runtime.state.storage.JobManagerCheckpointStorage;
 import org.apache.flink.state.rocksdb.EmbeddedRocksDBStateBackend;
 import org.apache.flink.streaming.api.operators.InternalTimeServiceManager;
 import org.apache.flink.streaming.api.operators.InternalTimeServiceManagerImpl;
@@ -88,6 +89,8 @@ public final class AdaptHarness implements AutoCloseable {
     this.task = task;
     this.harness = harness;
     harness.setStateBackend(new EmbeddedRocksDBStateBackend(true));
+    // Large states fit, too.
+    harness.setCheckpointStorage(new JobManagerCheckpointStorage(256 << 20));
     harness.setTimeServiceManagerProvider(new StepsTakeTime());
     harness.setup(new AvroTypeInfo<>(OutgoingRecord.class).createSerializer(null));
   }
@@ -322,6 +325,11 @@ public final class AdaptHarness implements AutoCloseable {
   /** What keyed state holds of a domain. */
   DomainState state(String domain) throws Exception {
     return domainState(domain).value();
+  }
+
+  /** Sets what keyed state holds of a domain. */
+  void set(String domain, DomainState state) throws Exception {
+    domainState(domain).update(state);
   }
 
   /** Changes what keyed state holds of a domain. */
