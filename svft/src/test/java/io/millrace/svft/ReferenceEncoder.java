@@ -2,7 +2,9 @@ package io.millrace.svft;
 
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.FullFineTuning;
 import io.millrace.svft.method.Lora;
+import io.millrace.svft.method.LoraXs;
 import io.millrace.svft.method.Pissa;
 import io.millrace.svft.method.Positions;
 import io.millrace.svft.model.Architecture;
@@ -48,24 +50,40 @@ public final class ReferenceEncoder {
         new ModelFiles(base.name(), base.directory(), base.config(), "", "", ""));
   }
 
-  /** W [out, in] of every linear weight. */
-  public List<double[]> weights() {
-    return config.weights().stream().map(w -> doubles(tensor(w.name() + ".weight"))).toList();
+  /**
+   * What a method may change.
+   *
+   * @param linears W [out, in] of every linear weight
+   * @param biases [out] of every linear weight
+   */
+  public record Weights(List<double[]> linears, List<double[]> biases) {}
+
+  /** Those of the base model. */
+  public Weights weights() {
+    List<double[]> linears = new ArrayList<>();
+    List<double[]> biases = new ArrayList<>();
+    for (EncoderWeight w : config.weights()) {
+      linears.add(doubles(tensor(w.name() + ".weight")));
+      biases.add(doubles(tensor(w.name() + ".bias")));
+    }
+    return new Weights(linears, biases);
   }
 
   /**
-   * W' [out, in] of every linear weight: W + U M Vᵀ; U (diag(Σ) + M) Vᵀ if the basis is truncated;
-   * W + c B A; U diag(Σ) Vᵀ without its leading directions + c B A; the trained W itself.
+   * Those of an adapter. W' [out, in] is W + U M Vᵀ; U (diag(Σ) + M) Vᵀ if the basis is truncated;
+   * W + c B A; U diag(Σ) Vᵀ without its leading directions + c B A; the trained W itself; for the
+   * others see {@link ReferenceMethods}.
    *
    * @param positions as {@link AdapterLayout#positions} returns them
    */
-  public List<double[]> weights(
+  public Weights weights(
       AdapterMethod method, AdapterLayout layout, List<Positions> positions, float[] values) {
-    List<double[]> weights = new ArrayList<>(weights());
+    Weights weights = weights();
     for (int p = 0; p < layout.parts().size(); p++) {
       AdapterLayout.Part part = layout.parts().get(p);
       float[] own = Arrays.copyOfRange(values, part.offset(), part.offset() + part.size());
-      double[] w = weights.get(part.index());
+      double[] w = weights.linears().get(part.index());
+      double[] bias = weights.biases().get(part.index());
       if (method.sparsity().isPresent()) {
         addM(w, part, positions.get(p), own);
       } else if (method instanceof Lora lora) {
@@ -75,8 +93,12 @@ public final class ReferenceEncoder {
         double scale = pissa.alpha() / pissa.rank();
         addDirections(w, weight, Math.min(pissa.rank(), weight.rank()), -1);
         addProduct(w, weight, scale, own);
+      } else if (method instanceof FullFineTuning) {
+        weights.linears().set(part.index(), doubles(own));
+      } else if (method instanceof LoraXs) {
+        addCore(w, part.weight(), own);
       } else {
-        weights.set(part.index(), doubles(own));
+        ReferenceMethods.change(method, config, part.weight(), own, w, bias);
       }
     }
     return weights;
@@ -128,6 +150,24 @@ public final class ReferenceEncoder {
     }
   }
 
+  /** Adds U_r diag(Σ_r) R V_rᵀ. */
+  private void addCore(double[] w, EncoderWeight weight, float[] core) {
+    int r = (int) Math.round(Math.sqrt(core.length));
+    float[] u = tensor(weight.name() + ".U");
+    float[] sigma = tensor(weight.name() + ".S");
+    float[] vt = tensor(weight.name() + ".Vt");
+    for (int o = 0; o < weight.out(); o++) {
+      for (int k = 0; k < r; k++) {
+        for (int j = 0; j < r; j++) {
+          double scaled = (double) u[o * weight.rank() + k] * sigma[k] * core[k * r + j];
+          for (int i = 0; i < weight.in(); i++) {
+            w[o * weight.in() + i] += scaled * vt[j * weight.in() + i];
+          }
+        }
+      }
+    }
+  }
+
   /** Adds c B A; own holds A, then B. */
   private static void addProduct(double[] w, EncoderWeight weight, double c, float[] own) {
     int rank = own.length / (weight.in() + weight.out());
@@ -145,9 +185,9 @@ public final class ReferenceEncoder {
   /**
    * One vector for a sequence, [hidden].
    *
-   * @param weights W' of each linear weight
+   * @param weights those of the base model, or of an adapter
    */
-  public double[] embed(long[] ids, List<double[]> weights) {
+  public double[] embed(long[] ids, Weights weights) {
     Architecture names = config.architecture();
     int hidden = config.hidden();
     double[][] x = new double[ids.length][hidden];
@@ -198,10 +238,10 @@ public final class ReferenceEncoder {
         name, key -> model.has(key) ? model.floats(key) : basis.floats(key));
   }
 
-  private double[][] linear(double[][] x, int index, List<double[]> weights) {
+  private double[][] linear(double[][] x, int index, Weights weights) {
     EncoderWeight weight = linears.get(index);
-    double[] w = weights.get(index);
-    float[] bias = tensor(weight.name() + ".bias");
+    double[] w = weights.linears().get(index);
+    double[] bias = weights.biases().get(index);
     double[][] y = new double[x.length][weight.out()];
     for (int t = 0; t < x.length; t++) {
       for (int o = 0; o < weight.out(); o++) {

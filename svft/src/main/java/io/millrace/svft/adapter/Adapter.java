@@ -1,5 +1,6 @@
 package io.millrace.svft.adapter;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -47,6 +48,8 @@ import java.util.Set;
  *   <li>lora: {@code <weight>.lora_A.weight} [rank, in] and {@code <weight>.lora_B.weight} [out,
  *       rank], as PEFT names them
  *   <li>full: {@code <weight>.weight} [out, in]
+ *   <li>others: what {@link AdapterMethod#tensors} says, under PEFT's names where PEFT has the
+ *       method
  * </ul>
  *
  * @param domain the domain's name
@@ -312,7 +315,8 @@ public record Adapter(
    * Merges this adapter into the adapted weights. A model with these weights and no adapter
    * computes the same, up to rounding.
    *
-   * @return per adapted weight, by the name of its module, W' [out, in], row-major
+   * @return the changed tensors of the base model by their names: of each adapted weight W' [out,
+   *     in], row-major, and its bias [out] if the adapter changes it
    * @throws AdapterException if it does not belong to this base model
    */
   public Map<String, float[]> merge(BaseModel base) {
@@ -321,7 +325,12 @@ public record Adapter(
     try (NDScope scope = new NDScope();
         AdaptedModel model = on(base, base.manager())) {
       for (AdapterLayout.Part part : layout().parts()) {
-        merged.put(part.weight().name(), model.merged(part.index()).toFloatArray());
+        String name = part.weight().name();
+        merged.put(name + ".weight", model.merged(part.index()).toFloatArray());
+        NDArray bias = model.products().get(part.index()).bias();
+        if (bias != base.linears().get(part.index()).bias()) {
+          merged.put(name + ".bias", bias.toFloatArray());
+        }
       }
     }
     return merged;
@@ -339,11 +348,14 @@ public record Adapter(
   }
 
   /**
-   * Whether one pass can score texts of this adapter and of another one: they have one method, and
-   * both or neither have values.
+   * Whether one pass can score texts of this adapter and of another one: they have one method,
+   * which allows it, and both or neither have values.
    */
   public boolean sharesPass(Adapter other) {
-    return method.equals(other.method) && (values.length == 0) == (other.values.length == 0);
+    return this == other
+        || (method.equals(other.method)
+            && method.groups()
+            && (values.length == 0) == (other.values.length == 0));
   }
 
   /** As {@link #on(BaseModel, NDManager)}, for several adapters that {@link #sharesPass share}. */

@@ -105,11 +105,17 @@ public final class Merge implements AutoCloseable {
         if (blocks.size() > 1) {
           blocks.forEach(NDArray::close);
         }
-        dense.add(LinearProduct.dense(packed(whole), linear.bias()));
+        dense.add(LinearProduct.dense(packed(whole), bias(linear, index)));
         blocks.clear();
         row = 0;
       }
     }
+  }
+
+  /** The bias of a merged weight: the base model's own, or the adapter's. */
+  private NDArray bias(BaseModel.Linear linear, int index) {
+    NDArray bias = source.products().get(index).bias();
+    return bias == linear.bias() ? bias : kept(bias);
   }
 
   /** The matrix as predictions read it, in place of the one given. */

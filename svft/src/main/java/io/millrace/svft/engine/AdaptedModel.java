@@ -21,7 +21,7 @@ public final class AdaptedModel implements AutoCloseable {
   private final int adapters;
   private final IValue kinds;
   private final IValue linears;
-  private final IValue lowRanks;
+  private final IValue terms;
 
   /**
    * @param base shared; must outlive this model
@@ -52,7 +52,7 @@ public final class AdaptedModel implements AutoCloseable {
             products.stream()
                 .map(product -> product.tensors().stream().map(computedWith).toList())
                 .toList());
-    this.lowRanks = TorchScript.lists(products.stream().map(LinearProduct::lowRank).toList());
+    this.terms = TorchScript.lists(products.stream().map(LinearProduct::term).toList());
   }
 
   /**
@@ -87,7 +87,7 @@ public final class AdaptedModel implements AutoCloseable {
    */
   IValue[] arguments(List<IValue> slice, IValue... more) {
     List<IValue> arguments = new ArrayList<>(slice);
-    arguments.addAll(List.of(base.embeddings(), base.norms(), kinds, linears, lowRanks));
+    arguments.addAll(List.of(base.embeddings(), base.norms(), kinds, linears, terms));
     arguments.addAll(List.of(more));
     return arguments.toArray(IValue[]::new);
   }
@@ -131,8 +131,8 @@ public final class AdaptedModel implements AutoCloseable {
   private NDArray merged(LinearProduct product) {
     try (IValue kind = IValue.from(product.code());
         IValue linear = TorchScript.tensors(product.tensors());
-        IValue lowRank = TorchScript.tensors(product.lowRank())) {
-      return base.script().call("merge", kind, linear, lowRank).get(0);
+        IValue term = TorchScript.tensors(product.term())) {
+      return base.script().call("merge", kind, linear, term).get(0);
     }
   }
 
@@ -148,6 +148,6 @@ public final class AdaptedModel implements AutoCloseable {
   public void close() {
     kinds.close();
     linears.close();
-    lowRanks.close();
+    terms.close();
   }
 }

@@ -3,8 +3,10 @@ package io.millrace.svft.engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.pytorch.jni.IValue;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Torch;
+import io.millrace.svft.tensor.TorchScript;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -12,7 +14,8 @@ import java.util.List;
  * The product y = x W'ᵀ + b with one linear weight W' [out, in], as the engine computes it: a kind,
  * and the tensors that this kind reads. {@code linear.py} has the same table of kinds.
  *
- * <p>A low-rank term may be added to every kind: y += c (x Aᵀ) Bᵀ.
+ * <p>A low-rank term may be added to every kind: y += c (x Aᵀ) Bᵀ. Around a frozen kind there may
+ * be another {@link Term} instead.
  *
  * <p>The rows of a slice may belong to several adapters: see {@link #ofAdapters}.
  */
@@ -50,32 +53,101 @@ public final class LinearProduct {
     }
   }
 
+  /**
+   * What an adapter method adds to a product, or puts around it, with the codes and the tensors of
+   * {@code adapted.py}.
+   */
+  enum Term {
+    /** Nothing, or a low-rank term, which {@code linear.py} computes: A, B, c. */
+    LOW_RANK(0, Outputs.NONE, Outputs.ROWS, Outputs.NONE),
+    SCALED(1, Outputs.COLUMNS),
+    INPUT_SCALED(2, Outputs.NONE),
+    BIASED(3, Outputs.COLUMNS),
+    SHARED(4, Outputs.NONE, Outputs.ROWS, Outputs.NONE, Outputs.COLUMNS),
+    MAGNITUDE(
+        5,
+        Outputs.NONE,
+        Outputs.ROWS,
+        Outputs.NONE,
+        Outputs.COLUMNS,
+        Outputs.COLUMNS,
+        Outputs.ROWS),
+    CORE(6, Outputs.NONE, Outputs.ROWS, Outputs.NONE),
+    ROTATED(7, Outputs.NONE, Outputs.NONE, Outputs.NONE, Outputs.COLUMNS, Outputs.ROWS),
+    REFLECTED(8, Outputs.NONE, Outputs.NONE);
+
+    private final long code;
+    private final List<Outputs> outputs;
+
+    Term(long code, Outputs... outputs) {
+      this.code = code;
+      this.outputs = List.of(outputs);
+    }
+  }
+
+  /** The dimension of a tensor that has one entry for each of the weight's outputs. */
+  private enum Outputs {
+    NONE,
+    ROWS,
+    COLUMNS
+  }
+
+  /**
+   * The gradient of a method's values, from the engine's gradient of the tensors that the method
+   * computed from these values.
+   */
+  public interface ChainRule {
+    /**
+     * @param gradient the engine's gradients
+     * @param at index of this weight's first
+     * @param values receives the gradient of the values
+     * @param offset index of the first of them
+     */
+    void apply(float[] gradient, int at, float[] values, int offset);
+  }
+
+  private static final long TERMS = 16;
   private static final int[] IN_ORDER = {};
 
   private final Kind kind;
   private final List<NDArray> tensors;
-  private final List<NDArray> lowRank;
+  private final Term term;
+  private final List<NDArray> extra;
   private final long gradientSize;
   private final int[] gradientOrder;
+  private final ChainRule chainRule;
+  private final int chainedSize;
   private final int adapters;
 
   private LinearProduct(
       Kind kind,
       List<NDArray> tensors,
-      List<NDArray> lowRank,
+      Term term,
+      List<NDArray> extra,
       long gradientSize,
       int[] gradientOrder,
+      ChainRule chainRule,
+      int chainedSize,
       int adapters) {
     this.kind = kind;
     this.tensors = List.copyOf(tensors);
-    this.lowRank = List.copyOf(lowRank);
+    this.term = term;
+    this.extra = List.copyOf(extra);
     this.gradientSize = gradientSize;
     this.gradientOrder = gradientOrder;
+    this.chainRule = chainRule;
+    this.chainedSize = chainedSize;
     this.adapters = adapters;
   }
 
   private static LinearProduct of(Kind kind, long gradientSize, NDArray... tensors) {
-    return new LinearProduct(kind, List.of(tensors), List.of(), gradientSize, IN_ORDER, 1);
+    return of(kind, gradientSize, IN_ORDER, tensors);
+  }
+
+  private static LinearProduct of(
+      Kind kind, long gradientSize, int[] gradientOrder, NDArray... tensors) {
+    return new LinearProduct(
+        kind, List.of(tensors), Term.LOW_RANK, List.of(), gradientSize, gradientOrder, null, 0, 1);
   }
 
   /**
@@ -94,14 +166,24 @@ public final class LinearProduct {
    * @param manager owns the arrays created here, unless a scope of the caller does
    */
   public static LinearProduct frozen(BaseModel.Linear linear, NDManager manager) {
+    return frozen(linear, linear.bias(), manager);
+  }
+
+  private static LinearProduct frozen(BaseModel.Linear linear, NDArray bias, NDManager manager) {
     if (linear.dense() != null) {
-      return dense(linear.dense(), linear.bias());
+      return dense(linear.dense(), bias);
     }
     return factored(
         linear.factors().vt(),
         linear.factors().u(),
-        linear.bias(),
+        bias,
         Torch.array(manager, linear.sigma(), linear.sigma().length));
+  }
+
+  /** As {@link #frozen(BaseModel.Linear, NDManager)}, without the bias. */
+  private static LinearProduct unbiased(BaseModel.Linear linear, NDManager manager) {
+    int out = linear.weight().out();
+    return frozen(linear, Torch.array(manager, new float[out], out), manager);
   }
 
   /**
@@ -150,8 +232,7 @@ public final class LinearProduct {
    */
   public static LinearProduct bands(
       NDArray vt, NDArray u, NDArray b, NDArray bands, int[] gradientOrder) {
-    return new LinearProduct(
-        Kind.BANDS, List.of(vt, u, b, bands), List.of(), bands.size(), gradientOrder, 1);
+    return of(Kind.BANDS, bands.size(), gradientOrder, vt, u, b, bands);
   }
 
   /**
@@ -192,11 +273,166 @@ public final class LinearProduct {
    *     sorting
    */
   public LinearProduct plusLowRank(NDArray a, NDArray b, NDArray c) {
-    if (!lowRank.isEmpty() || gradientOrder.length > 0) {
+    if (!extra.isEmpty() || gradientOrder.length > 0) {
       throw new IllegalStateException(kind + " takes no low-rank term here");
     }
+    return with(Term.LOW_RANK, gradientSize + a.size() + b.size(), a, b, c);
+  }
+
+  private LinearProduct with(Term other, long size, NDArray... extra) {
     return new LinearProduct(
-        kind, tensors, List.of(a, b, c), gradientSize + a.size() + b.size(), IN_ORDER, adapters);
+        kind, tensors, other, List.of(extra), size, IN_ORDER, null, 0, adapters);
+  }
+
+  /** This product with the gradient of the values that its tensors were computed from. */
+  private LinearProduct by(ChainRule rule, int values) {
+    return new LinearProduct(
+        kind, tensors, term, extra, gradientSize, IN_ORDER, rule, values, adapters);
+  }
+
+  /**
+   * A frozen weight whose outputs, bias included, are scaled: y = (x Wᵀ + b) · l, with l trained.
+   *
+   * @param l [adapters, out]
+   */
+  public static LinearProduct scaled(BaseModel.Linear linear, NDArray l, NDManager manager) {
+    return frozen(linear, manager).with(Term.SCALED, l.size(), l);
+  }
+
+  /**
+   * A frozen weight whose inputs are scaled: y = (x · l) Wᵀ + b, with l trained.
+   *
+   * @param l [adapters, in]
+   */
+  public static LinearProduct inputScaled(BaseModel.Linear linear, NDArray l, NDManager manager) {
+    return frozen(linear, manager).with(Term.INPUT_SCALED, l.size(), l);
+  }
+
+  /**
+   * A frozen weight with a trained bias.
+   *
+   * @param b [adapters, out]
+   */
+  public static LinearProduct biased(BaseModel.Linear linear, NDArray b, NDManager manager) {
+    return unbiased(linear, manager).with(Term.BIASED, b.size(), b);
+  }
+
+  /**
+   * A frozen weight with a low-rank term whose factors all adapters share: y += l · (((x Aᵀ) · d)
+   * Bᵀ), with d and then l trained.
+   *
+   * @param a [r, in]
+   * @param b [out, r]
+   * @param d [adapters, r]
+   * @param l [adapters, out]
+   */
+  public static LinearProduct shared(
+      BaseModel.Linear linear, NDArray a, NDArray b, NDArray d, NDArray l, NDManager manager) {
+    return frozen(linear, manager).with(Term.SHARED, d.size() + l.size(), a, b, d, l);
+  }
+
+  /**
+   * V = W + c B A with rows of trained norms: y = m · (x Vᵀ) / ‖V‖ + b, with A, B and m trained.
+   * The gradient takes the norms ‖V‖ of V's rows as constant.
+   *
+   * @param a [adapters · r, in]
+   * @param b [adapters · out, r]
+   * @param c [1], the scale
+   * @param m [adapters, out]
+   * @param squares [1, out]: the squared norms of W's rows
+   */
+  public static LinearProduct magnitude(
+      BaseModel.Linear linear,
+      NDArray a,
+      NDArray b,
+      NDArray c,
+      NDArray m,
+      NDArray squares,
+      NDManager manager) {
+    LinearProduct product = unbiased(linear, manager);
+    long count = m.getShape().get(0);
+    try (IValue kind = IValue.from(product.code());
+        IValue w = TorchScript.tensors(product.tensors);
+        IValue low = TorchScript.tensors(List.of(a, b, c));
+        IValue of = TorchScript.tensor(squares);
+        IValue adapters = IValue.from(count)) {
+      NDArray norms = linear.script().call("norms", kind, w, low, of, adapters).get(0);
+      norms.attach(manager);
+      long size = a.size() + b.size() + m.size();
+      return product.with(Term.MAGNITUDE, size, a, b, c, m, norms, linear.bias());
+    }
+  }
+
+  /**
+   * A frozen weight with a trained matrix between shared factors: y += ((x V) Mᵀ) Uᵀ.
+   *
+   * @param vt [r, in]
+   * @param u [out, r]
+   * @param m [adapters · r, r]
+   */
+  public static LinearProduct core(
+      BaseModel.Linear linear, NDArray vt, NDArray u, NDArray m, NDManager manager) {
+    return frozen(linear, manager).with(Term.CORE, m.size(), vt, u, m);
+  }
+
+  /**
+   * A frozen weight with rotated inputs: y = (x Q) Wᵀ + b, of one adapter. Q is the product of
+   * factors, the last first; each is block-diagonal between a permutation of the inputs and its
+   * inverse.
+   *
+   * @param r [factors · blocks, size, size]: the blocks of each factor
+   * @param order [factors · in], int64: for each factor the place of each input among its blocks
+   * @param inverse [factors · in], int64: the input at each place
+   * @param rule from the gradient of r to that of the values
+   * @param values the number of values
+   */
+  public static LinearProduct rotated(
+      BaseModel.Linear linear,
+      NDArray r,
+      NDArray order,
+      NDArray inverse,
+      ChainRule rule,
+      int values,
+      NDManager manager) {
+    return frozen(linear, manager).with(Term.ROTATED, r.size(), r, order, inverse).by(rule, values);
+  }
+
+  /**
+   * As {@link #rotated}, with scaled outputs: y = ((x Q) Wᵀ) · l + b.
+   *
+   * @param l [1, out]
+   * @param rule from the gradients of r and then l to that of the values
+   */
+  public static LinearProduct rotatedAndScaled(
+      BaseModel.Linear linear,
+      NDArray r,
+      NDArray order,
+      NDArray inverse,
+      NDArray l,
+      ChainRule rule,
+      int values,
+      NDManager manager) {
+    return unbiased(linear, manager)
+        .with(Term.ROTATED, r.size() + l.size(), r, order, inverse, l, linear.bias())
+        .by(rule, values);
+  }
+
+  /**
+   * A frozen weight with reflected inputs: y = (x (I + U S Uᵀ)) Wᵀ + b, of one adapter.
+   *
+   * @param u [in, r]
+   * @param s [r, r]
+   * @param rule from the gradients of u and then s to that of the values
+   * @param values the number of values
+   */
+  public static LinearProduct reflected(
+      BaseModel.Linear linear,
+      NDArray u,
+      NDArray s,
+      ChainRule rule,
+      int values,
+      NDManager manager) {
+    return frozen(linear, manager).with(Term.REFLECTED, u.size() + s.size(), u, s).by(rule, values);
   }
 
   /**
@@ -210,15 +446,18 @@ public final class LinearProduct {
     return new LinearProduct(
         kind,
         tensors,
-        lowRank,
+        term,
+        extra,
         kind == Kind.SCORED ? gradientSize : gradientSize / count,
         gradientOrder,
+        chainRule,
+        chainedSize,
         count);
   }
 
   /** Whether W' is already one matrix and needs no merge. */
   public boolean isDense() {
-    return kind.isDense() && lowRank.isEmpty();
+    return kind.isDense() && extra.isEmpty();
   }
 
   /**
@@ -232,6 +471,22 @@ public final class LinearProduct {
       throw new IllegalStateException(kind + " is not one matrix");
     }
     return tensors.get(0);
+  }
+
+  /**
+   * The bias of the product of one adapter.
+   *
+   * @return [out]; the base model's own unless the adapter changes it
+   */
+  public NDArray bias() {
+    NDArray own = tensors.get(kind.isDense() ? 1 : 2);
+    return switch (term) {
+      case SCALED -> own.mul(extra.get(0).flatten());
+      case BIASED -> extra.get(0).flatten();
+      case MAGNITUDE -> extra.get(5);
+      case ROTATED -> extra.size() > 3 ? extra.get(4) : own;
+      default -> own;
+    };
   }
 
   /**
@@ -250,15 +505,21 @@ public final class LinearProduct {
    */
   LinearProduct rows(int from, int to) {
     NDIndex rows = new NDIndex(from + ":" + to);
-    // The tensors with one row per output: W or U, and B.
+    // The tensors with one row per output: W or U, and those of the term.
     List<NDArray> linear = new ArrayList<>(tensors);
     int at = kind.isDense() ? 0 : 1;
     linear.set(at, linear.get(at).get(rows));
-    List<NDArray> low = new ArrayList<>(lowRank);
-    if (!low.isEmpty()) {
-      low.set(1, low.get(1).get(rows));
+    NDIndex columns = new NDIndex(":, " + from + ":" + to);
+    List<NDArray> low = new ArrayList<>(extra);
+    for (int i = 0; i < low.size(); i++) {
+      switch (term.outputs.get(i)) {
+        case ROWS -> low.set(i, low.get(i).get(rows));
+        case COLUMNS -> low.set(i, low.get(i).get(columns));
+        case NONE -> {}
+      }
     }
-    return new LinearProduct(kind, linear, low, gradientSize, gradientOrder, adapters);
+    return new LinearProduct(
+        kind, linear, term, low, gradientSize, gradientOrder, chainRule, chainedSize, adapters);
   }
 
   int adapters() {
@@ -266,19 +527,20 @@ public final class LinearProduct {
   }
 
   long code() {
-    return kind.code;
+    return kind.code + TERMS * term.code;
   }
 
   List<NDArray> tensors() {
     return tensors;
   }
 
-  List<NDArray> lowRank() {
-    return lowRank;
+  /** The tensors of the term around the product. */
+  List<NDArray> term() {
+    return extra;
   }
 
   boolean isTrained() {
-    return kind.trained || !lowRank.isEmpty();
+    return kind.trained || !extra.isEmpty();
   }
 
   /** The number of values in the engine's gradient of this weight. */
@@ -288,6 +550,9 @@ public final class LinearProduct {
 
   /** The number of trained values, which {@link #gradient} copies. */
   int trainedSize() {
+    if (chainRule != null) {
+      return chainedSize;
+    }
     return gradientOrder.length > 0 ? gradientOrder.length : gradientSize();
   }
 
@@ -300,6 +565,10 @@ public final class LinearProduct {
    * @param offset index of the first of them
    */
   void gradient(float[] flat, int at, float[] sorted, int offset) {
+    if (chainRule != null) {
+      chainRule.apply(flat, at, sorted, offset);
+      return;
+    }
     if (gradientOrder.length == 0) {
       System.arraycopy(flat, at, sorted, offset, gradientSize());
       return;
@@ -311,6 +580,6 @@ public final class LinearProduct {
 
   /** Whether the engine's gradient already has the order of the trained values. */
   boolean isGradientInOrder() {
-    return gradientOrder.length == 0;
+    return gradientOrder.length == 0 && chainRule == null;
   }
 }

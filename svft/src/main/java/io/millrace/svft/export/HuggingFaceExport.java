@@ -180,7 +180,7 @@ public final class HuggingFaceExport {
         .tensors()
         .forEach(
             (name, shape) -> {
-              float[] values = merged.get(name.replaceFirst("\\.weight$", ""));
+              float[] values = merged.get(name);
               tensors.add(
                   values == null
                       ? new Safetensors.StoredTensor(prefix + name, stored, name)

@@ -77,6 +77,14 @@ public interface AdapterMethod extends Serializable {
    */
   LinearProduct product(BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager);
 
+  /**
+   * Whether {@link #product} takes several adapters. If not, steps and predictions of different
+   * adapters share no pass.
+   */
+  default boolean groups() {
+    return true;
+  }
+
   /** The roles of the adapted weights that this method needs as their factors U, Σ, Vᵀ. */
   default Set<WeightRole> factored() {
     return Set.of();

@@ -6,7 +6,21 @@ import java.util.stream.Collectors;
 /** The registry of adapter methods. A new method is one class, and one line here. */
 public final class AdapterMethods {
   private static final List<MethodForm> FORMS =
-      List.of(Svft.FORM, Svf.FORM, Lora.FORM, Pissa.FORM, FullFineTuning.FORM, HeadOnly.FORM);
+      List.of(
+          Svft.FORM,
+          Svf.FORM,
+          Lora.FORM,
+          Pissa.FORM,
+          Dora.FORM,
+          Vera.FORM,
+          LoraXs.FORM,
+          Oft.FORM,
+          Boft.FORM,
+          Hra.FORM,
+          Ia3.FORM,
+          BiasTuning.FORM,
+          FullFineTuning.FORM,
+          HeadOnly.FORM);
 
   private AdapterMethods() {}
 

@@ -35,6 +35,7 @@ public enum Architecture {
         "Encoder",
         List.of(
             "linear",
+            "adapted",
             "attention",
             "feed_forward",
             "norm",

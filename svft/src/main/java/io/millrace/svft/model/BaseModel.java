@@ -40,7 +40,6 @@ public final class BaseModel implements AutoCloseable {
    * @param dense W [out, in]; null if the factors are held
    * @param bias [out]
    * @param derived what methods compute from it
-   * @param script the model's program
    */
   public record Linear(
       EncoderWeight weight,
@@ -48,8 +47,7 @@ public final class BaseModel implements AutoCloseable {
       float[] sigma,
       NDArray dense,
       NDArray bias,
-      DerivedTensors derived,
-      TorchScript script) {
+      DerivedTensors derived) {
 
     /**
      * A tensor that a method computes from this weight and never changes: computed at first use.
@@ -60,6 +58,16 @@ public final class BaseModel implements AutoCloseable {
      */
     public NDArray derived(String name, NDManager user, Supplier<NDArray> made) {
       return derived.get(name, user, made);
+    }
+
+    /** The program of the model. */
+    public TorchScript script() {
+      return derived.script();
+    }
+
+    /** The shape of the model. */
+    public EncoderConfig config() {
+      return derived.config();
     }
 
     /**
@@ -79,7 +87,7 @@ public final class BaseModel implements AutoCloseable {
                 IValue u = TorchScript.tensor(factors.u());
                 IValue middle = TorchScript.tensor(diagonal);
                 IValue vt = TorchScript.tensor(factors.vt())) {
-              return script.call("compose", u, middle, vt).get(0);
+              return script().call("compose", u, middle, vt).get(0);
             }
           });
     }
@@ -248,16 +256,16 @@ public final class BaseModel implements AutoCloseable {
     NDArray bias = load(model, name + ".bias", weight.out());
     if (!factored) {
       NDArray dense = load(model, name + ".weight", weight.out(), weight.in());
-      return new Linear(weight, null, null, dense, bias, derived(), script);
+      return new Linear(weight, null, null, dense, bias, derived());
     }
     NDArray vt = load(basis, name + ".Vt", n, weight.in());
     NDArray u = load(basis, name + ".U", weight.out(), n);
     float[] sigma = basis.floats(name + ".S", n);
-    return new Linear(weight, new Factors(vt, u), sigma, null, bias, derived(), script);
+    return new Linear(weight, new Factors(vt, u), sigma, null, bias, derived());
   }
 
   private DerivedTensors derived() {
-    return new DerivedTensors(derived);
+    return new DerivedTensors(derived, script, files.config());
   }
 
   private List<NDArray> norm(Safetensors model, String name) {

@@ -3,6 +3,7 @@ package io.millrace.svft.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
+import io.millrace.svft.tensor.TorchScript;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -19,13 +20,27 @@ final class DerivedTensors {
   private static final int MOST = 12;
 
   private final NDManager manager;
+  private final TorchScript script;
+  private final EncoderConfig config;
   private final Map<String, NDArray> kept = new HashMap<>();
 
   /**
    * @param manager owns what is kept
+   * @param script the model's program
+   * @param config the model's shape
    */
-  DerivedTensors(NDManager manager) {
+  DerivedTensors(NDManager manager, TorchScript script, EncoderConfig config) {
     this.manager = manager;
+    this.script = script;
+    this.config = config;
+  }
+
+  TorchScript script() {
+    return script;
+  }
+
+  EncoderConfig config() {
+    return config;
   }
 
   /**

@@ -244,6 +244,7 @@ public final class Trainer implements AutoCloseable {
     if (groups == null) {
       groups =
           settings.layout() == BatchLayout.SEGMENTS
+              && settings.method().groups()
               && layout.size() <= Parameters.MOST_ON_HEAP
               && GroupCheck.holds(base, layout, initialState(), pass::gradients);
     }

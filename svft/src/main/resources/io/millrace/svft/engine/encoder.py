@@ -1,6 +1,6 @@
 # The encoder of the BERT family, forward and backward. This is the source text of a TorchScript
 # archive: typed, and without Python's imports. TorchScript.java packs it, Encoder.java calls it.
-# The encoder is composed of the pieces linear, attention, feed_forward, norm, pooling and
+# The encoder is composed of the pieces adapted, linear, attention, feed_forward, norm, pooling and
 # classification in this directory.
 #
 # A slice is packed: it holds the real tokens only, one row each, one sequence after the other. It
@@ -19,7 +19,8 @@
 #   norms      per layer: attention norm weight and bias, output norm weight and bias
 #   linears    for each linear weight, six per layer (query, key, value, attention output,
 #              intermediate, output), the tensors of its kind: see linear.py
-#   lows       for each linear weight, its low-rank term: see linear.py
+#   kinds      for each linear weight, its kind, and the term around it: see adapted.py
+#   lows       for each linear weight, the tensors of that term, or of its low-rank term: see linear.py
 class Encoder(Module):
   __parameters__ = []
   __buffers__ = []
@@ -35,11 +36,11 @@ class Encoder(Module):
     for layer in range(torch.len(norms)):
       norm = norms[layer]
       i = torch.mul(layer, 6)
-      q, sq = __torch__.linear.forward(x, kinds[i], linears[i], lows[i], batch[5], spans)
-      k, sk = __torch__.linear.forward(x, kinds[i + 1], linears[i + 1], lows[i + 1], batch[5], spans)
-      v, sv = __torch__.linear.forward(x, kinds[i + 2], linears[i + 2], lows[i + 2], batch[5], spans)
+      q, sq = __torch__.adapted.forward(x, kinds[i], linears[i], lows[i], batch[5], spans)
+      k, sk = __torch__.adapted.forward(x, kinds[i + 1], linears[i + 1], lows[i + 1], batch[5], spans)
+      v, sv = __torch__.adapted.forward(x, kinds[i + 2], linears[i + 2], lows[i + 2], batch[5], spans)
       context, sa = __torch__.attention.forward(q, k, v, batch[2], batch[3], batch[4], spans[0], heads)
-      y, so = __torch__.linear.forward(context, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans)
+      y, so = __torch__.adapted.forward(context, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans)
       x1, sn = __torch__.norm.forward(torch.add_(y, x), norm[0], norm[1], eps)
       y, sf = __torch__.feed_forward.forward(x1, kinds, linears, lows, batch[5], spans, i + 4)
       x, sm = __torch__.norm.forward(torch.add_(y, x1), norm[2], norm[3], eps)
@@ -91,13 +92,13 @@ class Encoder(Module):
         dx1 = __torch__.feed_forward.backward(dr2, kinds, linears, lows, batch[5], spans, i + 4, [kept[at + 6], kept[at + 7], kept[at + 8]], backwards, lowest)
         if torch.gt(i + 4, lowest):
           dr1 = __torch__.norm.backward(dx1, kept[at + 5], norm[0], norm[1])
-          dcontext = __torch__.linear.backward(dr1, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans, kept[at + 3], go, torch.gt(i + 3, lowest), annotate(List[Tensor], []))
+          dcontext = __torch__.adapted.backward(dr1, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans, kept[at + 3], go, torch.gt(i + 3, lowest), annotate(List[Tensor], []))
           if torch.gt(i + 3, lowest):
             dq, dk, dv = __torch__.attention.backward(dcontext, kept[at + 4], batch[2], batch[3], heads)
             below = torch.gt(i, lowest)
-            dx = __torch__.linear.backward(dv, kinds[i + 2], linears[i + 2], lows[i + 2], batch[5], spans, kept[at + 2], gv, below, [dr1])
-            dx = __torch__.linear.backward(dk, kinds[i + 1], linears[i + 1], lows[i + 1], batch[5], spans, kept[at + 1], gk, below, [dx])
-            dx = __torch__.linear.backward(dq, kinds[i], linears[i], lows[i], batch[5], spans, kept[at], gq, below, [dx])
+            dx = __torch__.adapted.backward(dv, kinds[i + 2], linears[i + 2], lows[i + 2], batch[5], spans, kept[at + 2], gv, below, [dr1])
+            dx = __torch__.adapted.backward(dk, kinds[i + 1], linears[i + 1], lows[i + 1], batch[5], spans, kept[at + 1], gk, below, [dx])
+            dx = __torch__.adapted.backward(dq, kinds[i], linears[i], lows[i], batch[5], spans, kept[at], gq, below, [dx])
         _0 = torch.append(backwards, go)
         _1 = torch.append(backwards, gv)
         _2 = torch.append(backwards, gk)
@@ -131,7 +132,11 @@ class Encoder(Module):
 
   # Returns the matrix W' [out, in] of a linear weight merged with its adapter.
   def merge(self: __torch__.Encoder, kind: int, w: List[Tensor], low: List[Tensor]) -> Tensor:
-    return __torch__.linear.merge(kind, w, low)
+    return __torch__.adapted.merge(kind, w, low)
+
+  # Returns the norms of the rows of W + c B A: see adapted.py.
+  def norms(self: __torch__.Encoder, kind: int, w: List[Tensor], low: List[Tensor], squares: Tensor, D: int) -> Tensor:
+    return __torch__.adapted.norms(kind, w, low[0], low[1], low[2], squares, D)
 
   # Returns U diag(s) Vt.
   def compose(self: __torch__.Encoder, U: Tensor, s: Tensor, Vt: Tensor) -> Tensor:

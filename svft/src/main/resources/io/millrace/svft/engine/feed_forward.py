@@ -3,8 +3,8 @@
 
 # Returns y [T, H], and for the backward pass the tensors of each weight and the activation's input.
 def forward(x: Tensor, kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], adapters: Tensor, spans: List[List[int]], i: int) -> Tuple[Tensor, List[List[Tensor]]]:
-  pre, si = __torch__.linear.forward(x, kinds[i], linears[i], lows[i], adapters, spans)
-  y, so = __torch__.linear.forward(torch.gelu(pre), kinds[i + 1], linears[i + 1], lows[i + 1], adapters, spans)
+  pre, si = __torch__.adapted.forward(x, kinds[i], linears[i], lows[i], adapters, spans)
+  y, so = __torch__.adapted.forward(torch.gelu(pre), kinds[i + 1], linears[i + 1], lows[i + 1], adapters, spans)
   return (y, [si, so, [pre]])
 
 # Returns the gradient of x plus dy, which reaches x through the residual connection. Appends the
@@ -12,10 +12,10 @@ def forward(x: Tensor, kinds: List[int], linears: List[List[Tensor]], lows: List
 def backward(dy: Tensor, kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], adapters: Tensor, spans: List[List[int]], i: int, saved: List[List[Tensor]], grads: List[List[Tensor]], lowest: int) -> Tensor:
   gi = annotate(List[Tensor], [])
   go = annotate(List[Tensor], [])
-  dx = __torch__.linear.backward(dy, kinds[i + 1], linears[i + 1], lows[i + 1], adapters, spans, saved[1], go, torch.gt(i + 1, lowest), annotate(List[Tensor], []))
+  dx = __torch__.adapted.backward(dy, kinds[i + 1], linears[i + 1], lows[i + 1], adapters, spans, saved[1], go, torch.gt(i + 1, lowest), annotate(List[Tensor], []))
   if torch.gt(i + 1, lowest):
     dpre = torch.gelu_backward(dx, saved[2][0])
-    dx = __torch__.linear.backward(dpre, kinds[i], linears[i], lows[i], adapters, spans, saved[0], gi, torch.gt(i, lowest), [dy])
+    dx = __torch__.adapted.backward(dpre, kinds[i], linears[i], lows[i], adapters, spans, saved[0], gi, torch.gt(i, lowest), [dy])
   _0 = torch.append(grads, go)
   _1 = torch.append(grads, gi)
   return dx

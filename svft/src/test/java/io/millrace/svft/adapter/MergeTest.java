@@ -41,6 +41,14 @@ class MergeTest {
         "lora:2",
         "lora:2;weights=query",
         "pissa:2",
+        "dora:2",
+        "vera:4",
+        "lora-xs:3",
+        "oft:4",
+        "boft:4",
+        "hra:4",
+        "ia3;weights=value+output",
+        "bias",
         "full",
         "full;weights=intermediate",
         "svf",
@@ -71,7 +79,8 @@ class MergeTest {
 
   @Test
   void aRealModelsWeightsAreMergedInPiecesToTheSameLogits(@Models.MiniLm BaseModel base) {
-    for (String text : List.of("svft:plain", "svft:banded:1", "lora:8")) {
+    for (String text :
+        List.of("svft:plain", "svft:banded:1", "lora:8", "dora:8", "boft:4", "bias")) {
       Adapter adapter = adapter(base, AdapterMethod.parse(text));
       try (Classifier apart = new Classifier(base, adapter);
           Merge merge = new Merge(base, adapter)) {

@@ -37,6 +37,11 @@ class MixedBatchTest {
         "svft:plain;rank=8",
         "lora:2",
         "pissa:2",
+        "dora:2",
+        "vera:4",
+        "lora-xs:3",
+        "ia3",
+        "bias",
         "svf",
         "head"
       })

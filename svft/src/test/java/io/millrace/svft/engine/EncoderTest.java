@@ -47,6 +47,14 @@ class EncoderTest {
         "svft:gradient:1",
         "lora:4",
         "pissa:4",
+        "dora:4",
+        "vera:8",
+        "lora-xs:4",
+        "oft:4",
+        "boft:4",
+        "hra:4",
+        "ia3",
+        "bias",
         "pissa:40;alpha=3",
         "full",
         "svf",
@@ -97,6 +105,16 @@ class EncoderTest {
         "lora:2",
         "lora:4;scaling=root-rank",
         "pissa:2;weights=key+output",
+        "dora:4;weights=key+output",
+        "vera:8;seed=2",
+        "lora-xs:4;weights=value",
+        "oft:4",
+        "boft:4",
+        "boft:2;factors=3",
+        "hra:4",
+        "ia3",
+        "ia3;weights=intermediate+output",
+        "bias;weights=query+output",
         "full;weights=value+intermediate"
       })
   void anAdapterIsAddedToEveryAdaptedWeight(String text) {
@@ -129,13 +147,16 @@ class EncoderTest {
     AdapterLayout layout = AdapterLayout.of(base.config(), state.method());
     List<Positions> positions = layout.positions(state.positions());
     ReferenceEncoder reference = ReferenceEncoder.of(base);
-    List<double[]> weights =
+    ReferenceEncoder.Weights weights =
         reference.weights(state.method(), layout, positions, state.adapter().values());
     assertSameEmbeddings(base, state, reference, weights);
   }
 
   private static void assertSameEmbeddings(
-      BaseModel base, TrainingState state, ReferenceEncoder reference, List<double[]> weights) {
+      BaseModel base,
+      TrainingState state,
+      ReferenceEncoder reference,
+      ReferenceEncoder.Weights weights) {
     long[][] ids = base.tokenize(TEXTS);
     float[] actual = RandomState.embed(base, state, ids);
     for (int i = 0; i < ids.length; i++) {

@@ -42,6 +42,17 @@ class AdapterMethodTest {
     "lora;scaling=rank, lora:8;alpha=16",
     "lora;scaling=root-rank, lora:8;alpha=16;scaling=root-rank",
     "pissa, pissa:8;alpha=8",
+    "dora, dora:8;alpha=16",
+    "vera, vera:256",
+    "vera:16;start=0.10;seed=0, vera:16",
+    "lora-xs, lora-xs:16",
+    "oft, oft:16",
+    "boft, boft:4",
+    "boft:8;factors=2, boft:8",
+    "hra, hra:8",
+    "ia3, ia3",
+    "ia3;weights=output+key+value, ia3",
+    "bias, bias",
     "pissa:4;alpha=2.50, pissa:4;alpha=2.5",
     "svf, svf",
     "svf;weights=key+query, svf;weights=query+key",
@@ -65,6 +76,14 @@ class AdapterMethodTest {
         "lora:1;alpha=20000000000",
         "lora:4;alpha=8;scaling=root-rank;weights=query",
         "pissa:3;alpha=0.125;weights=attention-output",
+        "dora:3;alpha=0.125;weights=key",
+        "vera:16;start=0.5;seed=3;weights=key",
+        "lora-xs:3;weights=query",
+        "oft:8;weights=query",
+        "boft:8;factors=3;weights=query",
+        "hra:4;weights=query",
+        "ia3;weights=query+intermediate",
+        "bias;weights=query",
         "full;weights=query+key+value",
         "head"
       })
@@ -166,7 +185,9 @@ class AdapterMethodTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> AdapterMethod.parse(text))
         .withMessage(
-            "unknown adapter method \"%s\": use svft, svft:PATTERN, svf, lora, lora:RANK, pissa, pissa:RANK, full or head",
+            "unknown adapter method \"%s\": use svft, svft:PATTERN, svf, lora, lora:RANK, pissa, pissa:RANK, dora, dora:RANK, vera,"
+                + " vera:RANK, lora-xs, lora-xs:RANK, oft, oft:BLOCK, boft, boft:BLOCK, hra, hra:RANK,"
+                + " ia3, bias, full or head",
             text);
   }
 
@@ -185,6 +206,13 @@ class AdapterMethodTest {
         "svft; | option \"\" is not of the form name=value",
         "lora: | rank \"\" is not a whole number",
         "lora;scaling=root | lora: unknown scaling \"root\": use rank or root-rank",
+        "dora:0 | dora: rank is 0, and must be positive",
+        "vera;start=0 | vera: start is 0.0, and must be positive and finite",
+        "lora-xs:0 | lora-xs: rank is 0, and must be positive",
+        "oft:1 | oft: block is 1, and must be 2 or more",
+        "boft:3 | boft: block is 3, and must be even with more than one factor",
+        "boft;factors=0 | boft: factors is 0, not from 1 to 16",
+        "hra:3 | hra: rank is 3, and must be even: reflections start in pairs that cancel",
         "pissa:0 | pissa: rank is 0, and must be positive",
         "pissa;alpha=0 | pissa: alpha is 0.0, and must be positive and finite",
         "lora:x | rank \"x\" is not a whole number",
@@ -201,7 +229,22 @@ class AdapterMethodTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"svft:random:1:7;weights=query", "svft:top-k:1", "lora", "pissa", "full", "head"})
+      strings = {
+        "svft:random:1:7;weights=query",
+        "svft:top-k:1",
+        "lora",
+        "pissa",
+        "dora",
+        "vera",
+        "lora-xs",
+        "oft",
+        "boft",
+        "hra",
+        "ia3",
+        "bias",
+        "full",
+        "head"
+      })
   void serializationKeepsEverySetting(String text) throws Exception {
     AdapterMethod method = AdapterMethod.parse(text);
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();

@@ -36,7 +36,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * Compares the gradients of a step, in float32, with central differences of the loss that {@link
  * ReferenceEncoder} computes in float64, at a state without zeros: for every method, every pattern,
- * every lowest adapted weight, and every family of encoders.
+ * every lowest adapted weight, and every family of encoders. The gradient of DoRA is not the slope:
+ * it takes norms as constant. {@link PeftReferenceTest} compares it with PEFT's.
  */
 @Tag("integration")
 class GradientTest {
@@ -79,6 +80,20 @@ class GradientTest {
             "lora:4;scaling=root-rank",
             "pissa:3",
             "pissa:40;alpha=2",
+            "vera:5",
+            "vera:40;start=0.7;seed=3",
+            "lora-xs:4",
+            "lora-xs:100",
+            "oft:4",
+            "oft:8",
+            "boft:4",
+            "boft:2;factors=3",
+            "boft:8;factors=1",
+            "hra:4",
+            "hra:2",
+            "ia3",
+            "ia3;weights=query+intermediate",
+            "bias",
             "full",
             "svf",
             "head")
@@ -148,6 +163,13 @@ class GradientTest {
       strings = {
         "lora:3",
         "lora:2;weights=value+output",
+        "dora:2;weights=key+output",
+        "vera:3",
+        "oft:4",
+        "boft:4;weights=query+intermediate",
+        "hra:4",
+        "ia3",
+        "bias;weights=value+output",
         "head",
         "svft:plain;weights=value",
         "svft:plain;weights=query+output",
@@ -228,6 +250,14 @@ class GradientTest {
         "svft:gradient:1",
         "lora:2",
         "pissa:2",
+        "dora:2",
+        "vera:4",
+        "lora-xs:4",
+        "oft:4",
+        "boft:4",
+        "hra:4",
+        "ia3",
+        "bias",
         "full");
   }
 
@@ -320,7 +350,7 @@ class GradientTest {
     }
 
     private List<double[]> pooled(float[] values) {
-      List<double[]> weights = reference.weights(method, layout, positions, values);
+      ReferenceEncoder.Weights weights = reference.weights(method, layout, positions, values);
       return Arrays.stream(ids).map(sequence -> reference.embed(sequence, weights)).toList();
     }
 

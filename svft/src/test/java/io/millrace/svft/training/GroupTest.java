@@ -42,6 +42,11 @@ class GroupTest {
         "svft:random:1;rank=4;weights=key+output",
         "lora:2",
         "pissa:2",
+        "dora:2",
+        "vera:4",
+        "lora-xs:3",
+        "ia3",
+        "bias",
         "full;weights=value+intermediate",
         "svf",
         "head"

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.ValueTensor;
+import io.millrace.svft.method.Vera;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ConfigFile;
 import io.millrace.svft.model.EncoderConfig;
@@ -120,7 +121,7 @@ final class PeftRun {
         switch (peft.path("peft_type").asText()) {
           case "LORA" -> {
             if (peft.path("use_dora").asBoolean()) {
-              yield null;
+              yield "dora:" + rank + alpha;
             }
             if (peft.path("init_lora_weights").asText().equals("pissa")) {
               yield "pissa:" + rank + alpha;
@@ -128,6 +129,20 @@ final class PeftRun {
             boolean root = peft.path("use_rslora").asBoolean();
             yield "lora:" + rank + alpha + (root ? ";scaling=root-rank" : "");
           }
+          case "VERA" -> "vera:" + rank + ";start=" + peft.path("d_initial").asText();
+          case "BOFT" -> {
+            String factors = peft.path("boft_n_butterfly_factor").asText();
+            yield "boft:" + peft.path("boft_block_size").asText() + ";factors=" + factors;
+          }
+          case "OFT" -> {
+            boolean exact =
+                !peft.path("use_cayley_neumann").asBoolean()
+                    && !peft.path("coft").asBoolean()
+                    && !peft.path("block_share").asBoolean();
+            yield exact ? "oft:" + peft.path("oft_block_size").asText() : null;
+          }
+          case "HRA" -> peft.path("apply_GS").asBoolean() ? null : "hra:" + rank;
+          case "IA3" -> "ia3";
           default -> null;
         });
   }
@@ -140,7 +155,19 @@ final class PeftRun {
             .filter(weight -> starts(weight.name()))
             .map(weight -> weight.role().id())
             .collect(Collectors.joining("+"));
-    return AdapterMethod.parse(spec().orElseThrow() + ";weights=" + weights);
+    AdapterMethod method = AdapterMethod.parse(spec().orElseThrow() + ";weights=" + weights);
+    return method instanceof Vera vera ? new GivenVera(vera, frozen("A"), frozen("B")) : method;
+  }
+
+  /** A factor that PEFT drew by a generator of its own; all weights share it. */
+  private Safetensors.Tensor frozen(String factor) {
+    String tensor =
+        tensors.names().stream()
+            .filter(each -> each.startsWith(name + ".frozen."))
+            .filter(each -> each.contains("vera_" + factor))
+            .findFirst()
+            .orElseThrow();
+    return new Safetensors.Tensor(tensor, tensors.shape(tensor), tensors.floats(tensor));
   }
 
   private boolean starts(String module) {
@@ -183,7 +210,7 @@ final class PeftRun {
           .merge(base)
           .forEach(
               (tensor, values) -> {
-                String expected = name + ".merged." + tensor + ".weight";
+                String expected = name + ".merged." + tensor;
                 if (tensors.has(expected)) {
                   compare(expected, values, differences);
                 }

@@ -30,6 +30,10 @@ def packed(W: Tensor) -> Tensor:
 def bmm(a: Tensor, b: Tensor) -> Tensor:
   return torch.bmm(a, b)
 
+# Returns the products a[i] b[i], whatever their shapes.
+def blocks(a: Tensor, b: Tensor) -> Tensor:
+  return torch.bmm(a, b)
+
 # Returns attention's scores: scale q kt + mask.
 def scores(mask: Tensor, q: Tensor, kt: Tensor, scale: float) -> Tensor:
   return torch.baddbmm(mask, q, kt, beta=1, alpha=scale)

@@ -84,6 +84,16 @@ def bmm(a: Tensor, b: Tensor) -> Tensor:
     y = torch.baddbmm_(y, torch.slice(a, 2, at, at + 96), torch.slice(b, 1, at, at + 96))
   return y
 
+# Returns the products a[i] b[i], whatever their shapes.
+def blocks(a: Tensor, b: Tensor) -> Tensor:
+  M = torch.size(a, 1)
+  N = torch.size(b, 2)
+  m = __torch__.primitives.rows(M)
+  n = __torch__.primitives.columns(N)
+  k = __torch__.primitives.terms(torch.size(a, 2))
+  y = __torch__.primitives.bmm(torch.constant_pad_nd(a, [0, k, 0, m]), torch.constant_pad_nd(b, [0, n, 0, k]))
+  return torch.contiguous(torch.slice(torch.slice(y, 1, 0, M), 2, 0, N))
+
 # Returns attention's scores: scale q kt + mask.
 def scores(mask: Tensor, q: Tensor, kt: Tensor, scale: float) -> Tensor:
   return torch.add_(torch.mul_(__torch__.primitives.bmm(q, kt), scale), mask)
