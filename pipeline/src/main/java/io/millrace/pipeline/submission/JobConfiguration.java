@@ -21,6 +21,8 @@ import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.configuration.StateBackendOptions;
 import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.core.execution.CheckpointingMode;
+import org.apache.flink.state.rocksdb.RocksDBConfigurableOptions;
+import org.apache.flink.state.rocksdb.RocksDBOptions;
 
 /** The job's Flink configuration. Any {@code flink.*} setting wins over it. */
 final class JobConfiguration {
@@ -35,6 +37,8 @@ final class JobConfiguration {
     configuration.set(PipelineOptions.NAME, settings.get(JobSettings.GROUP));
     configuration.set(StateBackendOptions.STATE_BACKEND, "rocksdb");
     configuration.set(CheckpointingOptions.INCREMENTAL_CHECKPOINTS, true);
+    configuration.set(RocksDBOptions.OPTIONS_FACTORY, FewerCompactions.class.getName());
+    configuration.set(RocksDBConfigurableOptions.USE_BLOOM_FILTER, true);
     configuration.set(CheckpointingOptions.CHECKPOINTS_DIRECTORY, uri(checkpoints));
     configuration.set(
         CheckpointingOptions.CHECKPOINTING_CONSISTENCY_MODE, CheckpointingMode.EXACTLY_ONCE);

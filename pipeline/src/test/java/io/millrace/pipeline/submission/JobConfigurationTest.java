@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Optional;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.state.rocksdb.RocksDBConfigurableOptions;
+import org.apache.flink.state.rocksdb.RocksDBOptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,6 +26,19 @@ class JobConfigurationTest {
   void aSettingOfFlinkWins() {
     assertThat(of(INTERVAL + "2 s").get(CheckpointingOptions.CHECKPOINTING_INTERVAL))
         .isEqualTo(Duration.ofSeconds(2));
+  }
+
+  @Test
+  void checkpointsFollowTheActiveDomainsUnlessFlinkIsToldOtherwise() throws Exception {
+    Configuration ours = of(INTERVAL + "2 s");
+    assertThat(Class.forName(ours.get(RocksDBOptions.OPTIONS_FACTORY)))
+        .isEqualTo(FewerCompactions.class);
+    assertThat(ours.get(RocksDBConfigurableOptions.USE_BLOOM_FILTER)).isTrue();
+
+    assertThat(
+            of("flink.state.backend.rocksdb.options-factory=org.example.Other")
+                .get(RocksDBOptions.OPTIONS_FACTORY))
+        .isEqualTo("org.example.Other");
   }
 
   @ParameterizedTest
