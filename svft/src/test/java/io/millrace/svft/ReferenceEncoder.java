@@ -55,8 +55,10 @@ public final class ReferenceEncoder {
    *
    * @param linears W [out, in] of every linear weight
    * @param biases [out] of every linear weight
+   * @param norms weight and bias [hidden] of the layer normalisations, by their names
    */
-  public record Weights(List<double[]> linears, List<double[]> biases) {}
+  public record Weights(
+      List<double[]> linears, List<double[]> biases, Map<String, double[]> norms) {}
 
   /** Those of the base model. */
   public Weights weights() {
@@ -66,7 +68,13 @@ public final class ReferenceEncoder {
       linears.add(doubles(tensor(w.name() + ".weight")));
       biases.add(doubles(tensor(w.name() + ".bias")));
     }
-    return new Weights(linears, biases);
+    Map<String, double[]> norms = new HashMap<>();
+    for (String norm : config.norms()) {
+      for (String tensor : List.of(norm + ".weight", norm + ".bias")) {
+        norms.put(tensor, doubles(tensor(tensor)));
+      }
+    }
+    return new Weights(linears, biases, norms);
   }
 
   /**
@@ -100,6 +108,10 @@ public final class ReferenceEncoder {
       } else {
         ReferenceMethods.change(method, config, part.weight(), own, w, bias);
       }
+    }
+    for (AdapterLayout.Named norm : layout.norms()) {
+      int to = norm.offset() + norm.size();
+      weights.norms().put(norm.name(), doubles(Arrays.copyOfRange(values, norm.offset(), to)));
     }
     return weights;
   }
@@ -204,14 +216,14 @@ public final class ReferenceEncoder {
         x[t][i] = (double) words[(int) ids[t] * hidden + i] + positions[position + i] + types[i];
       }
     }
-    x = norm(x, names.embeddingNorm());
+    x = norm(x, names.embeddingNorm(), weights);
     for (int layer = 0; layer < config.layers(); layer++) {
       int at = 6 * layer;
       double[][] context =
           attention(linear(x, at, weights), linear(x, at + 1, weights), linear(x, at + 2, weights));
-      x = norm(sum(x, linear(context, at + 3, weights)), names.attentionNorm(layer));
+      x = norm(sum(x, linear(context, at + 3, weights)), names.attentionNorm(layer), weights);
       double[][] inner = gelu(linear(x, at + 4, weights));
-      x = norm(sum(x, linear(inner, at + 5, weights)), names.outputNorm(layer));
+      x = norm(sum(x, linear(inner, at + 5, weights)), names.outputNorm(layer), weights);
     }
     if (config.pooling() == Pooling.FIRST_TOKEN) {
       return x[0];
@@ -281,9 +293,9 @@ public final class ReferenceEncoder {
     return context;
   }
 
-  private double[][] norm(double[][] x, String name) {
-    float[] weight = tensor(name + ".weight");
-    float[] bias = tensor(name + ".bias");
+  private double[][] norm(double[][] x, String name, Weights weights) {
+    double[] weight = weights.norms().get(name + ".weight");
+    double[] bias = weights.norms().get(name + ".bias");
     double[][] y = new double[x.length][config.hidden()];
     for (int t = 0; t < x.length; t++) {
       double mean = 0;

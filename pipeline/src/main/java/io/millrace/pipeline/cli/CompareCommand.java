@@ -95,7 +95,7 @@ final class CompareCommand implements Callable<Integer> {
     }
     lines.addAll(
         List.of(
-            "  ;weights=ROLE+ROLE   all but head: query, key, value, attention-output,",
+            "  ;weights=ROLE+ROLE   all but norms, head: query, key, value, attention-output,",
             "                       intermediate, output; all six unless told",
             "",
             "  millrace compare --input reviews.jsonl --methods 'svft:top-k:1,lora:8;alpha=8'",

@@ -163,7 +163,7 @@ final class MethodTraining {
     return new MethodReport(
         text,
         method.spec(),
-        method.weights().isEmpty() ? null : settings.learningRate(),
+        method.trains() ? settings.learningRate() : null,
         adapters.isEmpty() ? 0 : adapters.get(0).trainableParameters(),
         Math.round(
             adapters.stream().mapToLong(each -> each.toPayload().length).average().orElse(0)),

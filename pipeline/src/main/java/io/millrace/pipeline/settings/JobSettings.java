@@ -17,7 +17,6 @@ import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.AdapterMethods;
-import io.millrace.svft.method.MethodForm;
 import io.millrace.svft.method.PlainPattern;
 import io.millrace.svft.method.Svft;
 import io.millrace.svft.model.ModelStore;
@@ -513,8 +512,9 @@ public final class JobSettings {
 
   private static String learningRates() {
     return AdapterMethods.forms().stream()
-        .filter(MethodForm::takesWeights)
-        .map(form -> form.id() + " " + AdapterMethod.parse(form.id()).learningRate())
+        .map(form -> AdapterMethod.parse(form.id()))
+        .filter(AdapterMethod::trains)
+        .map(method -> method.id() + " " + method.learningRate())
         .collect(Collectors.joining(", "));
   }
 

@@ -12,7 +12,6 @@ import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Pattern;
 import io.millrace.svft.method.Positions;
-import io.millrace.svft.method.ValueTensor;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
@@ -163,25 +162,23 @@ public record Adapter(
   }
 
   private void addTensors(List<Safetensors.AnyTensor> tensors) {
-    for (AdapterLayout.Part part : layout().parts()) {
-      EncoderWeight w = part.weight();
-      int from = part.offset();
-      for (ValueTensor tensor : method.tensors(w)) {
-        int to = from + (int) tensor.size();
-        tensors.add(
-            new Safetensors.Tensor(
-                w.name() + tensor.suffix(), tensor.shape(), Arrays.copyOfRange(values, from, to)));
-        from = to;
-      }
-      if (positions.length > 0) {
-        int[] flat = Arrays.copyOfRange(positions, part.offset(), from);
+    AdapterLayout layout = layout();
+    for (AdapterLayout.Named tensor : layout.tensors()) {
+      int from = tensor.offset();
+      float[] own = Arrays.copyOfRange(values, from, from + tensor.size());
+      tensors.add(new Safetensors.Tensor(tensor.name(), tensor.shape(), own));
+    }
+    if (positions.length > 0) {
+      for (AdapterLayout.Part part : layout.parts()) {
+        int from = part.offset();
+        int[] flat = Arrays.copyOfRange(positions, from, from + part.size());
         int[] index = new int[2 * flat.length];
         for (int k = 0; k < flat.length; k++) {
           index[k] = flat[k] / part.n();
           index[flat.length + k] = flat[k] % part.n();
         }
         long[] shape = {2, flat.length};
-        tensors.add(new Safetensors.IntTensor(w.name() + INDEX, shape, index));
+        tensors.add(new Safetensors.IntTensor(part.weight().name() + INDEX, shape, index));
       }
     }
   }
@@ -294,19 +291,12 @@ public record Adapter(
     if (undecided(file, layout)) {
       return new float[0];
     }
-    for (AdapterLayout.Part part : layout.parts()) {
-      for (ValueTensor tensor : layout.method().tensors(part.weight())) {
-        file.requireShape(part.weight().name() + tensor.suffix(), tensor.shape());
-      }
+    for (AdapterLayout.Named tensor : layout.tensors()) {
+      file.requireShape(tensor.name(), tensor.shape());
     }
     float[] values = new float[layout.size()];
-    for (AdapterLayout.Part part : layout.parts()) {
-      int at = part.offset();
-      for (ValueTensor tensor : layout.method().tensors(part.weight())) {
-        float[] own = finite(file, part.weight().name() + tensor.suffix());
-        System.arraycopy(own, 0, values, at, own.length);
-        at += own.length;
-      }
+    for (AdapterLayout.Named tensor : layout.tensors()) {
+      System.arraycopy(finite(file, tensor.name()), 0, values, tensor.offset(), tensor.size());
     }
     return values;
   }
@@ -316,7 +306,8 @@ public record Adapter(
    * computes the same, up to rounding.
    *
    * @return the changed tensors of the base model by their names: of each adapted weight W' [out,
-   *     in], row-major, and its bias [out] if the adapter changes it
+   *     in], row-major, and its bias [out] if the adapter changes it; and of the layer
+   *     normalisations [hidden] if it trains them
    * @throws AdapterException if it does not belong to this base model
    */
   public Map<String, float[]> merge(BaseModel base) {
@@ -331,6 +322,10 @@ public record Adapter(
         if (bias != base.linears().get(part.index()).bias()) {
           merged.put(name + ".bias", bias.toFloatArray());
         }
+      }
+      for (AdapterLayout.Named norm : layout().norms()) {
+        int to = norm.offset() + norm.size();
+        merged.put(norm.name(), Arrays.copyOfRange(values, norm.offset(), to));
       }
     }
     return merged;
@@ -376,7 +371,8 @@ public record Adapter(
           each.values.length == 0 || closedForm ? shared : layout.positions(each.positions);
       all.add(new AdapterLayout.Values(where, each.values));
     }
-    return AdaptedModel.toPredict(base, layout.products(base, all, manager));
+    return AdaptedModel.toPredict(
+        base, layout.products(base, all, manager), layout.norms(all, manager));
   }
 
   /**

@@ -149,8 +149,9 @@ public final class Merge implements AutoCloseable {
       throw new IllegalStateException("the merge is not complete");
     }
     closed = true;
+    List<NDArray> norms = source.norms().stream().map(norm -> kept(norm.flatten())).toList();
     closeSources();
-    return new Classifier(base, adapter, manager, AdaptedModel.toPredict(base, dense));
+    return new Classifier(base, adapter, manager, AdaptedModel.toPredict(base, dense, norms));
   }
 
   private void closeSources() {

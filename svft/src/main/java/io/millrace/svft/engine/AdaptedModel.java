@@ -15,10 +15,16 @@ import java.util.function.UnaryOperator;
  * belong to the manager with which the products were made.
  */
 public final class AdaptedModel implements AutoCloseable {
+  /** The embeddings' normalisation is below all linear weights. */
+  private static final int BELOW_ALL = -1;
+
   private final BaseModel base;
   private final List<LinearProduct> products;
   private final int lowest;
   private final int adapters;
+  private final IValue embeddings;
+  private final List<NDArray> ownNorms;
+  private final IValue norms;
   private final IValue kinds;
   private final IValue linears;
   private final IValue terms;
@@ -28,24 +34,45 @@ public final class AdaptedModel implements AutoCloseable {
    * @param products one per linear weight, in the order of {@link EncoderConfig#weights()}
    */
   public AdaptedModel(BaseModel base, List<LinearProduct> products) {
-    this(base, products, UnaryOperator.identity());
+    this(base, products, List.of());
+  }
+
+  /**
+   * A model with layer normalisations of its own.
+   *
+   * @param base shared; must outlive this model
+   * @param products one per linear weight, in the order of {@link EncoderConfig#weights()}
+   * @param norms a weight and a bias for each layer normalisation, one after the other, in the
+   *     order of {@link EncoderConfig#norms()}: [adapters, hidden], which are trained, or [hidden];
+   *     empty for those of the base model
+   */
+  public AdaptedModel(BaseModel base, List<LinearProduct> products, List<NDArray> norms) {
+    this(base, products, norms, UnaryOperator.identity());
   }
 
   /** As the constructor, for predictions alone: with the base model's packed weights. */
-  public static AdaptedModel toPredict(BaseModel base, List<LinearProduct> products) {
-    return new AdaptedModel(base, products, base::packed);
+  public static AdaptedModel toPredict(
+      BaseModel base, List<LinearProduct> products, List<NDArray> norms) {
+    return new AdaptedModel(base, products, norms, base::packed);
   }
 
   private AdaptedModel(
-      BaseModel base, List<LinearProduct> products, UnaryOperator<NDArray> computedWith) {
+      BaseModel base,
+      List<LinearProduct> products,
+      List<NDArray> norms,
+      UnaryOperator<NDArray> computedWith) {
     this.base = base;
     this.products = List.copyOf(products);
+    this.ownNorms = List.copyOf(norms);
+    this.embeddings = norms.isEmpty() ? null : base.embeddingArgument(norms);
+    this.norms = norms.isEmpty() ? null : base.normArgument(norms);
     int first = 0;
     while (first < products.size() && !products.get(first).isTrained()) {
       first++;
     }
-    this.lowest = first;
-    this.adapters = products.stream().mapToInt(LinearProduct::adapters).max().orElse(1);
+    this.lowest = trainsNorms() ? BELOW_ALL : first;
+    int owners = products.stream().mapToInt(LinearProduct::adapters).max().orElse(1);
+    this.adapters = trainsNorms() ? Math.max(owners, (int) norms.get(0).getShape().get(0)) : owners;
     this.kinds = IValue.listFrom(products.stream().mapToLong(LinearProduct::code).toArray());
     this.linears =
         TorchScript.lists(
@@ -66,7 +93,8 @@ public final class AdaptedModel implements AutoCloseable {
     if (isGradientInOrder()) {
       return flat;
     }
-    float[] sorted = new float[products.stream().mapToInt(LinearProduct::trainedSize).sum()];
+    int linear = products.stream().mapToInt(LinearProduct::trainedSize).sum();
+    float[] sorted = new float[linear + normSize()];
     int from = 0;
     int to = 0;
     for (LinearProduct product : products) {
@@ -74,7 +102,17 @@ public final class AdaptedModel implements AutoCloseable {
       from += product.gradientSize();
       to += product.trainedSize();
     }
+    System.arraycopy(flat, from, sorted, to, normSize());
     return sorted;
+  }
+
+  /** The number of trained values of the layer normalisations. */
+  private int normSize() {
+    return trainsNorms() ? (int) (ownNorms.size() * ownNorms.get(0).getShape().get(1)) : 0;
+  }
+
+  private boolean trainsNorms() {
+    return !ownNorms.isEmpty() && ownNorms.get(0).getShape().dimension() == 2;
   }
 
   /** Whether the engine's gradients already have the order of the trained values. */
@@ -87,19 +125,28 @@ public final class AdaptedModel implements AutoCloseable {
    */
   IValue[] arguments(List<IValue> slice, IValue... more) {
     List<IValue> arguments = new ArrayList<>(slice);
-    arguments.addAll(List.of(base.embeddings(), base.norms(), kinds, linears, terms));
+    arguments.add(embeddings == null ? base.embeddingArgument() : embeddings);
+    arguments.add(norms == null ? base.normArgument() : norms);
+    arguments.addAll(List.of(kinds, linears, terms));
     arguments.addAll(List.of(more));
     return arguments.toArray(IValue[]::new);
   }
 
   /** The number of values in the engine's gradient of one segment. */
   public int gradientSize() {
-    return products.stream().mapToInt(LinearProduct::gradientSize).sum();
+    return products.stream().mapToInt(LinearProduct::gradientSize).sum() + normSize();
   }
 
   /** The number of adapters whose rows a slice may hold. */
   int adapters() {
     return adapters;
+  }
+
+  /**
+   * Its own layer normalisations, as given to the constructor; empty if they are the base model's.
+   */
+  public List<NDArray> norms() {
+    return ownNorms;
   }
 
   /** The products of the linear weights, in the order of {@link EncoderConfig#weights()}. */
@@ -138,7 +185,7 @@ public final class AdaptedModel implements AutoCloseable {
 
   /**
    * The index of the first linear weight that has gradients; the number of linear weights if none
-   * has.
+   * has; below 0 if the layer normalisations have.
    */
   int lowest() {
     return lowest;
@@ -146,6 +193,10 @@ public final class AdaptedModel implements AutoCloseable {
 
   @Override
   public void close() {
+    if (norms != null) {
+      embeddings.close();
+      norms.close();
+    }
     kinds.close();
     linears.close();
     terms.close();

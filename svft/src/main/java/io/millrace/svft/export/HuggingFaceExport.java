@@ -188,8 +188,8 @@ public final class HuggingFaceExport {
             });
     if (classifies()) {
       String norm = config.architecture().outputNorm(config.layers() - 1);
-      float[] normWeight = stored.floats(norm + ".weight", config.hidden());
-      float[] normBias = stored.floats(norm + ".bias", config.hidden());
+      float[] normWeight = tensor(norm + ".weight", stored, merged);
+      float[] normBias = tensor(norm + ".bias", stored, merged);
       tensors.addAll(ClassificationHead.tensors(config, adapter.head(), normWeight, normBias));
     } else if (config.architecture() != Architecture.DISTILBERT) {
       // Nothing reads it, but AutoModel creates a pooler and would warn that its weights are
@@ -201,6 +201,11 @@ public final class HuggingFaceExport {
       tensors.add(new Safetensors.Tensor("pooler.dense.bias", new long[] {h}, new float[h]));
     }
     safetensors("model.safetensors", PYTORCH, tensors);
+  }
+
+  private float[] tensor(String name, Safetensors stored, Map<String, float[]> merged) {
+    float[] own = merged.get(name);
+    return own == null ? stored.floats(name, config.hidden()) : own;
   }
 
   private void head() throws IOException {

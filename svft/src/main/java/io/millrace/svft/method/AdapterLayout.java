@@ -1,11 +1,13 @@
 package io.millrace.svft.method;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.tensor.NativeFloats;
+import io.millrace.svft.tensor.Torch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -13,13 +15,15 @@ import java.util.Optional;
 
 /**
  * The layout of an adapter's trainable values in one flat array: weight after weight, in the order
- * of {@link EncoderConfig#weights()}.
+ * of {@link EncoderConfig#weights()}, then, if the method trains them, the layer normalisations in
+ * the order of {@link EncoderConfig#norms()}.
  *
  * @param method the method that the values belong to
  * @param parts the adapted weights
- * @param size the number of trainable values of all parts
+ * @param norms the trained weights and biases of layer normalisations; empty if they are frozen
+ * @param size the number of trainable values of all parts and normalisations
  */
-public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
+public record AdapterLayout(AdapterMethod method, List<Part> parts, List<Named> norms, int size) {
   private static final float[] NONE = {};
 
   /**
@@ -38,6 +42,32 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
     public float[] of(float[] values) {
       return Arrays.copyOfRange(values, offset, offset + size);
     }
+  }
+
+  /**
+   * A tensor of the flat array.
+   *
+   * @param name in the payload
+   * @param shape its dimensions
+   * @param offset index of its first value in the flat array
+   * @param size the number of its values
+   */
+  public record Named(String name, long[] shape, int offset, int size) {}
+
+  /** All tensors, in their order in the flat array. */
+  public List<Named> tensors() {
+    List<Named> tensors = new ArrayList<>();
+    for (Part part : parts) {
+      int offset = part.offset();
+      for (ValueTensor tensor : method.tensors(part.weight())) {
+        int size = (int) tensor.size();
+        String name = part.weight().name() + tensor.suffix();
+        tensors.add(new Named(name, tensor.shape(), offset, size));
+        offset += size;
+      }
+    }
+    tensors.addAll(norms);
+    return tensors;
   }
 
   /**
@@ -62,7 +92,17 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
         }
       }
     }
-    return new AdapterLayout(method, List.copyOf(parts), offset);
+    List<Named> norms = new ArrayList<>();
+    if (method.trainsNorms()) {
+      int hidden = config.hidden();
+      for (String norm : config.norms()) {
+        for (String tensor : List.of(".weight", ".bias")) {
+          norms.add(new Named(norm + tensor, new long[] {hidden}, offset, hidden));
+          offset = Math.addExact(offset, hidden);
+        }
+      }
+    }
+    return new AdapterLayout(method, List.copyOf(parts), List.copyOf(norms), offset);
   }
 
   /**
@@ -77,6 +117,10 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
       float[] own = new float[part.size()];
       method.initialize(base.linears().get(part.index()), own);
       System.arraycopy(own, 0, values, part.offset(), own.length);
+    }
+    for (int i = 0; i < norms.size(); i++) {
+      float[] own = base.norms().get(i).toFloatArray();
+      System.arraycopy(own, 0, values, norms.get(i).offset(), own.length);
     }
     return values;
   }
@@ -157,6 +201,26 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, int size) {
       }
     }
     return products;
+  }
+
+  /**
+   * The layer normalisations of several adapters: a weight and a bias [adapters, hidden] for each;
+   * empty if they are the base model's.
+   *
+   * @param manager owns the arrays created here, unless a scope of the caller does
+   */
+  public List<NDArray> norms(List<Values> adapters, NDManager manager) {
+    List<NDArray> arrays = new ArrayList<>();
+    for (Named norm : norms) {
+      float[] all = new float[adapters.size() * norm.size()];
+      for (int i = 0; i < adapters.size(); i++) {
+        Values own = adapters.get(i);
+        float[] values = own.outside.map(NativeFloats::toArray).orElse(own.values);
+        System.arraycopy(values, norm.offset(), all, i * norm.size(), norm.size());
+      }
+      arrays.add(Torch.array(manager, all, adapters.size(), norm.size()));
+    }
+    return arrays;
   }
 
   /**

@@ -78,6 +78,19 @@ public interface AdapterMethod extends Serializable {
   LinearProduct product(BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager);
 
   /**
+   * Whether the weights and biases of all layer normalisations are trained, too. They start as
+   * those of the base model.
+   */
+  default boolean trainsNorms() {
+    return false;
+  }
+
+  /** Whether it trains values besides the head. */
+  default boolean trains() {
+    return !weights().isEmpty() || trainsNorms();
+  }
+
+  /**
    * Whether {@link #product} takes several adapters. If not, steps and predictions of different
    * adapters share no pass.
    */

@@ -19,6 +19,7 @@ public final class AdapterMethods {
           Hra.FORM,
           Ia3.FORM,
           BiasTuning.FORM,
+          LayerNormTuning.FORM,
           FullFineTuning.FORM,
           HeadOnly.FORM);
 

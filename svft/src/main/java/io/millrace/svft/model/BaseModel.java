@@ -106,8 +106,10 @@ public final class BaseModel implements AutoCloseable {
   private final TorchScript script;
   private final TextTokenizer tokenizer;
   private final List<Linear> linears;
-  private final IValue embeddings;
-  private final IValue norms;
+  private final List<NDArray> embeddings;
+  private final List<NDArray> norms;
+  private final IValue embeddingArgument;
+  private final IValue normArgument;
   private final boolean packs;
 
   /** The packed copy of each matrix of {@link #linears}; none where it packs nothing. */
@@ -129,18 +131,14 @@ public final class BaseModel implements AutoCloseable {
     this.tokenizer = tokenizer;
     this.kernels = Torch.kernels();
     this.script = new TorchScript(manager, config.architecture().program(kernels));
-    List<NDArray> embeddings = new ArrayList<>();
-    embeddings.add(load(model, names.wordEmbeddings(), config.vocabulary(), config.hidden()));
-    embeddings.add(positions(model));
-    embeddings.addAll(norm(model, names.embeddingNorm()));
-    this.embeddings = TorchScript.tensors(embeddings);
-    List<List<NDArray>> norms = new ArrayList<>();
-    for (int layer = 0; layer < config.layers(); layer++) {
-      List<NDArray> both = new ArrayList<>(norm(model, names.attentionNorm(layer)));
-      both.addAll(norm(model, names.outputNorm(layer)));
-      norms.add(both);
-    }
-    this.norms = TorchScript.lists(norms);
+    this.embeddings =
+        List.of(
+            load(model, names.wordEmbeddings(), config.vocabulary(), config.hidden()),
+            positions(model));
+    this.norms = new ArrayList<>();
+    config.norms().forEach(name -> norms.addAll(norm(model, name)));
+    this.embeddingArgument = embeddingArgument(norms);
+    this.normArgument = normArgument(norms);
     this.linears = new ArrayList<>();
     for (EncoderWeight w : config.weights()) {
       linears.add(linear(model, basis, w, factored.contains(w.role())));
@@ -368,14 +366,46 @@ public final class BaseModel implements AutoCloseable {
     return packed.getOrDefault(matrix, matrix);
   }
 
+  /**
+   * The weight and the bias [hidden] of each layer normalisation, one after the other, in the order
+   * of {@link EncoderConfig#norms}.
+   */
+  public List<NDArray> norms() {
+    return norms;
+  }
+
   /** The argument {@code embeddings} of {@code encoder.py}. */
-  public IValue embeddings() {
-    return embeddings;
+  public IValue embeddingArgument() {
+    return embeddingArgument;
   }
 
   /** The argument {@code norms} of {@code encoder.py}. */
-  public IValue norms() {
-    return norms;
+  public IValue normArgument() {
+    return normArgument;
+  }
+
+  /**
+   * As {@link #embeddingArgument()}, with other normalisations. The caller closes it.
+   *
+   * @param others in the order of {@link #norms}
+   */
+  public IValue embeddingArgument(List<NDArray> others) {
+    List<NDArray> all = new ArrayList<>(embeddings);
+    all.addAll(others.subList(0, 2));
+    return TorchScript.tensors(all);
+  }
+
+  /**
+   * As {@link #normArgument()}, with other normalisations. The caller closes it.
+   *
+   * @param others in the order of {@link #norms}
+   */
+  public IValue normArgument(List<NDArray> others) {
+    List<List<NDArray>> layers = new ArrayList<>();
+    for (int i = 2; i < others.size(); i += 4) {
+      layers.add(others.subList(i, i + 4));
+    }
+    return TorchScript.lists(layers);
   }
 
   @Override
@@ -384,8 +414,8 @@ public final class BaseModel implements AutoCloseable {
     if (tokenizer != null) {
       tokenizer.close();
     }
-    embeddings.close();
-    norms.close();
+    embeddingArgument.close();
+    normArgument.close();
     script.close();
     derived.close();
     manager.close();

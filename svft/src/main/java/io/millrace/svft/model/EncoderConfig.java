@@ -101,6 +101,20 @@ public record EncoderConfig(
     return List.copyOf(weights);
   }
 
+  /**
+   * The modules of the layer normalisations in the order of a forward pass. Each has a weight and a
+   * bias [hidden], {@code .weight} and {@code .bias}.
+   */
+  public List<String> norms() {
+    List<String> norms = new ArrayList<>();
+    norms.add(architecture.embeddingNorm());
+    for (int layer = 0; layer < layers; layer++) {
+      norms.add(architecture.attentionNorm(layer));
+      norms.add(architecture.outputNorm(layer));
+    }
+    return List.copyOf(norms);
+  }
+
   /** The shape of every tensor of the encoder by its name, in the order of a forward pass. */
   public Map<String, long[]> tensors() {
     Map<String, long[]> tensors = new LinkedHashMap<>();

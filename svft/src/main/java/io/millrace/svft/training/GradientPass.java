@@ -130,11 +130,7 @@ final class GradientPass {
     List<List<Segment>> slices = slices(segments);
     NDManager manager = base.manager();
     try (NDScope scope = new NDScope();
-        AdaptedModel model =
-            new AdaptedModel(
-                base,
-                layout.products(
-                    base, batches.stream().map(each -> values(each.state())).toList(), manager))) {
+        AdaptedModel model = model(batches, manager)) {
       List<List<NDArray>> heads = batches.stream().map(each -> head(each.state())).toList();
       boolean outside =
           batches.size() == 1
@@ -150,6 +146,13 @@ final class GradientPass {
       }
       return gradients;
     }
+  }
+
+  private AdaptedModel model(List<Batch> batches, NDManager manager) {
+    List<AdapterLayout.Values> adapters =
+        batches.stream().map(each -> values(each.state())).toList();
+    return new AdaptedModel(
+        base, layout.products(base, adapters, manager), layout.norms(adapters, manager));
   }
 
   private AdapterLayout.Values values(TrainingState state) {

@@ -80,10 +80,10 @@ def rotate(x: Tensor, low: List[Tensor], back: bool, saved: List[Tensor]) -> Ten
     x = __torch__.adapted.joined(__torch__.primitives.blocks(xs, R), fro)
   return x
 
-# Appends the gradient of R, segment after segment, for the gradient dx of x Q.
-def rotation(dx: Tensor, low: List[Tensor], spans: List[List[int]], read: List[Tensor], grads: List[Tensor]) -> NoneType:
+# Appends the gradient of R, segment after segment, for the gradient dt of x Q. Returns that of x.
+def rotation(dt: Tensor, low: List[Tensor], spans: List[List[int]], read: List[Tensor], grads: List[Tensor]) -> Tensor:
   written = annotate(List[Tensor], [])
-  _0 = __torch__.adapted.rotate(dx, low, True, written)
+  dx = __torch__.adapted.rotate(dt, low, True, written)
   m = torch.len(read)
   for s in range(torch.len(spans[2])):
     parts = annotate(List[Tensor], [])
@@ -93,7 +93,7 @@ def rotation(dx: Tensor, low: List[Tensor], spans: List[List[int]], read: List[T
       other = torch.slice(written[i], 1, spans[1][s], spans[1][s + 1])
       _1 = torch.append(parts, torch.reshape(__torch__.primitives.blocks(torch.transpose(own, 1, 2), other), [-1]))
     _2 = torch.append(grads, torch.cat(parts))
-  return None
+  return dx
 
 # Returns y [T, out], and the tensors that the backward pass needs of this weight: first those of the
 # product, then those of the term.
@@ -214,10 +214,10 @@ def backward(dy: Tensor, number: int, w: List[Tensor], low: List[Tensor], adapte
                   width = torch.mul(torch.size(saved[end - 1], 0), torch.size(saved[end - 1], 2))
                   m = torch.floordiv(torch.size(low[1], 0), width)
                   dt = __torch__.linear.backward(scaled, kind, w, none, adapters, spans, saved, grads, True, none)
-                  _9 = __torch__.adapted.rotation(dt, low, spans, torch.slice(saved, end - m, end), grads)
+                  turned = __torch__.adapted.rotation(dt, low, spans, torch.slice(saved, end - m, end), grads)
                   for s in range(torch.len(dl)):
                     _10 = torch.append(grads, dl[s])
-                  dx = __torch__.adapted.plus(__torch__.adapted.rotate(dt, low, True, annotate(List[Tensor], [])), acc)
+                  dx = __torch__.adapted.plus(turned, acc)
                 else:
                   dt = __torch__.linear.backward(dy, kind, w, none, adapters, spans, saved, grads, True, none)
                   x = saved[n - 2]

@@ -16,7 +16,8 @@
 #              sequences: the first sequence of each segment, and the number of all sequences
 #              adapters: one number, D
 #   embeddings words [vocabulary, H], positions [rows, H], norm weight [H], norm bias [H]
-#   norms      per layer: attention norm weight and bias, output norm weight and bias
+#   norms      per layer: attention norm weight and bias, output norm weight and bias; those of all
+#              norms, also of the embeddings', are [D, H] if they are trained: see norm.py
 #   linears    for each linear weight, six per layer (query, key, value, attention output,
 #              intermediate, output), the tensors of its kind: see linear.py
 #   kinds      for each linear weight, its kind, and the term around it: see adapted.py
@@ -28,11 +29,12 @@ class Encoder(Module):
 
   # Returns the last hidden states [T, H]. If keep is set, appends to kept the tensors that the
   # backward pass needs, ten lists per layer: of query, key, value, attention output, attention, the
-  # attention norm, three of the feed-forward block, and the output norm.
+  # attention norm, three of the feed-forward block, and the output norm; then one of the embeddings'
+  # norm if it is trained.
   def forward(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], keep: bool, kept: List[List[Tensor]]) -> Tensor:
     x = torch.embedding(embeddings[0], batch[0])
     x = torch.add_(x, torch.embedding(embeddings[1], batch[1]))
-    x, _0 = __torch__.norm.forward(x, embeddings[2], embeddings[3], eps)
+    x, se = __torch__.norm.forward(x, embeddings[2], embeddings[3], eps, batch[5], spans)
     for layer in range(torch.len(norms)):
       norm = norms[layer]
       i = torch.mul(layer, 6)
@@ -41,9 +43,9 @@ class Encoder(Module):
       v, sv = __torch__.adapted.forward(x, kinds[i + 2], linears[i + 2], lows[i + 2], batch[5], spans)
       context, sa = __torch__.attention.forward(q, k, v, batch[2], batch[3], batch[4], spans[0], heads)
       y, so = __torch__.adapted.forward(context, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans)
-      x1, sn = __torch__.norm.forward(torch.add_(y, x), norm[0], norm[1], eps)
+      x1, sn = __torch__.norm.forward(torch.add_(y, x), norm[0], norm[1], eps, batch[5], spans)
       y, sf = __torch__.feed_forward.forward(x1, kinds, linears, lows, batch[5], spans, i + 4)
-      x, sm = __torch__.norm.forward(torch.add_(y, x1), norm[2], norm[3], eps)
+      x, sm = __torch__.norm.forward(torch.add_(y, x1), norm[2], norm[3], eps, batch[5], spans)
       if keep:
         _1 = torch.append(kept, sq)
         _2 = torch.append(kept, sk)
@@ -55,6 +57,8 @@ class Encoder(Module):
         _8 = torch.append(kept, sf[1])
         _9 = torch.append(kept, sf[2])
         _10 = torch.append(kept, sm)
+    if torch.__and__(keep, __torch__.norm.trained(embeddings[2])):
+      _11 = torch.append(kept, se)
     return x
 
   # Returns one vector per sequence [B, H].
@@ -73,11 +77,13 @@ class Encoder(Module):
       _0 = torch.append(scores, torch.reshape(__torch__.primitives.addmm(head[i + 1], own, torch.t(head[i])), [-1]))
     return torch.cat(scores)
 
-  # Returns the gradients of the linear weights in their order, flat, segment after segment. Computes
-  # nothing below the weight with index lowest.
-  def backward(self: __torch__.Encoder, dx: Tensor, batch: List[Tensor], spans: List[List[int]], heads: int, norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], kept: List[List[Tensor]], lowest: int) -> Tensor:
+  # Returns the gradients of the linear weights in their order, then those of the norms if they are
+  # trained, flat, segment after segment. Computes nothing below the weight with index lowest, which is
+  # -1 if the norms are trained.
+  def backward(self: __torch__.Encoder, dx: Tensor, batch: List[Tensor], spans: List[List[int]], heads: int, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], kept: List[List[Tensor]], lowest: int) -> Tensor:
     layers = torch.len(norms)
     backwards = annotate(List[List[Tensor]], [])
+    normed = annotate(List[List[Tensor]], [])
     for j in range(layers):
       layer = layers - 1 - j
       i = torch.mul(layer, 6)
@@ -88,10 +94,12 @@ class Encoder(Module):
         gv = annotate(List[Tensor], [])
         gk = annotate(List[Tensor], [])
         gq = annotate(List[Tensor], [])
-        dr2 = __torch__.norm.backward(dx, kept[at + 9], norm[2], norm[3])
+        ga = annotate(List[Tensor], [])
+        gn = annotate(List[Tensor], [])
+        dr2 = __torch__.norm.backward(dx, kept[at + 9], norm[2], norm[3], batch[5], spans, gn)
         dx1 = __torch__.feed_forward.backward(dr2, kinds, linears, lows, batch[5], spans, i + 4, [kept[at + 6], kept[at + 7], kept[at + 8]], backwards, lowest)
         if torch.gt(i + 4, lowest):
-          dr1 = __torch__.norm.backward(dx1, kept[at + 5], norm[0], norm[1])
+          dr1 = __torch__.norm.backward(dx1, kept[at + 5], norm[0], norm[1], batch[5], spans, ga)
           dcontext = __torch__.adapted.backward(dr1, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans, kept[at + 3], go, torch.gt(i + 3, lowest), annotate(List[Tensor], []))
           if torch.gt(i + 3, lowest):
             dq, dk, dv = __torch__.attention.backward(dcontext, kept[at + 4], batch[2], batch[3], heads)
@@ -103,6 +111,13 @@ class Encoder(Module):
         _1 = torch.append(backwards, gv)
         _2 = torch.append(backwards, gk)
         _3 = torch.append(backwards, gq)
+        _4 = torch.append(normed, gn)
+        _5 = torch.append(normed, ga)
+    if torch.lt(lowest, 0):
+      ge = annotate(List[Tensor], [])
+      _6 = __torch__.norm.backward(dx, kept[torch.mul(layers, 10)], embeddings[2], embeddings[3], batch[5], spans, ge)
+      _7 = torch.append(normed, ge)
+      backwards = torch.add(normed, backwards)
     flat = annotate(List[Tensor], [])
     n = torch.len(backwards)
     segments = torch.len(spans[2])
@@ -110,7 +125,7 @@ class Encoder(Module):
       for j in range(n):
         grads = backwards[n - 1 - j]
         for g in range(torch.floordiv(torch.len(grads), segments)):
-          _4 = torch.append(flat, grads[torch.mul(g, segments) + s])
+          _8 = torch.append(flat, grads[torch.mul(g, segments) + s])
     return torch.cat(flat)
 
   # Scores a slice and computes its gradients for the task classification: Encoder.java calls the
@@ -127,7 +142,7 @@ class Encoder(Module):
     out, dlogits = __torch__.classification.step(pooled, head, targets, spans[3])
     if trains:
       dx = __torch__.pooling.backward(how, __torch__.classification.backward(dlogits, head))
-      _0 = torch.append(out, (self).backward(dx, batch, spans, heads, norms, kinds, linears, lows, kept, lowest))
+      _0 = torch.append(out, (self).backward(dx, batch, spans, heads, embeddings, norms, kinds, linears, lows, kept, lowest))
     return out
 
   # Returns the matrix W' [out, in] of a linear weight merged with its adapter.

@@ -151,6 +151,7 @@ class AdapterTest {
         "hra:2",
         "ia3",
         "bias;weights=value",
+        "norms",
         "full",
         "full;weights=intermediate",
         "svf",
@@ -186,6 +187,7 @@ class AdapterTest {
         "hra:2",
         "ia3",
         "bias",
+        "norms",
         "full",
         "svf",
         "head"

@@ -49,6 +49,7 @@ class MergeTest {
         "hra:4",
         "ia3;weights=value+output",
         "bias",
+        "norms",
         "full",
         "full;weights=intermediate",
         "svf",

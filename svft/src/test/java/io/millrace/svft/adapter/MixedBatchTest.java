@@ -42,6 +42,7 @@ class MixedBatchTest {
         "lora-xs:3",
         "ia3",
         "bias",
+        "norms",
         "svf",
         "head"
       })

@@ -55,6 +55,7 @@ class EncoderTest {
         "hra:4",
         "ia3",
         "bias",
+        "norms",
         "pissa:40;alpha=3",
         "full",
         "svf",
@@ -115,6 +116,7 @@ class EncoderTest {
         "ia3",
         "ia3;weights=intermediate+output",
         "bias;weights=query+output",
+        "norms",
         "full;weights=value+intermediate"
       })
   void anAdapterIsAddedToEveryAdaptedWeight(String text) {

@@ -103,6 +103,7 @@ class HuggingFaceExportTest {
         "boft:2",
         "ia3;weights=query+output",
         "bias",
+        "norms",
         "full",
         "full;weights=query",
         "head"
@@ -121,7 +122,7 @@ class HuggingFaceExportTest {
       float[] after =
           Safetensors.open(exported.resolve("model.safetensors")).floats("bert." + value);
       assertThat(Arrays.equals(before, after))
-          .isEqualTo(method.equals("head") || method.equals("bias"));
+          .isEqualTo(Set.of("head", "bias", "norms").contains(method));
     }
   }
 

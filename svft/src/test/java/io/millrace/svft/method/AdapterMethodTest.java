@@ -53,6 +53,7 @@ class AdapterMethodTest {
     "ia3, ia3",
     "ia3;weights=output+key+value, ia3",
     "bias, bias",
+    "norms, norms",
     "pissa:4;alpha=2.50, pissa:4;alpha=2.5",
     "svf, svf",
     "svf;weights=key+query, svf;weights=query+key",
@@ -84,6 +85,7 @@ class AdapterMethodTest {
         "hra:4;weights=query",
         "ia3;weights=query+intermediate",
         "bias;weights=query",
+        "norms",
         "full;weights=query+key+value",
         "head"
       })
@@ -187,7 +189,7 @@ class AdapterMethodTest {
         .withMessage(
             "unknown adapter method \"%s\": use svft, svft:PATTERN, svf, lora, lora:RANK, pissa, pissa:RANK, dora, dora:RANK, vera,"
                 + " vera:RANK, lora-xs, lora-xs:RANK, oft, oft:BLOCK, boft, boft:BLOCK, hra, hra:RANK,"
-                + " ia3, bias, full or head",
+                + " ia3, bias, norms, full or head",
             text);
   }
 
@@ -242,6 +244,7 @@ class AdapterMethodTest {
         "hra",
         "ia3",
         "bias",
+        "norms",
         "full",
         "head"
       })

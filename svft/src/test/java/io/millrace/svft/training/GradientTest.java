@@ -94,6 +94,7 @@ class GradientTest {
             "ia3",
             "ia3;weights=query+intermediate",
             "bias",
+            "norms",
             "full",
             "svf",
             "head")
@@ -110,6 +111,7 @@ class GradientTest {
         cases.add(new Case("svft:banded:1", TinyModel.config(architecture, pooling)));
       }
       cases.add(new Case("lora:2", TinyModel.config(architecture, Pooling.FIRST_TOKEN)));
+      cases.add(new Case("norms", TinyModel.config(architecture, Pooling.FIRST_TOKEN)));
     }
     return cases.stream();
   }
@@ -170,6 +172,7 @@ class GradientTest {
         "hra:4",
         "ia3",
         "bias;weights=value+output",
+        "norms",
         "head",
         "svft:plain;weights=value",
         "svft:plain;weights=query+output",
@@ -258,6 +261,7 @@ class GradientTest {
         "hra:4",
         "ia3",
         "bias",
+        "norms",
         "full");
   }
 

@@ -47,6 +47,7 @@ class GroupTest {
         "lora-xs:3",
         "ia3",
         "bias",
+        "norms",
         "full;weights=value+intermediate",
         "svf",
         "head"

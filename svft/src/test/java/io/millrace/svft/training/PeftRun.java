@@ -4,12 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
-import io.millrace.svft.method.ValueTensor;
 import io.millrace.svft.method.Vera;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ConfigFile;
 import io.millrace.svft.model.EncoderConfig;
-import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.Pooling;
 import io.millrace.svft.task.Classification;
@@ -21,6 +19,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -143,6 +142,7 @@ final class PeftRun {
           }
           case "HRA" -> peft.path("apply_GS").asBoolean() ? null : "hra:" + rank;
           case "IA3" -> "ia3";
+          case "LN_TUNING" -> "norms";
           default -> null;
         });
   }
@@ -155,7 +155,8 @@ final class PeftRun {
             .filter(weight -> starts(weight.name()))
             .map(weight -> weight.role().id())
             .collect(Collectors.joining("+"));
-    AdapterMethod method = AdapterMethod.parse(spec().orElseThrow() + ";weights=" + weights);
+    String roles = weights.isEmpty() ? "" : ";weights=" + weights;
+    AdapterMethod method = AdapterMethod.parse(spec().orElseThrow() + roles);
     return method instanceof Vera vera ? new GivenVera(vera, frozen("A"), frozen("B")) : method;
   }
 
@@ -210,7 +211,11 @@ final class PeftRun {
           .merge(base)
           .forEach(
               (tensor, values) -> {
-                String expected = name + ".merged." + tensor;
+                // PEFT exchanges a normalisation with the trained one and keeps both.
+                String exchanged =
+                    tensor.replaceFirst("\\.(weight|bias)$", ".ln_tuning_layers.default.$1");
+                String own = name + ".merged." + tensor;
+                String expected = tensors.has(own) ? own : name + ".merged." + exchanged;
                 if (tensors.has(expected)) {
                   compare(expected, values, differences);
                 }
@@ -249,13 +254,9 @@ final class PeftRun {
   /** The values that the run started from, and the head with all classes. */
   private TrainingState start(AdapterMethod method, AdapterLayout layout) throws IOException {
     float[] values = new float[layout.size()];
-    for (AdapterLayout.Part part : layout.parts()) {
-      int at = part.offset();
-      for (ValueTensor tensor : method.tensors(part.weight())) {
-        float[] own = tensors.floats(peftName(".start.", part.weight(), tensor));
-        System.arraycopy(own, 0, values, at, own.length);
-        at += own.length;
-      }
+    for (AdapterLayout.Named tensor : layout.tensors()) {
+      float[] own = tensors.floats(peftName(".start.", tensor));
+      System.arraycopy(own, 0, values, tensor.offset(), own.length);
     }
     Safetensors first = Safetensors.open(directory.resolve("expected.safetensors"));
     int classes = (int) first.shape("head.weight")[0];
@@ -274,23 +275,20 @@ final class PeftRun {
     return state;
   }
 
-  /** PEFT writes the adapter's name, "default", after the tensor's. */
-  private String peftName(String kind, EncoderWeight weight, ValueTensor tensor) {
-    String plain = tensor.suffix().replaceFirst("\\.weight$", "");
-    String peft = name + kind + weight.name() + plain + ".default";
-    return tensors.has(peft) ? peft : peft + ".weight";
+  /** PEFT writes the adapter's name, "default", after the tensor's, or after that of its module. */
+  private String peftName(String kind, AdapterLayout.Named tensor) {
+    String plain = tensor.name().replaceFirst("\\.(weight|bias)$", "");
+    String last = tensor.name().substring(plain.length());
+    String peft = name + kind + plain + ".default";
+    String normed = name + kind + plain + ".ln_tuning_layers.default" + last;
+    return Stream.of(peft, normed, peft + ".weight").filter(tensors::has).findFirst().orElseThrow();
   }
 
   private void compare(
       AdapterLayout layout, String kind, float[] values, Map<String, Double> differences) {
-    for (AdapterLayout.Part part : layout.parts()) {
-      int at = part.offset();
-      for (ValueTensor tensor : layout.method().tensors(part.weight())) {
-        float[] own = new float[(int) tensor.size()];
-        System.arraycopy(values, at, own, 0, own.length);
-        at += own.length;
-        compare(peftName(kind, part.weight(), tensor), own, differences);
-      }
+    for (AdapterLayout.Named tensor : layout.tensors()) {
+      float[] own = Arrays.copyOfRange(values, tensor.offset(), tensor.offset() + tensor.size());
+      compare(peftName(kind, tensor), own, differences);
     }
   }
 

@@ -1,0 +1,67 @@
+package io.millrace.svft.method;
+
+import ai.djl.ndarray.NDManager;
+import io.millrace.svft.engine.LinearProduct;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderWeight;
+import io.millrace.svft.model.WeightRole;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Trains the weights and biases of all layer normalisations, that of the embeddings included
+ * (LayerNorm tuning; Zhao et al., 2023, arXiv 2312.11420), starting from those of the base model.
+ */
+public record LayerNormTuning() implements AdapterMethod {
+  static final MethodForm FORM =
+      new MethodForm(
+          "norms",
+          "the layer normalizations",
+          List.of("norms         the weights and biases of the layer normalizations"),
+          List.of(),
+          List.of(),
+          false,
+          text -> new LayerNormTuning());
+
+  @Override
+  public MethodForm form() {
+    return FORM;
+  }
+
+  @Override
+  public String spec() {
+    return id();
+  }
+
+  @Override
+  public Map<String, String> options() {
+    return Map.of();
+  }
+
+  @Override
+  public Set<WeightRole> weights() {
+    return Set.of();
+  }
+
+  @Override
+  public double learningRate() {
+    return 1e-3;
+  }
+
+  @Override
+  public boolean trainsNorms() {
+    return true;
+  }
+
+  @Override
+  public List<ValueTensor> tensors(EncoderWeight weight) {
+    return List.of();
+  }
+
+  @Override
+  public LinearProduct product(
+      BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
+    return LinearProduct.frozen(linear, manager);
+  }
+}
