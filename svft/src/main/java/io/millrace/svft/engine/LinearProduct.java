@@ -364,15 +364,14 @@ public final class LinearProduct {
   }
 
   /**
-   * A frozen weight with a trained matrix between shared factors: y += ((x V) Mᵀ) Uᵀ.
+   * This frozen product with a trained matrix between shared factors: y += ((x V) Mᵀ) Uᵀ.
    *
    * @param vt [r, in]
    * @param u [out, r]
    * @param m [adapters · r, r]
    */
-  public static LinearProduct core(
-      BaseModel.Linear linear, NDArray vt, NDArray u, NDArray m, NDManager manager) {
-    return frozen(linear, manager).with(Term.CORE, m.size(), vt, u, m);
+  public LinearProduct plusCore(NDArray vt, NDArray u, NDArray m) {
+    return with(Term.CORE, m.size(), vt, u, m);
   }
 
   /**

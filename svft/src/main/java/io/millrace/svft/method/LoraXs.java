@@ -100,8 +100,11 @@ public record LoraXs(int rank, Set<WeightRole> weights) implements AdapterMethod
     String of = " of the " + r + " leading directions";
     NDArray vt = linear.derived("Vt" + of, manager, () -> vt(linear, r, manager));
     NDArray us = linear.derived("U diag(S)" + of, manager, () -> us(linear, r, manager));
+    // One product with W costs less than two with its factors.
+    NDArray w = linear.composed("all directions", linear.sigma(), manager);
     float[] m = WeightValues.stacked(adapters, 0, r * r);
-    return LinearProduct.core(linear, vt, us, Torch.array(manager, m, (long) count * r, r), manager)
+    return LinearProduct.dense(w, linear.bias())
+        .plusCore(vt, us, Torch.array(manager, m, (long) count * r, r))
         .ofAdapters(count);
   }
 

@@ -50,17 +50,22 @@ def each(x: Tensor, M: Tensor, spans: List[List[int]], transposed: bool) -> Tens
     _0 = torch.append(parts, __torch__.primitives.mm(torch.slice(x, 0, spans[1][s], spans[1][s + 1]), own))
   return __torch__.linear.rows(parts, x, spans)
 
-# From [T, in] to [k, T, s].
-def blocked(x: Tensor, index: Tensor, s: int) -> Tensor:
-  return torch.contiguous(torch.transpose(torch.view(torch.index_select(x, 1, index), [torch.size(x, 0), -1, s]), 0, 1))
+# From [T, in] to [k, T, s]. The inputs are in the order of index, if there is one.
+def blocked(x: Tensor, index: List[Tensor], s: int) -> Tensor:
+  if torch.gt(torch.len(index), 0):
+    x = torch.index_select(x, 1, index[0])
+  return torch.contiguous(torch.transpose(torch.view(x, [torch.size(x, 0), -1, s]), 0, 1))
 
-# From [k, T, s] to [T, in].
-def joined(x: Tensor, index: Tensor) -> Tensor:
-  return torch.index_select(torch.reshape(torch.transpose(x, 0, 1), [torch.size(x, 1), -1]), 1, index)
+# From [k, T, s] to [T, in], in the order of index, if there is one.
+def joined(x: Tensor, index: List[Tensor]) -> Tensor:
+  y = torch.reshape(torch.transpose(x, 0, 1), [torch.size(x, 1), -1])
+  if torch.gt(torch.len(index), 0):
+    y = torch.index_select(y, 1, index[0])
+  return y
 
 # Returns x Q for Q = Q[m-1] ... Q[0], where Q[i] is block-diagonal, with the blocks R[i k], ..., between
-# the permutation P[i] and its inverse; x t(Q) if back is set. Appends the blocks of rows that each
-# factor reads to saved.
+# the permutation P[i] and its inverse; P[0] permutes nothing. Or x t(Q) if back is set. Appends the
+# blocks of rows that each factor reads to saved.
 def rotate(x: Tensor, low: List[Tensor], back: bool, saved: List[Tensor]) -> Tensor:
   width = torch.size(x, 1)
   s = torch.size(low[0], 2)
@@ -70,13 +75,16 @@ def rotate(x: Tensor, low: List[Tensor], back: bool, saved: List[Tensor]) -> Ten
     i = j
     if torch.__not__(back):
       i = m - 1 - j
-    to = torch.slice(low[2], 0, torch.mul(i, width), torch.mul(i + 1, width))
-    fro = torch.slice(low[1], 0, torch.mul(i, width), torch.mul(i + 1, width))
+    to = annotate(List[Tensor], [])
+    fro = annotate(List[Tensor], [])
+    if torch.gt(i, 0):
+      _0 = torch.append(to, torch.slice(low[2], 0, torch.mul(i, width), torch.mul(i + 1, width)))
+      _1 = torch.append(fro, torch.slice(low[1], 0, torch.mul(i, width), torch.mul(i + 1, width)))
     R = torch.slice(low[0], 0, torch.mul(i, k), torch.mul(i + 1, k))
     if back:
       R = torch.transpose(R, 1, 2)
     xs = __torch__.adapted.blocked(x, to, s)
-    _0 = torch.append(saved, xs)
+    _2 = torch.append(saved, xs)
     x = __torch__.adapted.joined(__torch__.primitives.blocks(xs, R), fro)
   return x
 
