@@ -48,15 +48,25 @@ final class LargeValues {
     for (ByteBuffer each : all) {
       NativeFloats values = NativeFloats.of(each);
       for (int from = 0; from < count; from += VALUES_PER_PIECE) {
-        float[] piece = new float[Math.min(count - from, VALUES_PER_PIECE)];
-        values.get(from, piece, piece.length);
-        // Moments may be bfloat16; values are so by chance alone.
-        pieces.put(
-            next++,
-            Floats.allBFloat16(piece) ? Floats.toBFloat16Bytes(piece) : Floats.toBytes(piece));
+        pieces.put(next++, piece(values.slice(from, Math.min(count, from + VALUES_PER_PIECE))));
       }
     }
     return without(state);
+  }
+
+  /** Moments may be bfloat16, which takes half the bytes. */
+  private static byte[] piece(NativeFloats values) {
+    float[] first = new float[Math.min(values.size(), 16)];
+    values.get(0, first, first.length);
+    if (Floats.allBFloat16(first)) {
+      float[] all = values.toArray();
+      if (Floats.allBFloat16(all)) {
+        return Floats.toBFloat16Bytes(all);
+      }
+    }
+    byte[] bytes = new byte[values.size() * Float.BYTES];
+    values.bytes().get(bytes);
+    return bytes;
   }
 
   /**

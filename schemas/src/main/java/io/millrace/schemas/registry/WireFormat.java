@@ -38,7 +38,7 @@ public final class WireFormat {
    *     field that requires a value
    */
   public static byte[] encode(int schemaId, SpecificRecord record) {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream out = new ByteArrayOutputStream(about(record));
     out.writeBytes(ByteBuffer.allocate(HEADER).put(MAGIC).putInt(schemaId).array());
     BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(out, null);
     try {
@@ -51,6 +51,19 @@ public final class WireFormat {
       throw new AvroRuntimeException(name + " cannot be written: " + e.getMessage(), e);
     }
     return out.toByteArray();
+  }
+
+  /**
+   * About as many bytes as a record takes: a large payload is not to be copied as others follow.
+   */
+  private static int about(SpecificRecord record) {
+    int bytes = 512;
+    for (Schema.Field field : record.getSchema().getFields()) {
+      if (record.get(field.pos()) instanceof ByteBuffer own) {
+        bytes = Math.addExact(bytes, own.remaining());
+      }
+    }
+    return bytes;
   }
 
   /**

@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -298,8 +297,19 @@ public final class Safetensors {
   public static void write(
       OutputStream out, Map<String, String> metadata, List<? extends AnyTensor> tensors)
       throws IOException {
+    List<AnyTensor> inOrder = inOrder(tensors);
+    write(out, header(metadata, inOrder), inOrder);
+  }
+
+  private static List<AnyTensor> inOrder(List<? extends AnyTensor> tensors) {
     List<AnyTensor> inOrder = new ArrayList<>(tensors);
     inOrder.sort(Comparator.comparing(AnyTensor::name));
+    return inOrder;
+  }
+
+  /** The bytes before the tensors' own. */
+  private static byte[] header(Map<String, String> metadata, List<AnyTensor> inOrder)
+      throws JsonProcessingException {
     ObjectNode root = JSON.createObjectNode();
     if (!metadata.isEmpty()) {
       ObjectNode meta = root.putObject(METADATA);
@@ -327,7 +337,12 @@ public final class Safetensors {
     while (header.hasRemaining()) {
       header.put((byte) ' ');
     }
-    out.write(header.array());
+    return header.array();
+  }
+
+  private static void write(OutputStream out, byte[] header, List<AnyTensor> inOrder)
+      throws IOException {
+    out.write(header);
     long longest =
         inOrder.stream().mapToLong(each -> elements(each.name(), each.shape())).max().orElse(0);
     byte[] chunk = new byte[(int) Math.min(CHUNK_BYTES, 4 * longest)];
@@ -363,17 +378,41 @@ public final class Safetensors {
     }
   }
 
-  /** Like {@link #write}, but returns the bytes. */
+  /**
+   * Like {@link #write}, but returns the bytes, of which there is no second copy at any time.
+   *
+   * @throws ArithmeticException if they exceed an array
+   */
   public static byte[] toBytes(Map<String, String> metadata, List<? extends AnyTensor> tensors) {
-    var out = new ByteArrayOutputStream();
+    List<AnyTensor> inOrder = inOrder(tensors);
     try {
-      write(out, metadata, tensors);
+      byte[] header = header(metadata, inOrder);
+      long bytes = header.length;
+      for (AnyTensor tensor : inOrder) {
+        bytes += 4 * elements(tensor.name(), tensor.shape());
+      }
+      ByteBuffer all = ByteBuffer.allocate(Math.toIntExact(bytes));
+      write(into(all), header, inOrder);
+      return all.array();
     } catch (JsonProcessingException e) {
       throw new IllegalStateException(e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    return out.toByteArray();
+  }
+
+  private static OutputStream into(ByteBuffer all) {
+    return new OutputStream() {
+      @Override
+      public void write(int one) {
+        all.put((byte) one);
+      }
+
+      @Override
+      public void write(byte[] from, int offset, int length) {
+        all.put(from, offset, length);
+      }
+    };
   }
 
   /** The strings of the header's {@code __metadata__}, by name. */
