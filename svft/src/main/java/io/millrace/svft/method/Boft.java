@@ -47,7 +47,7 @@ public record Boft(int block, int factors, Set<WeightRole> weights) implements A
           ID,
           "rotations of the weights' inputs in butterfly factors, and scales of their outputs",
           List.of(
-              "boft:BLOCK    rotations of each weight's inputs, in butterfly factors of blocks"),
+              "boft:BLOCK    the same, in butterfly factors of such blocks"),
           List.of(";factors=N           boft: another number of factors than 2"),
           List.of(BLOCK, FACTORS),
           true,
