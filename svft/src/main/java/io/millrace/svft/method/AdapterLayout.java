@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The layout of an adapter's trainable values in one flat array: weight after weight, in the order
@@ -54,19 +55,25 @@ public record AdapterLayout(AdapterMethod method, List<Part> parts, List<Named> 
    */
   public record Named(String name, long[] shape, int offset, int size) {}
 
-  /** All tensors, in their order in the flat array. */
-  public List<Named> tensors() {
+  /**
+   * All tensors, in their order in the flat array. Each is made when it is asked for: a damaged
+   * payload may claim to have very many.
+   */
+  public Iterable<Named> tensors() {
+    return () ->
+        Stream.concat(parts.stream().flatMap(part -> tensors(part).stream()), norms.stream())
+            .iterator();
+  }
+
+  private List<Named> tensors(Part part) {
     List<Named> tensors = new ArrayList<>();
-    for (Part part : parts) {
-      int offset = part.offset();
-      for (ValueTensor tensor : method.tensors(part.weight())) {
-        int size = (int) tensor.size();
-        String name = part.weight().name() + tensor.suffix();
-        tensors.add(new Named(name, tensor.shape(), offset, size));
-        offset += size;
-      }
+    int offset = part.offset();
+    for (ValueTensor tensor : method.tensors(part.weight())) {
+      int size = (int) tensor.size();
+      String name = part.weight().name() + tensor.suffix();
+      tensors.add(new Named(name, tensor.shape(), offset, size));
+      offset += size;
     }
-    tensors.addAll(norms);
     return tensors;
   }
 

@@ -46,8 +46,7 @@ public record Boft(int block, int factors, Set<WeightRole> weights) implements A
       new MethodForm(
           ID,
           "rotations of the weights' inputs in butterfly factors, and scales of their outputs",
-          List.of(
-              "boft:BLOCK    the same, in butterfly factors of such blocks"),
+          List.of("boft:BLOCK    the same, in butterfly factors of such blocks"),
           List.of(";factors=N           boft: another number of factors than 2"),
           List.of(BLOCK, FACTORS),
           true,
