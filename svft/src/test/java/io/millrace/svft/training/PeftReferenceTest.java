@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -66,6 +67,17 @@ class PeftReferenceTest {
         largest(result.differences(), ".grad0."),
         largest(result.differences(), ".end."),
         largest(result.differences(), ".merged."));
+  }
+
+  /** A run whose settings are not understood is left out: none of these may be. */
+  @Test
+  void noRunOfThisRepositoryIsLeftOut() throws Exception {
+    Path own = Path.of(PeftReferenceTest.class.getResource("/reference").toURI());
+
+    assertThat(PeftRun.in(own))
+        .extracting(run -> run.toString().replace("tiny-bert ", ""))
+        .containsExactlyInAnyOrder(
+            "lora", "rslora", "dora", "pissa", "vera", "boft", "oft", "hra", "ia3", "ln-tuning");
   }
 
   private static double largest(Map<String, Double> differences, String kind) {

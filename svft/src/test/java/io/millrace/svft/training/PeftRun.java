@@ -82,6 +82,8 @@ final class PeftRun {
         PeftRun run = new PeftRun(directory, names.next());
         if (run.spec().isPresent()) {
           runs.add(run);
+        } else {
+          System.out.println(run + ": no method like it, so it is left out");
         }
       }
     }
