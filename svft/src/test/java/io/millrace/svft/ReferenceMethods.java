@@ -92,7 +92,7 @@ final class ReferenceMethods {
   private static double[] draws(SplitMix64 random, int count, double bound) {
     double[] draws = new double[count];
     for (int k = 0; k < count; k++) {
-      draws[k] = (float) ((2 * random.nextDouble() - 1) * bound);
+      draws[k] = random.nextWithin(bound);
     }
     return draws;
   }

@@ -124,7 +124,7 @@ public record KernelProbe(String capability, Map<String, String> bits) {
     }
     float[] values = new float[size];
     for (int i = 0; i < size; i++) {
-      values[i] = (float) (bound * (2 * random.nextDouble() - 1));
+      values[i] = random.nextWithin(bound);
     }
     return TorchScript.tensor(Torch.array(manager, values, shape));
   }

@@ -7,7 +7,6 @@ import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.tensor.Torch;
-import java.math.BigDecimal;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -55,13 +54,7 @@ public record Dora(int rank, double alpha, Set<WeightRole> weights) implements A
    *     weight is adapted
    */
   public Dora {
-    if (rank < 1) {
-      throw new IllegalArgumentException("dora: rank is " + rank + ", and must be positive");
-    }
-    if (!(alpha > 0 && alpha <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "dora: alpha is " + alpha + ", and must be positive and finite");
-    }
+    Lora.requirePositive(ID, rank, alpha);
     weights = AdapterMethod.inOrder(ID, weights);
   }
 
@@ -86,7 +79,7 @@ public record Dora(int rank, double alpha, Set<WeightRole> weights) implements A
         + ":"
         + rank
         + ";alpha="
-        + BigDecimal.valueOf(alpha).stripTrailingZeros().toPlainString()
+        + MethodText.plain(alpha)
         + MethodText.weightsOption(weights, WeightRole.all());
   }
 

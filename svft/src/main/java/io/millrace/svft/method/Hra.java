@@ -94,7 +94,7 @@ public record Hra(int rank, Set<WeightRole> weights) implements AdapterMethod {
     double bound = StrictMath.sqrt(2.0 / rank);
     SplitMix64 draws = SplitMix64.seededBy(linear.weight().name());
     for (int k = 0; k < values.length; k += 2) {
-      values[k] = (float) ((2 * draws.nextDouble() - 1) * bound);
+      values[k] = draws.nextWithin(bound);
       values[k + 1] = values[k];
     }
   }

@@ -7,7 +7,6 @@ import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
-import java.math.BigDecimal;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -91,13 +90,7 @@ public record Lora(int rank, double alpha, Scaling scaling, Set<WeightRole> weig
    *     weight is adapted
    */
   public Lora {
-    if (rank < 1) {
-      throw new IllegalArgumentException("lora: rank is " + rank + ", and must be positive");
-    }
-    if (!(alpha > 0 && alpha <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "lora: alpha is " + alpha + ", and must be positive and finite");
-    }
+    requirePositive(ID, rank, alpha);
     weights = AdapterMethod.inOrder(ID, weights);
   }
 
@@ -111,6 +104,22 @@ public record Lora(int rank, double alpha, Scaling scaling, Set<WeightRole> weig
     double alpha = text.decimal(ALPHA).orElse(2.0 * rank);
     Scaling scaling = Scaling.of(text.value(SCALING));
     return new Lora(rank, alpha, scaling, text.weights(WeightRole.all()));
+  }
+
+  /**
+   * Checks the rank and the alpha of two low-rank factors.
+   *
+   * @param method its id, for the message
+   * @throws IllegalArgumentException if one is not positive, or alpha is not finite
+   */
+  static void requirePositive(String method, int rank, double alpha) {
+    if (rank < 1) {
+      throw new IllegalArgumentException(method + ": rank is " + rank + ", and must be positive");
+    }
+    if (!(alpha > 0 && alpha <= Double.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          method + ": alpha is " + alpha + ", and must be positive and finite");
+    }
   }
 
   /** The factor c of B A. */
@@ -128,12 +137,11 @@ public record Lora(int rank, double alpha, Scaling scaling, Set<WeightRole> weig
 
   @Override
   public String spec() {
-    String plainAlpha = BigDecimal.valueOf(alpha).stripTrailingZeros().toPlainString();
     return ID
         + ":"
         + rank
         + ";alpha="
-        + plainAlpha
+        + MethodText.plain(alpha)
         + SCALING.text(scaling.id)
         + MethodText.weightsOption(weights, WeightRole.all());
   }
@@ -167,7 +175,7 @@ public record Lora(int rank, double alpha, Scaling scaling, Set<WeightRole> weig
     double bound = 1 / StrictMath.sqrt(in);
     SplitMix64 draws = SplitMix64.seededBy(linear.weight().name());
     for (int i = 0; i < rank * in; i++) {
-      values[i] = (float) ((2 * draws.nextDouble() - 1) * bound);
+      values[i] = draws.nextWithin(bound);
     }
   }
 

@@ -91,10 +91,7 @@ public record LoraXs(int rank, Set<WeightRole> weights) implements AdapterMethod
   @Override
   public LinearProduct product(
       BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
-    if (linear.factors() == null) {
-      throw new AdapterException(
-          "the base model was loaded without the singular basis of " + linear.weight().name());
-    }
+    Svft.requireFactors(linear);
     int r = rank(linear.weight());
     int count = adapters.size();
     String of = " of the " + r + " leading directions";

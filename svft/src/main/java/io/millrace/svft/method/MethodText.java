@@ -1,6 +1,7 @@
 package io.millrace.svft.method;
 
 import io.millrace.svft.model.WeightRole;
+import java.math.BigDecimal;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Optional;
@@ -129,6 +130,11 @@ record MethodText(String text, String id, Optional<String> argument, Map<String,
                           text, "unknown weight \"" + id + "\": use " + ids(WeightRole.all()))));
     }
     return weights;
+  }
+
+  /** A decimal number in a spec: without an exponent, and without zeros at its end. */
+  static String plain(double value) {
+    return BigDecimal.valueOf(value).stripTrailingZeros().toPlainString();
   }
 
   /** The option {@code weights} in a spec; empty if the weights are the defaults. */

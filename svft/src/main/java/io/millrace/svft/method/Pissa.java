@@ -5,7 +5,6 @@ import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
-import java.math.BigDecimal;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -59,13 +58,7 @@ public record Pissa(int rank, double alpha, Set<WeightRole> weights) implements 
    *     weight is adapted
    */
   public Pissa {
-    if (rank < 1) {
-      throw new IllegalArgumentException("pissa: rank is " + rank + ", and must be positive");
-    }
-    if (!(alpha > 0 && alpha <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "pissa: alpha is " + alpha + ", and must be positive and finite");
-    }
+    Lora.requirePositive(ID, rank, alpha);
     weights = AdapterMethod.inOrder(ID, weights);
   }
 
@@ -94,7 +87,7 @@ public record Pissa(int rank, double alpha, Set<WeightRole> weights) implements 
         + ":"
         + rank
         + ";alpha="
-        + BigDecimal.valueOf(alpha).stripTrailingZeros().toPlainString()
+        + MethodText.plain(alpha)
         + MethodText.weightsOption(weights, WeightRole.all());
   }
 
@@ -123,7 +116,7 @@ public record Pissa(int rank, double alpha, Set<WeightRole> weights) implements 
 
   @Override
   public void initialize(BaseModel.Linear linear, float[] values) {
-    requireFactors(linear);
+    Svft.requireFactors(linear);
     EncoderWeight weight = linear.weight();
     int r = rank(weight);
     int in = weight.in();
@@ -143,7 +136,7 @@ public record Pissa(int rank, double alpha, Set<WeightRole> weights) implements 
   @Override
   public LinearProduct product(
       BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
-    requireFactors(linear);
+    Svft.requireFactors(linear);
     int r = rank(linear.weight());
     float[] others = linear.sigma().clone();
     Arrays.fill(others, 0, r, 0);
@@ -151,12 +144,5 @@ public record Pissa(int rank, double alpha, Set<WeightRole> weights) implements 
         LinearProduct.dense(
             linear.composed("all directions but " + r, others, manager), linear.bias());
     return Lora.plusLowRank(residual, linear.weight(), r, scale(), adapters, manager);
-  }
-
-  private static void requireFactors(BaseModel.Linear linear) {
-    if (linear.factors() == null) {
-      throw new AdapterException(
-          "the base model was loaded without the singular basis of " + linear.weight().name());
-    }
   }
 }

@@ -161,10 +161,7 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
   @Override
   public LinearProduct product(
       BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
-    if (linear.factors() == null) {
-      throw new AdapterException(
-          "the base model was loaded without the singular basis of " + linear.weight().name());
-    }
+    requireFactors(linear);
     int n = directions(linear.weight());
     NDArray vt = linear.factors().vt();
     NDArray u = linear.factors().u();
@@ -202,6 +199,16 @@ public record Svft(Pattern pattern, int rank, Set<WeightRole> weights) implement
                   values(adapters, manager));
         };
     return product.ofAdapters(count);
+  }
+
+  /**
+   * @throws AdapterException if the base model was loaded without the factors of a weight
+   */
+  static void requireFactors(BaseModel.Linear linear) {
+    if (linear.factors() == null) {
+      throw new AdapterException(
+          "the base model was loaded without the singular basis of " + linear.weight().name());
+    }
   }
 
   /** The diagonal of diag(Σ) + M for each adapter, [adapters, n]. */

@@ -8,7 +8,6 @@ import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
-import java.math.BigDecimal;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -101,11 +100,10 @@ public record Vera(int rank, double start, int seed, Set<WeightRole> weights)
 
   @Override
   public String spec() {
-    String plainStart = BigDecimal.valueOf(start).stripTrailingZeros().toPlainString();
     return ID
         + ":"
         + rank
-        + START.text(plainStart)
+        + START.text(MethodText.plain(start))
         + SEED.text(Integer.toString(seed))
         + MethodText.weightsOption(weights, WeightRole.all());
   }
@@ -181,7 +179,7 @@ public record Vera(int rank, double start, int seed, Set<WeightRole> weights)
     float[] a = new float[rank * in];
     for (int i = 0; i < in; i++) {
       for (int r = 0; r < rank; r++) {
-        a[r * in + i] = (float) ((2 * draws.nextDouble() - 1) * bound);
+        a[r * in + i] = draws.nextWithin(bound);
       }
     }
     return Torch.array(manager, a, rank, in);
@@ -193,7 +191,7 @@ public record Vera(int rank, double start, int seed, Set<WeightRole> weights)
     SplitMix64 draws = SplitMix64.seededBy("vera.B:" + seed);
     float[] b = new float[out * rank];
     for (int k = 0; k < b.length; k++) {
-      b[k] = (float) ((2 * draws.nextDouble() - 1) * bound);
+      b[k] = draws.nextWithin(bound);
     }
     return Torch.array(manager, b, out, rank);
   }

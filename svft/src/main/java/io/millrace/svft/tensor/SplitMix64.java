@@ -53,4 +53,9 @@ public final class SplitMix64 {
   public double nextDouble() {
     return (next() >>> 11) * 0x1p-53;
   }
+
+  /** Draws a number uniformly from [−bound, bound), rounded to float32. */
+  public float nextWithin(double bound) {
+    return (float) ((2 * nextDouble() - 1) * bound);
+  }
 }

@@ -30,7 +30,6 @@ import java.util.concurrent.Callable;
  * BatchLayout#SEGMENTS}, each step has the same bits as alone.
  */
 public final class Trainer implements AutoCloseable {
-
   private final BaseModel base;
   private final TrainingSettings settings;
   private final AdapterLayout layout;
