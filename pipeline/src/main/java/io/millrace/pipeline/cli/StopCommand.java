@@ -143,7 +143,8 @@ final class StopCommand implements Callable<Integer> {
    */
   private static void awaitEnd(FlinkSession session, JobID job, boolean endsWithJob)
       throws InterruptedException {
-    for (int i = 0; i < PATIENCE_SECONDS * 5; i++) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+    while (System.nanoTime() < deadline) {
       try {
         Optional<JobStatus> status = session.status(job);
         if (status.map(JobStatus::isGloballyTerminalState).orElse(true)) {

@@ -21,6 +21,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.flink.api.common.JobID;
 import picocli.CommandLine.Command;
@@ -163,7 +164,8 @@ final class SubmitCommand implements Callable<Integer> {
       throws InterruptedException {
     try (JobHealth health = job.health();
         JobWatch watch = new JobWatch(job, this::say)) {
-      for (int i = 0; i < startSeconds * 5; i++) {
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(startSeconds);
+      while (System.nanoTime() < deadline) {
         job.requireAlive();
         if (health.allTasksRun()) {
           return;
