@@ -25,6 +25,7 @@ public final class GateOperator extends ProcessOperator<ReceivedExample, Receive
   private static final long LONGEST = 500;
 
   private transient MailboxExecutor otherWork;
+  private transient EndOfTraining end;
   private transient boolean inputRead;
   private transient boolean trained;
   private transient long pause;
@@ -39,6 +40,7 @@ public final class GateOperator extends ProcessOperator<ReceivedExample, Receive
     // Of any priority: a checkpoint has the lowest.
     otherWork =
         getContainingTask().getMailboxExecutorFactory().createExecutor(TaskMailbox.MIN_PRIORITY);
+    end = new EndOfTraining(getRuntimeContext());
     pause = SHORTEST;
   }
 
@@ -65,7 +67,7 @@ public final class GateOperator extends ProcessOperator<ReceivedExample, Receive
   }
 
   private void ask() throws Exception {
-    trained = new EndOfTraining(getRuntimeContext()).isReached();
+    trained = end.isReached();
     if (!trained) {
       long now = getProcessingTimeService().getCurrentProcessingTime();
       getProcessingTimeService().registerTimer(now + pause, at -> ask());

@@ -7,24 +7,25 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.TestStack;
 import io.millrace.pipeline.embedded.EmbeddedFlink;
+import io.millrace.pipeline.input.ExampleFile;
+import io.millrace.pipeline.input.ExampleProducer;
+import io.millrace.pipeline.input.ExampleProducer.Resume;
 import io.millrace.pipeline.records.CommittedTopic;
 import io.millrace.pipeline.submission.FlinkJob;
-import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.KafkaBroker;
 import io.millrace.testing.Services;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.apache.kafka.common.serialization.Serializer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -61,21 +62,12 @@ class EndOfInputTest {
             "topics.partitions=1",
             "training.groupWait=none");
     settings = TestStack.renew(kafka, registry, set).connect(set);
-    Connection connection = new Connection(settings);
-    try (Serializer<Object> serializer = connection.serializer();
-        KafkaProducer<byte[], byte[]> producer =
-            new KafkaProducer<>(
-                connection.properties(), new ByteArraySerializer(), new ByteArraySerializer())) {
-      for (int i = 0; i < DOMAINS; i++) {
-        LabeledExample example =
-            new LabeledExample("e" + i, "domain-" + i, TEXT, "good", null, 1f, Map.of());
-        producer.send(
-            new ProducerRecord<>(
-                Topics.LABELED_EXAMPLES,
-                example.getDomain().getBytes(UTF_8),
-                serializer.serialize(Topics.LABELED_EXAMPLES, example)));
-      }
+    List<String> lines = new ArrayList<>();
+    for (int i = 0; i < DOMAINS; i++) {
+      lines.add("{\"domain\":\"domain-%d\",\"text\":\"%s\",\"label\":\"good\"}".formatted(i, TEXT));
     }
+    Path file = Files.write(directory.resolve("stream.jsonl"), lines);
+    new ExampleProducer(settings).send(ExampleFile.open(file), Resume.NEVER_TWICE, sent -> {});
   }
 
   @Test
