@@ -130,7 +130,7 @@ public record RunReport(
             .formatted(
                 examples, steps, examplesPerSecond, trainStepMillis.p50(), trainStepMillis.p99()));
     lines.add(
-        "prequential accuracy %.4f (by third %s), mean loss %.4f, %,d trainable values in M"
+        "prequential accuracy %.4f (by third %s), mean loss %.4f, %,d trainable values beside the head"
             .formatted(
                 prequentialAccuracy,
                 String.join(" ", thirds.stream().map(third -> "%.3f".formatted(third)).toList()),
