@@ -2,19 +2,21 @@ package io.millrace.operators.gate;
 
 import java.io.IOException;
 import java.util.BitSet;
+import java.util.Optional;
 import org.apache.flink.api.common.functions.AggregateFunction;
 import org.apache.flink.runtime.taskexecutor.GlobalAggregateManager;
 import org.apache.flink.streaming.api.operators.StreamingRuntimeContext;
 import org.apache.flink.streaming.api.watermark.Watermark;
 
 /**
- * What the tasks that read the input and those that train tell each other at its end.
+ * What the tasks that read a bounded input and those that train tell each other at its end.
  *
- * <p>A task that has ended its input takes no checkpoint until it has done all that is left. With
- * very many domains much is left: each has an open batch. So the end comes in two parts. {@link
+ * <p>A task whose input has ended takes no checkpoint until it has done all that is left. With very
+ * many domains much is left: each has an open batch. So the end comes in two parts. {@link
  * #INPUT_READ} says that no example will come. The tasks that train then do what is left between
- * checkpoints, and say here that they have. Only then does {@link GateOperator} let the end of the
- * input go by.
+ * checkpoints, and say here that they have. Only then does the source end.
+ *
+ * <p>A job that is drained has no first part: what is left is trained before its savepoint.
  *
  * <p>The JobMaster counts the tasks, as a global aggregate of Flink. After a restart of tasks it
  * may still count earlier ones: then the end goes by too early, and what is left is trained without
@@ -28,12 +30,29 @@ public final class EndOfTraining {
   private static final String NAME = "end-of-training";
   private static final int[] A_QUESTION = {};
 
+  /** Of a task that reads the input; operators and readers of a task run in its thread. */
+  private static final ThreadLocal<EndOfTraining> SHOWN = new ThreadLocal<>();
+
   private final StreamingRuntimeContext task;
   private final GlobalAggregateManager counts;
 
   public EndOfTraining(StreamingRuntimeContext task) {
     this.task = task;
     counts = task.getGlobalAggregateManager();
+  }
+
+  /** Lets the reader of this task's source see it. */
+  static void show(StreamingRuntimeContext task) {
+    SHOWN.set(new EndOfTraining(task));
+  }
+
+  static void hide() {
+    SHOWN.remove();
+  }
+
+  /** Of the task whose thread calls; empty where the source has a task of its own. */
+  public static Optional<EndOfTraining> ofThisTask() {
+    return Optional.ofNullable(SHOWN.get());
   }
 
   /**
@@ -52,7 +71,7 @@ public final class EndOfTraining {
    *
    * @throws IOException if the JobMaster does not answer
    */
-  boolean isReached() throws IOException {
+  public boolean isReached() throws IOException {
     return counts.updateGlobalAggregate(NAME, A_QUESTION, new TasksThatHave());
   }
 

@@ -1,11 +1,14 @@
 package io.millrace.pipeline.job;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.operators.gate.EndOfTraining;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.common.eventtime.Watermark;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.connector.source.Boundedness;
 import org.apache.flink.api.connector.source.ReaderOutput;
@@ -23,7 +26,7 @@ import org.apache.flink.core.io.InputStatus;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 
 /**
- * The connector's {@link KafkaSource} with two corrections.
+ * The connector's {@link KafkaSource} with three corrections.
  *
  * <p><b>It names lost records</b> if its consumers ask for records that Kafka does not hold; see
  * {@link LostExamplesException}.
@@ -33,6 +36,9 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
  * the job never ends (FLINK-31006). A restored bounded source has all its splits; {@link
  * CompleteEnumerator} tells each reader so when it registers. It can be removed once the connector
  * does this.
+ *
+ * <p><b>A bounded source ends when all is trained.</b> Until then Flink takes checkpoints of it and
+ * of the tasks that train: see {@link EndOfTraining}.
  */
 final class ExampleSource<T>
     implements Source<T, KafkaPartitionSplit, KafkaSourceEnumState>, ResultTypeQueryable<T> {
@@ -91,21 +97,53 @@ final class ExampleSource<T>
     return source.getProducedType();
   }
 
-  private record LosslessReader<T>(
-      SourceReader<T, KafkaPartitionSplit> reader, Connection connection)
-      implements SourceReader<T, KafkaPartitionSplit> {
+  private static final class LosslessReader<T> implements SourceReader<T, KafkaPartitionSplit> {
+    /** Milliseconds from one question to the next: twice the last, up to the longest. */
+    private static final long SHORTEST = 5;
+
+    private static final long LONGEST = 500;
+
+    private final SourceReader<T, KafkaPartitionSplit> reader;
+    private final Connection connection;
+    private boolean inputRead;
+    private long pause = SHORTEST;
+    private CompletableFuture<Void> nextQuestion;
+
+    LosslessReader(SourceReader<T, KafkaPartitionSplit> reader, Connection connection) {
+      this.reader = reader;
+      this.connection = connection;
+    }
 
     @Override
     public void start() {
       reader.start();
     }
 
+    @Override
+    public InputStatus pollNext(ReaderOutput<T> output) throws Exception {
+      if (!inputRead) {
+        InputStatus status = read(output);
+        if (status != InputStatus.END_OF_INPUT) {
+          return status;
+        }
+        inputRead = true;
+        output.emitWatermark(new Watermark(EndOfTraining.INPUT_READ.getTimestamp()));
+      }
+      Optional<EndOfTraining> end = EndOfTraining.ofThisTask();
+      if (end.isEmpty() || end.get().isReached()) {
+        return InputStatus.END_OF_INPUT;
+      }
+      nextQuestion =
+          new CompletableFuture<Void>().completeOnTimeout(null, pause, TimeUnit.MILLISECONDS);
+      pause = Math.min(2 * pause, LONGEST);
+      return InputStatus.NOTHING_AVAILABLE;
+    }
+
     /**
      * Rethrows the failure of a consumer thread, as {@link LostExamplesException} or {@link
      * DamagedRecordsException} where it is one.
      */
-    @Override
-    public InputStatus pollNext(ReaderOutput<T> output) throws Exception {
+    private InputStatus read(ReaderOutput<T> output) throws Exception {
       try {
         return reader.pollNext(output);
       } catch (RuntimeException e) {
@@ -124,7 +162,7 @@ final class ExampleSource<T>
 
     @Override
     public CompletableFuture<Void> isAvailable() {
-      return reader.isAvailable();
+      return inputRead ? nextQuestion : reader.isAvailable();
     }
 
     @Override

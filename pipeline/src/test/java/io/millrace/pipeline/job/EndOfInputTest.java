@@ -10,15 +10,20 @@ import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.input.ExampleFile;
 import io.millrace.pipeline.input.ExampleProducer;
 import io.millrace.pipeline.input.ExampleProducer.Resume;
+import io.millrace.pipeline.job.AdaptationJob.Input;
 import io.millrace.pipeline.records.CommittedTopic;
 import io.millrace.pipeline.submission.FlinkJob;
+import io.millrace.pipeline.submission.StartingState;
 import io.millrace.schemas.Topics;
 import io.millrace.testing.ApicurioRegistry;
+import io.millrace.testing.Await;
 import io.millrace.testing.KafkaBroker;
 import io.millrace.testing.Services;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -39,7 +44,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @ExtendWith(Services.class)
 @Tag("integration")
-@Timeout(120)
+@Timeout(240)
 class EndOfInputTest {
   private static final int DOMAINS = 300;
 
@@ -64,8 +69,20 @@ class EndOfInputTest {
     settings = TestStack.renew(kafka, registry, set).connect(set);
     List<String> lines = new ArrayList<>();
     for (int i = 0; i < DOMAINS; i++) {
-      lines.add("{\"domain\":\"domain-%d\",\"text\":\"%s\",\"label\":\"good\"}".formatted(i, TEXT));
+      lines.add(line("domain-" + i));
     }
+    send(lines);
+  }
+
+  private void send(String domain, int examples) throws IOException {
+    send(Collections.nCopies(examples, line(domain)));
+  }
+
+  private static String line(String domain) {
+    return "{\"domain\":\"%s\",\"text\":\"%s\",\"label\":\"good\"}".formatted(domain, TEXT);
+  }
+
+  private void send(List<String> lines) throws IOException {
     Path file = Files.write(directory.resolve("stream.jsonl"), lines);
     new ExampleProducer(settings).send(ExampleFile.open(file), Resume.NEVER_TWICE, sent -> {});
   }
@@ -73,33 +90,71 @@ class EndOfInputTest {
   @Test
   void whatIsLeftIsCommittedAsItIsTrained() throws Exception {
     try (EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 2)) {
-      FlinkJob.submit(
-              "127.0.0.1",
-              flink.port(),
-              settings,
-              directory.resolve("checkpoints").toString(),
-              Optional.empty(),
-              AdaptationJob.Input.BOUNDED)
+      submit(flink, Input.BOUNDED, Optional.empty()).finished().get(100, TimeUnit.SECONDS);
+    }
+
+    Set<Long> commits = new HashSet<>();
+    assertThat(trained(commits)).hasSize(DOMAINS);
+    assertThat(commits).hasSizeGreaterThan(2);
+  }
+
+  /** A drained job has committed all when it ends. */
+  @Test
+  void aDrainedJobLeavesNothing() throws Exception {
+    send("last", 4);
+    try (EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 2)) {
+      FlinkJob job = submit(flink, Input.UNBOUNDED, Optional.empty());
+      Await.until("all is read", () -> trained(new HashSet<>()).contains("last"));
+      job.drain(directory.resolve("savepoints"));
+    }
+
+    assertThat(trained(new HashSet<>())).hasSize(DOMAINS + 1);
+  }
+
+  @Test
+  void aJobThatIsStoppedMeanwhileGoesOnFromItsSavepoint() throws Exception {
+    try (EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), 0, 2)) {
+      FlinkJob job = submit(flink, Input.BOUNDED, Optional.empty());
+      Await.until("some is committed", () -> !trained(new HashSet<>()).isEmpty());
+      String savepoint = job.stop(directory.resolve("savepoints"));
+      assertThat(trained(new HashSet<>())).hasSizeLessThan(DOMAINS);
+      submit(flink, Input.BOUNDED, Optional.of(StartingState.savepoint(savepoint)))
           .finished()
           .get(100, TimeUnit.SECONDS);
     }
 
+    assertThat(trained(new HashSet<>())).hasSize(DOMAINS);
+  }
+
+  private FlinkJob submit(EmbeddedFlink flink, Input input, Optional<StartingState> state) {
+    return FlinkJob.submit(
+        "127.0.0.1",
+        flink.port(),
+        settings,
+        directory.resolve("checkpoints").toString(),
+        state,
+        input);
+  }
+
+  /**
+   * The domains of which a step is committed, one each.
+   *
+   * @param commits receives the offsets before those at which Kafka has marked a commit
+   */
+  private Set<String> trained(Set<Long> commits) {
     Set<String> domains = new HashSet<>();
     Map<Integer, Long> last = new HashMap<>();
-    Set<Long> commits = new HashSet<>();
     try (CommittedTopic steps =
         new CommittedTopic(new Connection(settings), Topics.TRAINING_STEPS)) {
       steps.forEach(
           step -> {
-            domains.add(new String(step.key(), UTF_8));
+            assertThat(domains.add(new String(step.key(), UTF_8))).isTrue();
             Long before = last.put(step.partition(), step.offset());
             if (before != null && step.offset() > before + 1) {
-              // Where Kafka has marked a commit.
               commits.add(before);
             }
           });
     }
-    assertThat(domains).hasSize(DOMAINS);
-    assertThat(commits).hasSizeGreaterThan(2);
+    return domains;
   }
 }
