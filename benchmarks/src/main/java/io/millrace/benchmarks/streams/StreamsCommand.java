@@ -22,12 +22,16 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "streams",
     description = {
-      "Write three streams made from WordNet 3.1 to a directory.",
+      "Write seven streams made from WordNet 3.1 to a directory.",
       "They are the same bytes every time:",
-      "  wordnet-turn.jsonl    26 classes; definitions, then usage examples",
-      "  wordnet-shifts.jsonl  seven parts, each an abrupt shift: new classes, another kind of text,"
-          + " labels swapped",
-      "  wordnet-binary.jsonl  two balanced classes: concrete, abstract",
+      "  wordnet-turn.jsonl        26 classes; definitions, then usage examples",
+      "  wordnet-shifts.jsonl      seven parts, each an abrupt shift: new classes, another kind of"
+          + " text, labels swapped",
+      "  wordnet-binary.jsonl      two balanced classes: concrete, abstract",
+      "  wordnet-recurring.jsonl   three parts that come back twice: classes, others, labels swapped",
+      "  wordnet-noisy.jsonl       26 classes; one label of five is wrong",
+      "  wordnet-imbalanced.jsonl  ten classes, of 2,048 to 4 examples",
+      "  wordnet-long.jsonl        26 classes; texts of more than 128 tokens",
       "bin/millrace train --input FILE reads them."
     })
 public final class StreamsCommand implements Callable<Integer> {
