@@ -181,7 +181,9 @@ final class DomainTraining {
       outcomes = trainer.steps(steps.stream().map(Step::batch).toList());
     } catch (PermanentFailureException e) {
       throw e;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | OutOfMemoryError e) {
+      // What was too large for the memory together may fit alone; after a restart the same batches
+      // would be together again.
       if (Thread.currentThread().isInterrupted()) {
         throw e;
       }

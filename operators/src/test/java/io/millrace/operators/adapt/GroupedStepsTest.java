@@ -15,10 +15,14 @@ import io.millrace.schemas.TrainingStep;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** When batches train that wait for each other. Batches of four, about 30 tokens each. */
 @Tag("unit")
@@ -169,6 +173,94 @@ class GroupedStepsTest {
         }
       }
     }
+  }
+
+  /** It fails after the state of the first domain has changed in memory. */
+  @ParameterizedTest
+  @ValueSource(classes = {IllegalStateException.class, OutOfMemoryError.class})
+  void whereOnlyTheGroupFailsEachDomainTakesItsStepAlone(Class<? extends Throwable> kind)
+      throws Exception {
+    Throwable failure = kind.getConstructor(String.class).newInstance("the group's alone");
+    try (AdaptHarness adapt = several(withRecorded(SETTINGS, new FailsOnce()));
+        AdaptHarness alone = AdaptHarness.start(MiniLm.settings())) {
+      alone.receive("a", 0, 12);
+      for (String domain : List.of("a", "b", "c")) {
+        adapt.receive(domain, 0, 4);
+      }
+      adapt.clock(10);
+      for (String domain : List.of("a", "b", "c")) {
+        adapt.receive(domain, 4, 8);
+      }
+      FailsOnce.armed.set(new FailsOnce.Failure(2, failure));
+      adapt.clock(20);
+      assertThat(FailsOnce.armed).hasNullValue();
+      for (String domain : List.of("a", "b", "c")) {
+        adapt.receive(domain, 8, 12);
+      }
+      adapt.clock(30);
+
+      assertThat(adapt.deadLetters()).isEmpty();
+      for (String domain : List.of("a", "b", "c")) {
+        assertThat(hashes(adapt, domain)).as(domain).hasSize(3).isEqualTo(hashes(alone, "a"));
+        assertThat(adapt.versions())
+            .filteredOn(version -> version.getDomain().equals(domain))
+            .extracting(AdapterVersion::getSteps)
+            .containsExactly(2L);
+      }
+    }
+  }
+
+  /** Settings to record that cannot be read at a time that a test chooses, and then can. */
+  private static final class FailsOnce extends TreeMap<String, String> {
+    private static final long serialVersionUID = 1;
+
+    record Failure(int call, Throwable thrown) {}
+
+    static final AtomicReference<Failure> armed = new AtomicReference<>();
+
+    /** Compared with what the domain's last step has recorded, once in each step. */
+    @Override
+    public int size() {
+      Failure next = armed.get();
+      if (next != null) {
+        if (next.call() > 1) {
+          armed.set(new Failure(next.call() - 1, next.thrown()));
+        } else {
+          armed.set(null);
+          FailsOnce.<RuntimeException>raise(next.thrown());
+        }
+      }
+      return super.size();
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> void raise(Throwable thrown) throws T {
+      throw (T) thrown;
+    }
+  }
+
+  private static AdaptSettings withRecorded(
+      AdaptSettings settings, TreeMap<String, String> recorded) {
+    DomainSettings plain = settings.domains().others();
+    recorded.putAll(plain.recorded());
+    return new AdaptSettings(
+        new DomainRules(
+            new DomainSettings(
+                plain.training(),
+                plain.batchSize(),
+                plain.batchTimeout(),
+                plain.publishEverySteps(),
+                plain.snapshotEveryVersions(),
+                recorded,
+                plain.startsFromParent(),
+                plain.firstPolicy())),
+        settings.modelStore(),
+        settings.modelName(),
+        settings.device(),
+        settings.threads(),
+        settings.signingKey(),
+        settings.limits(),
+        settings.groups());
   }
 
   @Test
