@@ -111,38 +111,63 @@ class GroupTest {
     assertThat(actual.correct()).isEqualTo(expected.correct());
   }
 
-  @Test
-  void whatIsNotFiniteStaysInItsDomain(@Models.Tiny BaseModel base) {
-    AdapterMethod method = AdapterMethod.parse("svft:plain");
-    try (Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 2)) {
+  /** The first and the last value: methods hold several tensors of each weight. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "svft:plain",
+        "svft:random:1",
+        "lora:2",
+        "pissa:2",
+        "dora:2",
+        "vera:4",
+        "lora-xs:3",
+        "oft:4",
+        "boft:4",
+        "hra:2",
+        "ia3",
+        "bias",
+        "norms",
+        "full"
+      })
+  void whatIsNotFiniteStaysInItsDomain(String text) {
+    AdapterMethod method = AdapterMethod.parse(text);
+    try (BaseModel base = Models.tiny(TinyModel.CONFIG, method);
+        Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 2)) {
       TrainingState sound = RandomState.of(trainer, base.config().hidden(), 0.1);
-      float[] broken = sound.adapter().values().clone();
-      broken[3] = Float.NaN;
-      TrainingState unsound =
-          new TrainingState(
-              sound.method(),
-              sound.labels(),
-              sound.labelBornAtStep(),
-              sound.positions(),
-              sound.scores(),
-              Parameters.initial(broken),
-              sound.head(),
-              sound.steps(),
-              sound.examples());
+      int last = sound.adapter().size() - 1;
       List<Trainer.Batch> group =
           List.of(
               new Trainer.Batch(sound, Sentences.batch(3, 4)),
-              new Trainer.Batch(unsound, Sentences.batch(9, 4)),
+              new Trainer.Batch(with(sound, 0, Float.NaN), Sentences.batch(9, 4)),
+              new Trainer.Batch(with(sound, last, Float.POSITIVE_INFINITY), Sentences.batch(14, 3)),
               new Trainer.Batch(sound, Sentences.batch(20, 2)));
 
       List<Trainer.Outcome> outcomes = trainer.steps(group);
 
-      assertThat(outcomes.get(1).failure()).isPresent();
-      for (int i : new int[] {0, 2}) {
+      for (int i : new int[] {1, 2}) {
+        assertThat(outcomes.get(i).failure()).isPresent();
+      }
+      for (int i : new int[] {0, 3}) {
         StepResult alone = trainer.step(sound, group.get(i).examples());
         assertSame(outcomes.get(i).resultOrThrow(), alone);
       }
     }
+  }
+
+  private static TrainingState with(TrainingState sound, int index, float value) {
+    float[] broken = sound.adapter().values().clone();
+    broken[index] = value;
+    return new TrainingState(
+        sound.method(),
+        sound.labels(),
+        sound.labelBornAtStep(),
+        sound.positions(),
+        sound.scores(),
+        Parameters.initial(broken),
+        sound.head(),
+        sound.steps(),
+        sound.examples());
   }
 
   /** Before and after a gradient pattern has chosen positions, other products compute. */
