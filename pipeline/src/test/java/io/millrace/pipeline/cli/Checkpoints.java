@@ -9,11 +9,11 @@ import java.time.Duration;
 import java.util.stream.Stream;
 
 /** The checkpoints in the data directory of a run. */
-final class Checkpoints {
+public final class Checkpoints {
   private Checkpoints() {}
 
   /** Waits until a run has come so far. */
-  static void await(Path data, int number, ChildJvm run) throws Exception {
+  public static void await(Path data, int number, ChildJvm run) throws Exception {
     Await.until(
         "checkpoint " + number,
         Duration.ofMinutes(2),

@@ -9,9 +9,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** What a command that ran in this process answered. */
-record Said(int exitCode, List<String> out, List<String> err) {
+public record Said(int exitCode, List<String> out, List<String> err) {
   /** Runs it as {@code bin/millrace} does. */
-  static Said run(String... arguments) {
+  public static Said run(String... arguments) {
     PrintStream out = System.out;
     PrintStream err = System.err;
     ByteArrayOutputStream toOut = new ByteArrayOutputStream();
@@ -32,13 +32,13 @@ record Said(int exitCode, List<String> out, List<String> err) {
   }
 
   /** The one line of standard error. */
-  String line() {
+  public String line() {
     assertThat(err).as("%s", this).hasSize(1);
     return err.get(0);
   }
 
   /** All of standard output. */
-  String text() {
+  public String text() {
     return String.join("\n", out);
   }
 }
