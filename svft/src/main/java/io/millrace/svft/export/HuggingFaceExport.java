@@ -1,6 +1,5 @@
 package io.millrace.svft.export;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.adapter.Adapter;
@@ -12,13 +11,9 @@ import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.Pooling;
 import io.millrace.svft.model.TextSettings;
-import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.JsonText;
 import io.millrace.svft.tensor.Safetensors;
-import java.io.BufferedOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -41,7 +36,6 @@ public final class HuggingFaceExport {
   private static final String TRANSFORMER = "sentence_transformers.models.Transformer";
   private static final String POOLING = "sentence_transformers.models.Pooling";
   private static final String DENSE = "sentence_transformers.models.Dense";
-  private static final Map<String, String> PYTORCH = Map.of("format", "pt");
 
   private static final String CLASSIFIER =
       """
@@ -114,17 +108,14 @@ public final class HuggingFaceExport {
 
   private final EncoderConfig config;
   private final Adapter adapter;
-  private final Path directory;
-  private final ExportedTokenizer tokenizer;
   private final TextSettings texts;
+  private final ExportFiles files;
 
   private HuggingFaceExport(BaseModel base, Adapter adapter, Path directory) throws IOException {
     this.config = base.config();
     this.adapter = adapter;
-    this.directory = directory;
     this.texts = base.texts();
-    this.tokenizer =
-        ExportedTokenizer.read(base.directory().resolve(ModelFiles.TOKENIZER), config, texts);
+    this.files = new ExportFiles(base, adapter, directory);
   }
 
   /**
@@ -140,25 +131,21 @@ public final class HuggingFaceExport {
    * @throws IOException if a file cannot be read or written
    */
   public static void write(BaseModel base, Adapter adapter, Path directory) throws IOException {
-    adapter.requireFits(base);
-    if (adapter.labels().isEmpty()) {
-      throw new AdapterException(
-          "adapter %s@%d has no labels: there is nothing to predict"
-              .formatted(adapter.domain(), adapter.version()));
-    }
     HuggingFaceExport export = new HuggingFaceExport(base, adapter, directory);
-    Safetensors stored = Safetensors.open(base.directory().resolve(ModelFiles.MODEL));
-    export.model(stored, adapter.merge(base));
-    export.json("config.json", export.config());
-    export.json("tokenizer.json", export.tokenizer.tokenizer());
-    export.json("tokenizer_config.json", export.tokenizer.configuration());
-    export.json("special_tokens_map.json", export.tokenizer.specialTokens());
+    ExportFiles files = export.files;
+    export.model(adapter.merge(base));
+    files.json("config.json", export.config());
+    files.tokenizer();
     if (!export.classifies()) {
-      export.head();
+      files.head();
       export.sentenceTransformer();
     }
-    export.json(PROVENANCE, export.provenance());
-    Files.writeString(directory.resolve("README.md"), export.readme());
+    files.json(PROVENANCE, files.provenance());
+    files.readme(
+        "",
+        "One version of an adapter, merged into its base model.",
+        "`id2label` in `config.json`",
+        export.classifies() ? CLASSIFIER : ENCODER);
   }
 
   /**
@@ -173,7 +160,8 @@ public final class HuggingFaceExport {
     return classifies(config);
   }
 
-  private void model(Safetensors stored, Map<String, float[]> merged) throws IOException {
+  private void model(Map<String, float[]> merged) throws IOException {
+    Safetensors stored = files.stored();
     String prefix = classifies() ? config.architecture().id() + "." : "";
     List<Safetensors.AnyTensor> tensors = new ArrayList<>();
     config
@@ -187,10 +175,7 @@ public final class HuggingFaceExport {
                       : new Safetensors.Tensor(prefix + name, shape, values));
             });
     if (classifies()) {
-      String norm = config.architecture().outputNorm(config.layers() - 1);
-      float[] normWeight = tensor(norm + ".weight", stored, merged);
-      float[] normBias = tensor(norm + ".bias", stored, merged);
-      tensors.addAll(ClassificationHead.tensors(config, adapter.head(), normWeight, normBias));
+      tensors.addAll(files.classificationHead(merged));
     } else if (config.architecture() != Architecture.DISTILBERT) {
       // Nothing reads it, but AutoModel creates a pooler and would warn that its weights are
       // missing.
@@ -200,32 +185,14 @@ public final class HuggingFaceExport {
               "pooler.dense.weight", new long[] {h, h}, ClassificationHead.identity(h, 1)));
       tensors.add(new Safetensors.Tensor("pooler.dense.bias", new long[] {h}, new float[h]));
     }
-    safetensors("model.safetensors", PYTORCH, tensors);
-  }
-
-  private float[] tensor(String name, Safetensors stored, Map<String, float[]> merged) {
-    float[] own = merged.get(name);
-    return own == null ? stored.floats(name, config.hidden()) : own;
-  }
-
-  private void head() throws IOException {
-    ArrayNode labels = JsonText.array();
-    adapter.labels().forEach(labels::add);
-    Map<String, String> metadata = Map.of("format", "pt", "labels", JsonText.compact(labels));
-    safetensors("head.safetensors", metadata, head("weight", "bias"));
-    safetensors("2_Dense/model.safetensors", PYTORCH, head("linear.weight", "linear.bias"));
-  }
-
-  private List<Safetensors.Tensor> head(String weight, String bias) {
-    int labels = adapter.labels().size();
-    int hidden = config.hidden();
-    long[] shape = {labels, hidden};
-    return List.of(
-        new Safetensors.Tensor(weight, shape, Head.weights(adapter.head(), hidden)),
-        new Safetensors.Tensor(bias, new long[] {labels}, Head.biases(adapter.head(), hidden)));
+    files.safetensors("model.safetensors", ExportFiles.PYTORCH, tensors);
   }
 
   private void sentenceTransformer() throws IOException {
+    files.safetensors(
+        "2_Dense/model.safetensors",
+        ExportFiles.PYTORCH,
+        files.head("linear.weight", "linear.bias"));
     ArrayNode modules = JsonText.array();
     String[] types = {TRANSFORMER, POOLING, DENSE};
     String[] paths = {"", "1_Pooling", "2_Dense"};
@@ -233,8 +200,8 @@ public final class HuggingFaceExport {
       ObjectNode module = modules.addObject().put("idx", i).put("name", "" + i);
       module.put("path", paths[i]).put("type", types[i]);
     }
-    json("modules.json", modules);
-    json(
+    files.json("modules.json", modules);
+    files.json(
         "1_Pooling/config.json",
         JsonText.object()
             .put("word_embedding_dimension", config.hidden())
@@ -242,14 +209,14 @@ public final class HuggingFaceExport {
             .put("pooling_mode_mean_tokens", true)
             .put("pooling_mode_max_tokens", false)
             .put("pooling_mode_mean_sqrt_len_tokens", false));
-    json(
+    files.json(
         "2_Dense/config.json",
         JsonText.object()
             .put("in_features", config.hidden())
             .put("out_features", adapter.labels().size())
             .put("bias", true)
             .put("activation_function", "torch.nn.modules.linear.Identity"));
-    json(
+    files.json(
         "sentence_bert_config.json",
         JsonText.object()
             .put("max_seq_length", texts.maxTokens())
@@ -257,7 +224,7 @@ public final class HuggingFaceExport {
     ObjectNode sentence = JsonText.object();
     sentence.putObject("prompts");
     sentence.putNull("default_prompt_name").putNull("similarity_fn_name");
-    json("config_sentence_transformers.json", sentence);
+    files.json("config_sentence_transformers.json", sentence);
   }
 
   /**
@@ -277,7 +244,7 @@ public final class HuggingFaceExport {
     json.put("model_type", config.architecture().id());
     json.put("vocab_size", config.vocabulary());
     json.put("max_position_embeddings", config.positionRows());
-    json.put("pad_token_id", tokenizer.padding());
+    json.put("pad_token_id", files.padding());
     json.put("initializer_range", 0.02);
     if (config.architecture() == Architecture.DISTILBERT) {
       json.put("dim", config.hidden());
@@ -316,64 +283,5 @@ public final class HuggingFaceExport {
       json.put("problem_type", "single_label_classification");
     }
     return json.put("torch_dtype", "float32");
-  }
-
-  private ObjectNode provenance() {
-    ObjectNode json =
-        JsonText.object()
-            .put("domain", adapter.domain())
-            .put("version", adapter.version())
-            .put("sha256", adapter.sha256());
-    json.put("parentSha256", adapter.parentSha256().isEmpty() ? null : adapter.parentSha256());
-    json.put("baseModel", adapter.baseModel())
-        .put("baseSha256", adapter.baseSha256())
-        .put("basisSha256", adapter.basisSha256())
-        .put("method", adapter.method().spec())
-        .put("pooling", config.pooling().id())
-        .put("steps", adapter.steps())
-        .put("examples", adapter.examples());
-    return json;
-  }
-
-  private String readme() {
-    return """
-        # A text classifier
-
-        One version of an adapter, merged into its base model. Where it comes from (`%s`):
-
-        ```json
-        %s
-        ```
-
-        It predicts one of %,d labels, in the order of `id2label` in `config.json`. Texts are cut at %d tokens:
-        `truncation=True` does it.%s
-
-        %s"""
-        .formatted(
-            PROVENANCE,
-            JsonText.pretty(provenance()).strip(),
-            adapter.labels().size(),
-            texts.maxTokens(),
-            texts.lowerCase()
-                ? "\n\nThe base model reads texts in lower case, names of special tokens included. sentence-transformers"
-                    + " does that itself;\nwith transformers alone, pass `text.lower()`."
-                : "",
-            classifies() ? CLASSIFIER : ENCODER);
-  }
-
-  private void json(String name, JsonNode json) throws IOException {
-    Path file = directory.resolve(name);
-    Files.createDirectories(file.getParent());
-    Files.writeString(file, JsonText.pretty(json));
-  }
-
-  private void safetensors(
-      String name, Map<String, String> metadata, List<? extends Safetensors.AnyTensor> tensors)
-      throws IOException {
-    Path file = directory.resolve(name);
-    Files.createDirectories(file.getParent());
-    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
-      Safetensors.write(out, metadata, tensors);
-    }
   }
 }

@@ -1,5 +1,8 @@
 package io.millrace.svft.export;
 
+import static io.millrace.svft.export.TrainedAdapters.assertSamePredictions;
+import static io.millrace.svft.export.TrainedAdapters.trained;
+import static io.millrace.svft.export.TrainedAdapters.trainer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -14,21 +17,12 @@ import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.BaseModel;
-import io.millrace.svft.model.ModelFiles;
-import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.model.WeightRole;
-import io.millrace.svft.task.Classification;
 import io.millrace.svft.task.Head;
-import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Sha256;
-import io.millrace.svft.tensor.Torch;
-import io.millrace.svft.training.Moments;
 import io.millrace.svft.training.RandomState;
 import io.millrace.svft.training.Trainer;
-import io.millrace.svft.training.TrainingExample;
-import io.millrace.svft.training.TrainingSettings;
-import io.millrace.svft.training.TrainingState;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -41,7 +35,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -428,89 +421,17 @@ class HuggingFaceExportTest {
     }
   }
 
-  private static void assertSamePredictions(
-      BaseModel base, Adapter adapter, Path exported, List<String> texts) throws IOException {
-    try (Classifier classifier = new Classifier(base, adapter);
-        ExportedModel model = new ExportedModel(exported)) {
-      float[][] expected = classifier.logits(texts);
-      for (int t = 0; t < texts.size(); t++) {
-        float[] row = expected[t];
-        double[] wide = IntStream.range(0, row.length).mapToDouble(i -> row[i]).toArray();
-        double[] actual = model.logits(texts.get(t));
-        assertThat(actual).as(texts.get(t)).containsExactly(wide, within(1e-4));
-        assertThat(adapter.labels().indexOf(model.label(actual))).isEqualTo(largest(row));
-      }
-    }
-  }
-
-  private static int largest(float[] values) {
-    int best = 0;
-    for (int i = 1; i < values.length; i++) {
-      best = values[i] > values[best] ? i : best;
-    }
-    return best;
-  }
-
-  private static Trainer trainer(BaseModel base, String method) {
-    TrainingSettings defaults = TrainingSettings.defaults(AdapterMethod.parse(method));
-    return new Trainer(
-        base,
-        new TrainingSettings(
-            new Classification(),
-            defaults.method(),
-            2e-2,
-            5e-2,
-            0.9,
-            0.999,
-            1e-8,
-            0.01,
-            0,
-            0,
-            0,
-            0,
-            2,
-            BatchLayout.SEGMENTS,
-            Moments.FLOAT32),
-        1);
-  }
-
-  /** The state after six steps. A gradient pattern scores in two of them. */
-  private static Adapter trained(BaseModel base, String method, int labels, List<String> texts) {
-    return trained(base, method, labels, texts, 6);
-  }
-
-  private static Adapter trained(
-      BaseModel base, String method, int labels, List<String> texts, int steps) {
-    try (Trainer trainer = trainer(base, method)) {
-      TrainingState state = trainer.initialState();
-      for (int step = 0; step < steps; step++) {
-        List<TrainingExample> batch = new ArrayList<>();
-        for (int i = 0; i < Math.max(labels, texts.size()); i++) {
-          batch.add(new TrainingExample(texts.get(i % texts.size()), "label " + i % labels, 1));
-        }
-        state = trainer.step(state, batch).state();
-      }
-      return state.toAdapter(base, "re\"views", 7, "ab".repeat(32));
-    }
-  }
-
   private BaseModel tiny(Architecture family, String pooling) throws IOException {
     return tiny(family, pooling, WeightRole.all());
   }
 
   private BaseModel tiny(Architecture family, String pooling, Set<WeightRole> factored)
       throws IOException {
-    Path directory = root.resolve(family.id() + "-" + pooling);
-    HuggingFaceDirectory.of(family)
-        .file("1_Pooling/config.json", "{'pooling_mode': '" + pooling + "'}")
-        .write(directory);
-    return load(directory, factored);
+    return TrainedAdapters.tiny(root, family, pooling, factored);
   }
 
   private BaseModel load(Path directory, Set<WeightRole> factored) {
-    ModelFiles files =
-        new ModelStore(root.resolve("store")).prepare(directory.toString(), (m, done, total) -> {});
-    return BaseModel.load(files, Torch.device("cpu"), factored);
+    return TrainedAdapters.load(root, directory, factored);
   }
 
   private Path export(BaseModel base, Adapter adapter) throws IOException {
