@@ -7,6 +7,7 @@ import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.adapters.ExportTarget;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.export.HuggingFaceExport;
+import io.millrace.svft.export.PeftExport;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelException;
@@ -32,7 +33,9 @@ import picocli.CommandLine.Spec;
     description = {
       "Write one version for other programs.",
       "huggingface: a directory with the adapter merged into its base model, which Hugging Face"
-          + " transformers loads as it is. safetensors: the version's payload, as one file."
+          + " transformers loads as it is. peft: a directory with the adapter alone, which Hugging Face"
+          + " PEFT loads beside the base model; for the methods that PEFT has: lora, pissa, dora, vera,"
+          + " oft, boft, hra, ia3, norms. safetensors: the version's payload, as one file."
     })
 final class AdaptersExportCommand implements Callable<Integer> {
   @Option(
@@ -53,7 +56,7 @@ final class AdaptersExportCommand implements Callable<Integer> {
   @Option(
       names = "--format",
       required = true,
-      paramLabel = "huggingface|safetensors",
+      paramLabel = "huggingface|peft|safetensors",
       description = "What to write.")
   private String format;
 
@@ -75,24 +78,36 @@ final class AdaptersExportCommand implements Callable<Integer> {
     Settings settings = options.load();
     ExportTarget target =
         switch (format) {
-          case "huggingface" -> ExportTarget.directory(output, force);
+          case "huggingface", "peft" -> ExportTarget.directory(output, force);
           case "safetensors" -> ExportTarget.file(output, force);
           default ->
               throw new UsageException(
-                  "--format: unknown format \"" + format + "\": use huggingface or safetensors");
+                  "--format: unknown format \""
+                      + format
+                      + "\": use huggingface, peft or safetensors");
         };
     AdapterSource.Version chosen =
         source.choose(settings, spec.commandLine().getErr(), payload, domain, version);
     try {
-      if (format.equals("safetensors")) {
-        Path file = target.write(place -> Files.write(place, chosen.payload()));
-        say(chosen, file, PAYLOAD);
-      } else {
-        Path directory = target.write(place -> merge(settings, chosen.adapter(), place));
-        say(
-            chosen,
-            directory,
-            HuggingFaceExport.classifies(chosen.adapter().config()) ? CLASSIFIER : ENCODER);
+      switch (format) {
+        case "safetensors" ->
+            say(chosen, target.write(place -> Files.write(place, chosen.payload())), PAYLOAD);
+        case "peft" -> {
+          requireMethodOfPeft(chosen.adapter());
+          say(
+              chosen,
+              target.write(place -> export(settings, chosen.adapter(), place, PeftExport::write)),
+              PEFT);
+        }
+        default -> {
+          Path directory =
+              target.write(
+                  place -> export(settings, chosen.adapter(), place, HuggingFaceExport::write));
+          say(
+              chosen,
+              directory,
+              HuggingFaceExport.classifies(chosen.adapter().config()) ? CLASSIFIER : ENCODER);
+        }
       }
     } catch (IOException e) {
       throw new IllegalStateException("cannot write " + output, e);
@@ -100,10 +115,25 @@ final class AdaptersExportCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static void merge(Settings settings, Adapter adapter, Path place) throws IOException {
+  /** Before the base model is prepared, which may take minutes. */
+  private static void requireMethodOfPeft(Adapter adapter) {
+    try {
+      PeftExport.requireMethod(adapter);
+    } catch (AdapterException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  /** Writes an adapter's directory. */
+  private interface Export {
+    void write(BaseModel base, Adapter adapter, Path place) throws IOException;
+  }
+
+  private static void export(Settings settings, Adapter adapter, Path place, Export export)
+      throws IOException {
     ModelFiles model = BaseModels.prepare(adapter.baseModel(), settings);
     try (BaseModel base = BaseModel.load(model, Torch.device("cpu"), adapter.method().factored())) {
-      HuggingFaceExport.write(base, adapter, place);
+      export.write(base, adapter, place);
     } catch (AdapterException | ModelException e) {
       throw new UsageException(e.getMessage(), e);
     }
@@ -126,6 +156,11 @@ final class AdaptersExportCommand implements Callable<Integer> {
           "from sentence_transformers import SentenceTransformer",
           "model = SentenceTransformer(%s)",
           "print(model[0].auto_model.config.id2label[int(model.encode(\"It looks very nice.\").argmax())])");
+
+  private static final List<String> PEFT =
+      List.of(
+          "from peft import PeftModel",
+          "model = PeftModel.from_pretrained(base, %s)  # README.md says how base is loaded");
 
   private void say(AdapterSource.Version version, Path path, List<String> python)
       throws IOException {

@@ -42,6 +42,7 @@ class AdaptersCommandTest {
   @TempDir private static Path root;
   private static Settings settings;
   private static List<AdapterVersion> chain;
+  private static ModelFiles miniLm;
 
   @BeforeAll
   static void publish(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
@@ -51,8 +52,7 @@ class AdaptersCommandTest {
             .toList();
     Settings defaults = Settings.of(all, null, List.of());
     settings = TestStack.renew(kafka, registry, defaults).connect(defaults);
-    ModelFiles miniLm =
-        new ModelStore(MODELS).prepare(ModelStore.MINILM, (model, done, total) -> {});
+    miniLm = new ModelStore(MODELS).prepare(ModelStore.MINILM, (model, done, total) -> {});
     chain = TestVersions.chain("mail\u001b[31m", 3);
     List<AdapterVersion> versions = new ArrayList<>(chain);
     versions.add(TestVersions.of(miniLm, "reviews"));
@@ -214,6 +214,43 @@ class AdaptersCommandTest {
     String[] forced = Arrays.copyOf(command, command.length + 1);
     forced[command.length] = "--force";
     assertThat(adapters(forced).exitCode()).isZero();
+  }
+
+  @Test
+  void anAdapterIsExportedForPeftWhereItHasTheMethod() throws Exception {
+    Path payload = root.resolve("norms.safetensors");
+    Files.write(payload, TestVersions.norms(miniLm, "reviews").toPayload());
+    Path directory = root.resolve("peft");
+
+    Said said =
+        Said.run(
+            "adapters",
+            "export",
+            "--payload=" + payload,
+            "--format=peft",
+            "--output=" + directory,
+            "--set",
+            STORE);
+
+    assertThat(said.exitCode()).as("%s", said).isZero();
+    assertThat(said.out().get(0)).startsWith("Wrote reviews@1 to " + directory + " (8 files, ");
+    JsonNode config =
+        new ObjectMapper().readTree(directory.resolve("adapter_config.json").toFile());
+    assertThat(config.path("peft_type").asText()).isEqualTo("LN_TUNING");
+    assertThat(config.path("base_model_name_or_path").asText())
+        .isEqualTo("sentence-transformers/all-MiniLM-L6-v2");
+    Safetensors file = Safetensors.open(directory.resolve("adapter_model.safetensors"));
+    assertThat(file.shape("base_model.model.embeddings.LayerNorm.ln_tuning_layers.weight"))
+        .containsExactly(384);
+    assertMistake(
+        "reviews@1 is of the method head, which PEFT does not have: use --format huggingface",
+        "export",
+        "--domain=reviews",
+        "--format=peft",
+        "--output=" + root.resolve("none"),
+        "--set",
+        STORE);
+    assertThat(root.resolve("none")).doesNotExist();
   }
 
   @Test

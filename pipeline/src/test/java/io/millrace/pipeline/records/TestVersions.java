@@ -8,6 +8,7 @@ import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.method.HeadOnly;
+import io.millrace.svft.method.LayerNormTuning;
 import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.ModelFiles;
@@ -17,6 +18,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -70,6 +72,28 @@ public final class TestVersions {
             model.basisSha256(),
             model.config(),
             head));
+  }
+
+  /** The first version of a domain that trains the layer normalisations of a model in the store. */
+  public static Adapter norms(ModelFiles model, String domain) {
+    Adapter head = Adapter.fromPayload(of(model, domain).getPayload());
+    float[] values = new float[2 * model.config().hidden() * model.config().norms().size()];
+    Arrays.fill(values, 0.5f);
+    return new Adapter(
+        domain,
+        1,
+        "",
+        model.name(),
+        model.baseSha256(),
+        model.basisSha256(),
+        new LayerNormTuning(),
+        model.config(),
+        head.labels(),
+        new int[0],
+        values,
+        head.head(),
+        10,
+        160);
   }
 
   private static Adapter adapter(

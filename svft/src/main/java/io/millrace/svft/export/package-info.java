@@ -1,5 +1,5 @@
 /**
- * Writes a model with an adapter merged into it as a Hugging Face directory. Nothing else in this
- * module may depend on it.
+ * Writes adapters for Hugging Face: merged into their base model, or alone for PEFT. Nothing else
+ * in this module may depend on it.
  */
 package io.millrace.svft.export;

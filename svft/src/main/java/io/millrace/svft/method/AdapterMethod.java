@@ -1,18 +1,24 @@
 package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Safetensors;
 import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * An adapter method: what is trained besides the head, which every method trains.
@@ -116,6 +122,48 @@ public interface AdapterMethod extends Serializable {
   /** The number of rows and columns of M for a weight; 0 for a method without M. */
   default int directions(EncoderWeight weight) {
     return 0;
+  }
+
+  /**
+   * The fields of {@code adapter_config.json} with which Hugging Face PEFT has this method, {@code
+   * peft_type} among them, without those that name what is adapted; empty if PEFT has no such
+   * method. The text is that of PEFT 0.21.
+   *
+   * @param config the shape of the encoder
+   * @param module the module in the model that PEFT adapts, by its name in the encoder
+   */
+  default Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    return Optional.empty();
+  }
+
+  /**
+   * One adapted weight's tensors as PEFT's file has them for {@link #peftConfig}, each named by
+   * what follows the module's name. By default, they are those of {@link #tensors}.
+   *
+   * @param linear the weight in the base model
+   * @param values its values, in the order of {@link #tensors}
+   * @throws AdapterException if PEFT cannot hold the values
+   */
+  default List<Safetensors.Tensor> peftTensors(BaseModel.Linear linear, float[] values) {
+    List<Safetensors.Tensor> tensors = new ArrayList<>();
+    int from = 0;
+    for (ValueTensor tensor : tensors(linear.weight())) {
+      int to = from + (int) tensor.size();
+      float[] own = Arrays.copyOfRange(values, from, to);
+      tensors.add(new Safetensors.Tensor(tensor.suffix(), tensor.shape(), own));
+      from = to;
+    }
+    return tensors;
+  }
+
+  /**
+   * The tensors that all adapted weights share in PEFT's file, named by what follows {@code
+   * base_model}.
+   *
+   * @param config the shape of the encoder
+   */
+  default List<Safetensors.Tensor> peftShared(EncoderConfig config) {
+    return List.of();
   }
 
   /**

@@ -1,15 +1,21 @@
 package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.JsonText;
+import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Torch;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Butterfly orthogonal fine-tuning (Liu et al., 2023, arXiv 2311.06243): W' = diag(s) W Qᵀ, where Q
@@ -124,7 +130,7 @@ public record Boft(int block, int factors, Set<WeightRole> weights) implements A
     int out = linear.weight().out();
     float[] values = adapters.get(0).values();
     int size = values.length - out;
-    Cayley cayley = new Cayley(skew(values, size), block);
+    Cayley cayley = new Cayley(skew(values, size, block), block);
     Butterfly order = new Butterfly(in, block, factors);
     return LinearProduct.rotatedAndScaled(
         linear,
@@ -140,7 +146,7 @@ public record Boft(int block, int factors, Set<WeightRole> weights) implements A
         manager);
   }
 
-  private double[] skew(float[] values, int size) {
+  private static double[] skew(float[] values, int size, int block) {
     double[] skew = new double[size];
     for (int at = 0; at < size; at += block * block) {
       for (int i = 0; i < block; i++) {
@@ -163,5 +169,93 @@ public record Boft(int block, int factors, Set<WeightRole> weights) implements A
         }
       }
     }
+  }
+
+  /**
+   * As one factor of larger blocks: on a processor, PEFT computes with one factor whatever its
+   * configuration says.
+   */
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    return Optional.of(
+        JsonText.object()
+            .put("peft_type", "BOFT")
+            .put("boft_block_size", block << (factors - 1))
+            .put("boft_block_num", 0)
+            .put("boft_n_butterfly_factor", 1)
+            .put("boft_dropout", 0.0)
+            .put("bias", "none")
+            .put("fan_in_fan_out", false)
+            .put("init_weights", true));
+  }
+
+  @Override
+  public List<Safetensors.Tensor> peftTensors(BaseModel.Linear linear, float[] values) {
+    int in = linear.weight().in();
+    int out = linear.weight().out();
+    int size = values.length - out;
+    int group = block << (factors - 1);
+    float[] blocks =
+        factors == 1 ? Arrays.copyOf(values, size) : oneFactor(linear.weight(), values, size);
+    return List.of(
+        new Safetensors.Tensor(".boft_R", new long[] {1, in / group, group, group}, blocks),
+        new Safetensors.Tensor(
+            ".boft_s", new long[] {out, 1}, Arrays.copyOfRange(values, size, values.length)));
+  }
+
+  /** The blocks [in / group, group, group] whose rotations are the product of all factors. */
+  private float[] oneFactor(EncoderWeight weight, float[] values, int size) {
+    int in = weight.in();
+    int group = block << (factors - 1);
+    double[] factor = new Cayley(skew(values, size, block), block).transformed();
+    long[] order = new Butterfly(in, block, factors).order();
+    double[] product = new double[in * group];
+    for (int i = 0; i < in; i++) {
+      product[i * group + i % group] = 1;
+    }
+    for (int f = 0; f < factors; f++) {
+      product = times(factor, f * in, order, product, group);
+    }
+    double[] exact = new Cayley(product, group).transformed();
+    float[] blocks = new float[exact.length];
+    for (int k = 0; k < blocks.length; k++) {
+      blocks[k] = (float) exact[k];
+    }
+    double[] again = new Cayley(skew(blocks, blocks.length, group), group).transformed();
+    for (int k = 0; k < again.length; k++) {
+      if (!(Math.abs(again[k] - product[k]) < 1e-5)) {
+        throw new AdapterException(
+            "boft: %s turns some inputs by nearly 180 degrees, which PEFT's form of one factor cannot hold: use --format huggingface"
+                .formatted(weight.name()));
+      }
+    }
+    return blocks;
+  }
+
+  /**
+   * One factor, P D Pᵀ, times a matrix.
+   *
+   * @param d the blocks of all factors
+   * @param at first input of this factor
+   * @param matrix [in, group], the block-diagonal's rows
+   */
+  private double[] times(double[] d, int at, long[] order, double[] matrix, int group) {
+    int in = matrix.length / group;
+    double[] permuted = new double[matrix.length];
+    for (int i = 0; i < in; i++) {
+      System.arraycopy(matrix, i * group, permuted, (int) order[at + i] * group, group);
+    }
+    double[] product = new double[matrix.length];
+    for (int i = 0; i < in; i++) {
+      int to = (int) order[at + i];
+      for (int k = 0; k < block; k++) {
+        double factor = d[(at + to) * block + k];
+        int row = (to / block * block + k) * group;
+        for (int j = 0; j < group; j++) {
+          product[i * group + j] += factor * permuted[row + j];
+        }
+      }
+    }
+    return product;
   }
 }

@@ -11,7 +11,7 @@ final class Cayley {
   private final double[] inverses;
 
   /**
-   * @param skew [blocks, size, size], each block skew-symmetric
+   * @param skew [blocks, size, size], each block skew-symmetric, or a rotation
    */
   Cayley(double[] skew, int size) {
     this.size = size;
@@ -54,12 +54,26 @@ final class Cayley {
 
   /** The rotations [blocks, size, size]: R = 2 (I + X)⁻¹ − I. */
   float[] rotations() {
-    float[] rotations = new float[inverses.length];
+    double[] exact = transformed();
+    float[] rotations = new float[exact.length];
     for (int k = 0; k < rotations.length; k++) {
-      int inBlock = k % (size * size);
-      rotations[k] = (float) (2 * inverses[k] - (inBlock / size == inBlock % size ? 1 : 0));
+      rotations[k] = (float) exact[k];
     }
     return rotations;
+  }
+
+  /**
+   * The blocks 2 (I + X)⁻¹ − I, [blocks, size, size]. The transform is its own inverse: for
+   * rotations in place of X these are the skew-symmetric blocks. Of a rotation by 180 degrees,
+   * which has none, they are not finite, or far from skew-symmetric.
+   */
+  double[] transformed() {
+    double[] transformed = new double[inverses.length];
+    for (int k = 0; k < transformed.length; k++) {
+      int inBlock = k % (size * size);
+      transformed[k] = 2 * inverses[k] - (inBlock / size == inBlock % size ? 1 : 0);
+    }
+    return transformed;
   }
 
   /**

@@ -2,14 +2,18 @@ package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.tensor.Torch;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Weight-decomposed low-rank adaptation (Liu et al., 2024, arXiv 2402.09353): V = W + c B A with c
@@ -150,5 +154,10 @@ public record Dora(int rank, double alpha, Set<WeightRole> weights) implements A
       squares[o] = (float) square;
     }
     return squares;
+  }
+
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    return Optional.of(Lora.peftConfig(rank, alpha).put("use_dora", true));
   }
 }

@@ -1,15 +1,20 @@
 package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.JsonText;
 import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Householder reflection adaptation (Yuan et al., 2024, arXiv 2405.17484): W' = W H_1 ... H_rank
@@ -111,5 +116,16 @@ public record Hra(int rank, Set<WeightRole> weights) implements AdapterMethod {
         reflections::gradient,
         in * rank,
         manager);
+  }
+
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    return Optional.of(
+        JsonText.object()
+            .put("peft_type", "HRA")
+            .put("r", rank)
+            .put("apply_GS", false)
+            .put("bias", "none")
+            .put("init_weights", true));
   }
 }

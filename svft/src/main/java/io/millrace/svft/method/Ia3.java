@@ -2,16 +2,22 @@ package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.JsonText;
 import io.millrace.svft.tensor.Torch;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * (IA)³ (Liu et al., 2022, arXiv 2205.05638): a trained vector scales the outputs of a frozen
@@ -95,5 +101,21 @@ public record Ia3(Set<WeightRole> weights) implements AdapterMethod {
             ? LinearProduct.inputScaled(linear, l, manager)
             : LinearProduct.scaled(linear, l, manager);
     return product.ofAdapters(count);
+  }
+
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    ObjectNode json =
+        JsonText.object()
+            .put("peft_type", "IA3")
+            .put("fan_in_fan_out", false)
+            .put("init_ia3_weights", true);
+    ArrayNode inputs = json.putArray("feedforward_modules");
+    for (EncoderWeight weight : config.weights()) {
+      if (weights.contains(weight.role()) && scalesInputs(weight)) {
+        inputs.add(module.apply(weight.name()));
+      }
+    }
+    return Optional.of(json);
   }
 }

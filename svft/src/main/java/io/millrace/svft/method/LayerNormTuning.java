@@ -1,13 +1,18 @@
 package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.JsonText;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Trains the weights and biases of all layer normalisations, that of the embeddings included
@@ -63,5 +68,10 @@ public record LayerNormTuning() implements AdapterMethod {
   public LinearProduct product(
       BaseModel.Linear linear, List<WeightValues> adapters, NDManager manager) {
     return LinearProduct.frozen(linear, manager);
+  }
+
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    return Optional.of(JsonText.object().put("peft_type", "LN_TUNING"));
   }
 }

@@ -1,15 +1,20 @@
 package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.JsonText;
 import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Low-rank adaptation (Hu et al., 2021, arXiv 2106.09685): W' = W + c B A, where A [rank, in] and B
@@ -209,5 +214,27 @@ public record Lora(int rank, double alpha, Scaling scaling, Set<WeightRole> weig
             Torch.array(manager, b, (long) count * out, rank),
             Torch.array(manager, new float[] {(float) c}, 1))
         .ofAdapters(count);
+  }
+
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    return Optional.of(peftConfig(rank, alpha).put("use_rslora", scaling == Scaling.ROOT_RANK));
+  }
+
+  /** The fields that all methods with two low-rank factors have in PEFT. */
+  static ObjectNode peftConfig(int rank, double alpha) {
+    ObjectNode json = JsonText.object().put("peft_type", "LORA").put("r", rank);
+    // PEFT declares a whole number, and takes any.
+    if (alpha == Math.rint(alpha)) {
+      json.put("lora_alpha", (long) alpha);
+    } else {
+      json.put("lora_alpha", alpha);
+    }
+    return json.put("lora_dropout", 0.0)
+        .put("bias", "none")
+        .put("fan_in_fan_out", false)
+        .put("init_lora_weights", true)
+        .put("use_rslora", false)
+        .put("use_dora", false);
   }
 }

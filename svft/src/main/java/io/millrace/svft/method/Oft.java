@@ -1,14 +1,19 @@
 package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.JsonText;
 import io.millrace.svft.tensor.Torch;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Orthogonal fine-tuning (Qiu et al., 2023, arXiv 2306.07280): W' = W Rᵀ, where R is
@@ -125,5 +130,21 @@ public record Oft(int block, Set<WeightRole> weights) implements AdapterMethod {
         }
       }
     }
+  }
+
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    return Optional.of(
+        JsonText.object()
+            .put("peft_type", "OFT")
+            .put("r", 0)
+            .put("oft_block_size", block)
+            .put("module_dropout", 0.0)
+            .put("bias", "none")
+            .put("fan_in_fan_out", false)
+            .put("init_weights", true)
+            .put("coft", false)
+            .put("block_share", false)
+            .put("use_cayley_neumann", false));
   }
 }

@@ -1,14 +1,19 @@
 package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Safetensors;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Principal singular values and vectors adaptation (Meng et al., 2024, arXiv 2404.02948): W' =
@@ -144,5 +149,46 @@ public record Pissa(int rank, double alpha, Set<WeightRole> weights) implements 
         LinearProduct.dense(
             linear.composed("all directions but " + r, others, manager), linear.bias());
     return Lora.plusLowRank(residual, linear.weight(), r, scale(), adapters, manager);
+  }
+
+  /**
+   * As LoRA beside the whole weight, W' = W + c (B A − B₀ A₀), where A₀ and B₀ are the first
+   * values: PEFT's own PiSSA would compute another residual than W_res.
+   */
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    ObjectNode json = Lora.peftConfig(2 * rank, 2 * alpha);
+    ObjectNode ranks = json.putObject("rank_pattern");
+    ObjectNode alphas = json.putObject("alpha_pattern");
+    for (EncoderWeight weight : config.weights()) {
+      if (weights.contains(weight.role()) && rank(weight) < rank) {
+        ranks.put(module.apply(weight.name()), 2 * rank(weight));
+        alphas.put(module.apply(weight.name()), 2 * rank(weight) * scale());
+      }
+    }
+    return Optional.of(json);
+  }
+
+  @Override
+  public List<Safetensors.Tensor> peftTensors(BaseModel.Linear linear, float[] values) {
+    EncoderWeight weight = linear.weight();
+    int r = rank(weight);
+    int in = weight.in();
+    int out = weight.out();
+    float[] first = new float[values.length];
+    initialize(linear, first);
+    float[] a = new float[2 * r * in];
+    System.arraycopy(values, 0, a, 0, r * in);
+    System.arraycopy(first, 0, a, r * in, r * in);
+    float[] b = new float[out * 2 * r];
+    for (int o = 0; o < out; o++) {
+      for (int k = 0; k < r; k++) {
+        b[o * 2 * r + k] = values[r * in + o * r + k];
+        b[o * 2 * r + r + k] = -first[r * in + o * r + k];
+      }
+    }
+    return List.of(
+        new Safetensors.Tensor(".lora_A.weight", new long[] {2 * r, in}, a),
+        new Safetensors.Tensor(".lora_B.weight", new long[] {out, 2 * r}, b));
   }
 }

@@ -2,16 +2,22 @@ package io.millrace.svft.method;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.JsonText;
+import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Vector-based random matrix adaptation (Kopiczko et al., 2023, arXiv 2310.11454): W' = W +
@@ -173,7 +179,12 @@ public record Vera(int rank, double start, int seed, Set<WeightRole> weights)
 
   private NDArray a(BaseModel.Linear linear, NDManager manager) {
     int in = linear.weight().in();
-    int widest = linear.config().weights().stream().mapToInt(EncoderWeight::in).max().orElse(in);
+    return Torch.array(manager, a(linear.config(), in), rank, in);
+  }
+
+  /** The first columns of A, [rank, in]. */
+  private float[] a(EncoderConfig config, int in) {
+    int widest = config.weights().stream().mapToInt(EncoderWeight::in).max().orElse(in);
     double bound = StrictMath.sqrt(6.0 / widest);
     SplitMix64 draws = SplitMix64.seededBy("vera.A:" + seed);
     float[] a = new float[rank * in];
@@ -182,17 +193,54 @@ public record Vera(int rank, double start, int seed, Set<WeightRole> weights)
         a[r * in + i] = draws.nextWithin(bound);
       }
     }
-    return Torch.array(manager, a, rank, in);
+    return a;
   }
 
   private NDArray b(BaseModel.Linear linear, NDManager manager) {
     int out = linear.weight().out();
+    return Torch.array(manager, b(out), out, rank);
+  }
+
+  /** The first rows of B, [out, rank]. */
+  private float[] b(int out) {
     double bound = StrictMath.sqrt(6.0 / rank);
     SplitMix64 draws = SplitMix64.seededBy("vera.B:" + seed);
     float[] b = new float[out * rank];
     for (int k = 0; k < b.length; k++) {
       b[k] = draws.nextWithin(bound);
     }
-    return Torch.array(manager, b, out, rank);
+    return b;
+  }
+
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    // PEFT draws its factors from the key before it takes those of the file.
+    return Optional.of(
+        JsonText.object()
+            .put("peft_type", "VERA")
+            .put("r", rank)
+            .put("projection_prng_key", seed)
+            .put("save_projection", true)
+            .put("vera_dropout", 0.0)
+            .put("d_initial", start)
+            .put("bias", "none")
+            .put("fan_in_fan_out", false)
+            .put("init_weights", true));
+  }
+
+  /** The factors, as wide as the adapted weights need them together. */
+  @Override
+  public List<Safetensors.Tensor> peftShared(EncoderConfig config) {
+    int in = 0;
+    int out = 0;
+    for (EncoderWeight weight : config.weights()) {
+      if (weights.contains(weight.role())) {
+        in = Math.max(in, weight.in());
+        out = Math.max(out, weight.out());
+      }
+    }
+    return List.of(
+        new Safetensors.Tensor(".vera_A", new long[] {rank, in}, a(config, in)),
+        new Safetensors.Tensor(".vera_B", new long[] {out, rank}, b(out)));
   }
 }

@@ -47,6 +47,9 @@ public final class ModelStore {
    */
   public static final String BGE_SMALL = "bge-small";
 
+  private static final Map<String, String> PUBLISHED =
+      Map.of(MINILM, "sentence-transformers/all-MiniLM-L6-v2", BGE_SMALL, "BAAI/bge-small-en-v1.5");
+
   private static final String DESCRIPTION = "model.json";
   private static final String PARTIAL = ".partial";
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -79,6 +82,11 @@ public final class ModelStore {
   ModelStore(Path root, List<ModelSource> known) {
     this.root = root.toAbsolutePath().normalize();
     this.known = known;
+  }
+
+  /** The name under which others know a model: its public one, or that in the store. */
+  public static String publicName(String name) {
+    return PUBLISHED.getOrDefault(name, name);
   }
 
   /**

@@ -2,6 +2,7 @@ package io.millrace.svft.training;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.svft.engine.LinearProduct;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.MethodForm;
@@ -9,14 +10,18 @@ import io.millrace.svft.method.ValueTensor;
 import io.millrace.svft.method.Vera;
 import io.millrace.svft.method.WeightValues;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.EncoderWeight;
 import io.millrace.svft.model.WeightRole;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.Torch;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * VeRA with the random factors of another implementation.
@@ -69,5 +74,20 @@ record GivenVera(Vera vera, Safetensors.Tensor a, Safetensors.Tensor b) implemen
   @Override
   public List<ValueTensor> tensors(EncoderWeight weight) {
     return vera.tensors(weight);
+  }
+
+  @Override
+  public Optional<ObjectNode> peftConfig(EncoderConfig config, UnaryOperator<String> module) {
+    return vera.peftConfig(config, module);
+  }
+
+  @Override
+  public List<Safetensors.Tensor> peftShared(EncoderConfig config) {
+    List<Safetensors.Tensor> shared = new ArrayList<>();
+    for (Safetensors.Tensor drawn : vera.peftShared(config)) {
+      Safetensors.Tensor given = drawn.name().endsWith("A") ? a : b;
+      shared.add(new Safetensors.Tensor(drawn.name(), drawn.shape(), given.values()));
+    }
+    return shared;
   }
 }

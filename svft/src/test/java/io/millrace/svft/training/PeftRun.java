@@ -2,6 +2,9 @@ package io.millrace.svft.training;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.export.HuggingFaceDirectory;
+import io.millrace.svft.export.PeftExport;
 import io.millrace.svft.method.AdapterLayout;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.Vera;
@@ -25,6 +28,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -230,6 +235,81 @@ final class PeftRun {
         losses.stream().mapToDouble(Double::doubleValue).toArray(),
         logits.toArray(float[][][]::new),
         differences);
+  }
+
+  /**
+   * Exports the run's last values and last head in PEFT's format.
+   *
+   * @param root receives a copy of the model, and the export
+   * @return the directory of the export
+   */
+  Path exported(Path root) throws IOException {
+    Path model = Files.createDirectory(root.resolve("model"));
+    for (String file : List.of("config.json", "model.safetensors", "basis.safetensors")) {
+      Files.copy(directory.resolve(file), model.resolve(file));
+    }
+    JSON.writeValue(
+        model.resolve("tokenizer.json").toFile(),
+        HuggingFaceDirectory.of(config.architecture()).tokenizer);
+    AdapterMethod method = method();
+    AdapterLayout layout = AdapterLayout.of(config, method);
+    float[] values = new float[layout.size()];
+    for (AdapterLayout.Named tensor : layout.tensors()) {
+      float[] own = tensors.floats(peftName(".end.", tensor));
+      System.arraycopy(own, 0, values, tensor.offset(), own.length);
+    }
+    float[] head =
+        Head.join(
+            tensors.floats(name + ".head.weight"),
+            tensors.floats(name + ".head.bias"),
+            config.hidden());
+    List<String> labels =
+        IntStream.range(0, head.length / (config.hidden() + 1)).mapToObj(i -> "l" + i).toList();
+    Adapter adapter =
+        new Adapter(
+            "d", 1, "", "tiny", "", "", method, config, labels, new int[0], values, head, 6, 48);
+    ModelFiles files = new ModelFiles("tiny", model, config, "", "", "");
+    Path export = Files.createDirectory(root.resolve("export"));
+    try (BaseModel base = BaseModel.load(files, Torch.device("cpu"), method.factored(), null)) {
+      PeftExport.write(base, adapter, export);
+    }
+    return export;
+  }
+
+  /** The tensors of the base model. */
+  Safetensors base() throws IOException {
+    return Safetensors.open(directory.resolve("model.safetensors"));
+  }
+
+  /**
+   * The names in PEFT's file of the run: of the values that it trained, without the adapter's name,
+   * and of VeRA's factors, which PEFT writes once.
+   */
+  Set<String> fileNames() {
+    Set<String> names = new TreeSet<>();
+    for (String tensor : tensors.names()) {
+      String rest = tensor.substring(name.length() + 1);
+      if (tensor.startsWith(name + ".end.")) {
+        String plain = rest.substring("end.".length()).replace(".default", "");
+        names.add("base_model.model." + plain.replace("vector.weight", "vector"));
+      } else if (tensor.startsWith(name + ".frozen.")) {
+        names.add("base_model." + rest.replaceFirst(".*\\.(vera_[AB])\\.default", "$1"));
+      }
+    }
+    return names;
+  }
+
+  /** The weights and normalisations that PEFT merged, under the names of the base model. */
+  Map<String, float[]> merged() {
+    Map<String, float[]> merged = new LinkedHashMap<>();
+    String prefix = name + ".merged.";
+    for (String tensor : tensors.names()) {
+      if (tensor.startsWith(prefix) && !tensor.contains(".base_layer.")) {
+        String plain = tensor.substring(prefix.length()).replace(".ln_tuning_layers.default", "");
+        merged.put(plain, tensors.floats(tensor));
+      }
+    }
+    return merged;
   }
 
   private TrainingSettings settings(AdapterMethod method) {
