@@ -8,6 +8,7 @@ import java.util.List;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamNode;
+import org.apache.flink.streaming.runtime.partitioner.ForwardPartitioner;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -41,6 +42,41 @@ class AdaptationJobTest {
   @EnumSource
   void whatNewDomainsStartFromChangesNoOperator(Input input) {
     assertThat(described(input, "training.initFrom=parent")).isEqualTo(described(input));
+  }
+
+  /**
+   * Along these edges objects are handed on as they are, all others write and read bytes. A new one
+   * needs a look at both of its ends: neither may keep or change the object.
+   */
+  @Test
+  void onlyFewOperatorsAreHandedObjectsOfOthers() {
+    List<String> always =
+        List.of(
+            "Source: labeled-examples -> check examples",
+            "commit in time -> publish: Writer",
+            "publish: Writer -> publish: Committer");
+    assertThat(handedOn(Input.BOUNDED)).containsExactlyInAnyOrderElementsOf(always);
+    assertThat(handedOn(Input.UNBOUNDED))
+        .containsAll(always)
+        .filteredOn(edge -> !always.contains(edge))
+        .containsExactlyInAnyOrder(
+            "Source: rollouts: decisions -> follow",
+            "Source: rollouts: publications -> follow",
+            "evidence -> append to rollouts: Writer",
+            "append to rollouts: Writer -> append to rollouts: Committer");
+  }
+
+  private static List<String> handedOn(Input input) {
+    StreamGraph graph = graph(input);
+    return graph.getStreamNodes().stream()
+        .flatMap(node -> node.getOutEdges().stream())
+        .filter(edge -> edge.getPartitioner() instanceof ForwardPartitioner)
+        .map(
+            edge ->
+                graph.getStreamNode(edge.getSourceId()).getOperatorName()
+                    + " -> "
+                    + graph.getStreamNode(edge.getTargetId()).getOperatorName())
+        .toList();
   }
 
   private static List<String> described(Input input, String... sets) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Optional;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.state.rocksdb.RocksDBConfigurableOptions;
 import org.apache.flink.state.rocksdb.RocksDBOptions;
 import org.junit.jupiter.api.Tag;
@@ -39,6 +40,13 @@ class JobConfigurationTest {
             of("flink.state.backend.rocksdb.options-factory=org.example.Other")
                 .get(RocksDBOptions.OPTIONS_FACTORY))
         .isEqualTo("org.example.Other");
+  }
+
+  @Test
+  void recordsAreHandedOnWithoutACopyUnlessFlinkIsToldOtherwise() {
+    assertThat(of("job.parallelism=1").get(PipelineOptions.OBJECT_REUSE)).isTrue();
+
+    assertThat(of("flink.pipeline.object-reuse=false").get(PipelineOptions.OBJECT_REUSE)).isFalse();
   }
 
   @ParameterizedTest
