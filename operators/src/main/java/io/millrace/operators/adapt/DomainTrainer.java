@@ -159,17 +159,10 @@ public final class DomainTrainer implements AutoCloseable {
       // The time of a pass that several domains share is dealt out by examples.
       double share = millis * batch.examples().size() / examples;
       Trainer.Outcome outcome = outcomes.get(i);
-      TrainingState before = read.get(i).before();
       taken.add(
           outcome
               .result()
-              .<StepOutcome>map(
-                  result -> {
-                    TrainingStep step = record(batch, result, share);
-                    // The record has the memory of the state after the step instead.
-                    trainer.reuse(before);
-                    return new StepOutcome.Taken(step);
-                  })
+              .<StepOutcome>map(result -> new StepOutcome.Taken(record(batch, result, share)))
               .orElseGet(() -> new StepOutcome.NotFinite(outcome.failure().orElseThrow())));
     }
     return taken;
@@ -206,7 +199,7 @@ public final class DomainTrainer implements AutoCloseable {
             .map(ReceivedExample::getExample)
             .map(e -> new TrainingExample(e.getText(), e.getLabel(), e.getWeight()))
             .toList();
-    return new Trainer.Batch(DomainStates.read(state, base), examples);
+    return new Trainer.Batch(DomainStates.read(state, base), examples, true);
   }
 
   /** Writes a result into the state, and makes the step's record. */

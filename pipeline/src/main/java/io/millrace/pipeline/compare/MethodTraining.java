@@ -122,7 +122,8 @@ final class MethodTraining {
     StepResult result;
     long started = System.nanoTime();
     try {
-      result = trainer.step(before, batch);
+      result =
+          trainer.steps(List.of(new Trainer.Batch(before, batch, true))).get(0).resultOrThrow();
     } catch (NonFiniteStepException e) {
       LOG.warn("{}: a batch changes nothing: {}", settings.method().spec(), e.getMessage());
       deadLetters += batch.size();
@@ -135,7 +136,6 @@ final class MethodTraining {
       examplesOfFirstStep = batch.size();
     }
     domain.state = result.state();
-    trainer.reuse(before);
     int known = domain.correct.length;
     domain.correct = Arrays.copyOf(domain.correct, known + batch.size());
     System.arraycopy(result.correct(), 0, domain.correct, known, batch.size());

@@ -11,7 +11,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * Applies the gradients of a step: clips them, and updates the parameters of adapter and head by
@@ -25,6 +24,9 @@ final class ParameterUpdate {
   /** With its moments and its gradient, a piece fits into a processor's own cache. */
   private static final int VALUES_PER_PIECE = 1 << 13;
 
+  /** Of such values, and of their squares, no sum or quotient in AdamW's update overflows. */
+  private static final float MODERATE = 0x1p40f;
+
   static final String GRADIENT_NOT_FINITE = "the batch's gradient is not finite";
   private static final String NOT_FINITE = "the batch's update is not finite";
 
@@ -33,9 +35,6 @@ final class ParameterUpdate {
   private final int hidden;
   private final AdamW optimizer;
   private final SliceThreads threads;
-
-  /** Memory of an earlier state that nobody uses; null if there is none. */
-  private final AtomicReference<Parameters.Outside> spare = new AtomicReference<>();
 
   /**
    * @param hidden width of the encoder; a row of the head has {@code hidden + 1} values
@@ -52,17 +51,20 @@ final class ParameterUpdate {
   /**
    * Computes the state after a step. Clips the gradients in place.
    *
-   * @param state the state before the step, which stays unchanged
+   * @param state the state before the step
    * @param computed the gradients of the batch
    * @param examples number of examples in the batch
+   * @param last whether the state before is used no more where this succeeds: see {@link
+   *     Trainer.Batch#last}
    * @throws NonFiniteStepException if a value of the new state, or of a gradient outside of the
    *     heap, is not finite
    */
-  TrainingState of(TrainingState state, GradientPass.Result computed, int examples) {
+  TrainingState of(TrainingState state, GradientPass.Result computed, int examples, boolean last) {
     Trainer.Gradients gradients = computed.gradients();
     long step = state.steps() + 1;
     int[] positions = state.positions();
     float[] scores = state.scores();
+    Parameters head = updatedHead(state, gradients.head(), step);
     Optional<Parameters.Outside> outside = state.adapter().outside();
     Parameters adapter = outside.isPresent() ? state.adapter() : state.adapter().copy();
     if (state.choosesPositions()) {
@@ -83,20 +85,15 @@ final class ParameterUpdate {
       long updates = scored ? step - settings.scoringSteps() : step;
       double rate = settings.learningRate() * warmup(step) * decay(step);
       if (outside.isPresent()) {
-        adapter = updateOutside(outside.get(), computed, step, updates, rate, scores);
+        adapter = updateOutside(outside.get(), computed, last, step, updates, rate, scores);
       } else {
         clip(gradients.values());
         updateAdapter(adapter, gradients.values(), updates, rate, scores);
         settings.moments().round(adapter, step);
       }
     }
-    Parameters head = state.head().copy();
-    clip(gradients.head());
-    updateHead(head, gradients.head(), state, step);
-    settings.moments().round(head, step);
     boolean finite = adapter.outside().isPresent() || adapter.allFinite();
-    if (!Floats.allFinite(scores) || !finite || !head.allFinite()) {
-      reuse(adapter);
+    if (!Floats.allFinite(scores) || !finite) {
       throw new NonFiniteStepException(NOT_FINITE);
     }
     return new TrainingState(
@@ -111,29 +108,25 @@ final class ParameterUpdate {
         state.examples() + examples);
   }
 
-  /** Takes memory outside of the heap for a later step. */
-  void reuse(Parameters unused) {
-    unused.outside().ifPresent(spare::set);
-  }
-
   /**
    * Updates an adapter outside of the heap, on all threads: reads a piece to the heap, updates it
-   * as {@link #updateAdapter} does, and writes it to other memory, so that the state before stays
-   * as it is.
+   * as {@link #updateAdapter} does, and writes it to the same memory, if the state before is used
+   * no more and the update is known to be finite beforehand; otherwise to other memory.
    */
   private Parameters updateOutside(
       Parameters.Outside before,
       GradientPass.Result computed,
+      boolean last,
       long step,
       long updates,
       double rate,
       float[] shares) {
     int size = before.values().size();
-    Parameters.Outside taken = spare.getAndSet(null);
-    Parameters.Outside after =
-        taken != null && taken.values().size() == size ? taken : Parameters.Outside.allocate(size);
     OutsideGradient gradient = OutsideGradient.of(computed);
     float scale = settings.maxGradientNorm() == 0 ? 1 : scale(gradient.squares(size));
+    boolean inPlace =
+        last && cannotOverflow(updates, rate, shares) && areModerate(before, gradient);
+    Parameters.Outside after = inPlace ? before : Parameters.Outside.allocate(size);
     List<Callable<Optional<String>>> tasks = new ArrayList<>();
     for (int from = 0; from < size; from += VALUES_PER_TASK) {
       int start = from;
@@ -155,10 +148,63 @@ final class ParameterUpdate {
     Optional<String> failure =
         threads.run(tasks).stream().flatMap(Optional::stream).min(Comparator.naturalOrder());
     if (failure.isPresent()) {
-      spare.set(after);
       throw new NonFiniteStepException(failure.get());
     }
     return new Parameters(after);
+  }
+
+  /** Whether AdamW's update of {@link #areModerate moderate} values is finite with these rates. */
+  private boolean cannotOverflow(long updates, double rate, float[] shares) {
+    double own = rate;
+    for (float share : shares) {
+      own = Math.max(own, rate * share);
+    }
+    double moment = MODERATE / (1 - StrictMath.pow(settings.beta1(), updates));
+    double value =
+        MODERATE * (1 + own * settings.weightDecay()) + own * moment / settings.epsilon();
+    return value < Float.MAX_VALUE;
+  }
+
+  /** Whether values, moments and gradients are finite and far from the largest float32. */
+  private boolean areModerate(Parameters.Outside before, OutsideGradient gradient) {
+    int size = before.values().size();
+    List<Callable<Boolean>> tasks = new ArrayList<>();
+    for (int from = 0; from < size; from += VALUES_PER_TASK) {
+      int start = from;
+      int end = Math.min(size - start, VALUES_PER_TASK) + start;
+      tasks.add(
+          () -> {
+            float[] piece = new float[0];
+            float[] term = new float[VALUES_PER_PIECE];
+            for (int at = start; at < end; at += VALUES_PER_PIECE) {
+              int count = Math.min(end - at, VALUES_PER_PIECE);
+              piece = piece.length == count ? piece : new float[count];
+              gradient.read(at, piece, term);
+              boolean moderate = areWithin(-MODERATE, piece, MODERATE);
+              before.values().get(at, piece, count);
+              moderate &= areWithin(-MODERATE, piece, MODERATE);
+              before.firstMoment().get(at, piece, count);
+              moderate &= areWithin(-MODERATE, piece, MODERATE);
+              before.secondMoment().get(at, piece, count);
+              moderate &= areWithin(0, piece, MODERATE * MODERATE);
+              if (!moderate) {
+                return false;
+              }
+            }
+            return true;
+          });
+    }
+    return threads.run(tasks).stream().allMatch(each -> each);
+  }
+
+  private static boolean areWithin(float least, float[] values, float most) {
+    for (float value : values) {
+      // So that what is not a number is not within.
+      if (!(value >= least && value <= most)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Some values outside of the heap at a time, on their way through the optimizer. */
@@ -224,6 +270,22 @@ final class ParameterUpdate {
           });
     }
     threads.run(tasks);
+  }
+
+  /**
+   * The head after a step.
+   *
+   * @throws NonFiniteStepException if a value of it is not finite
+   */
+  private Parameters updatedHead(TrainingState state, float[] gradient, long step) {
+    Parameters head = state.head().copy();
+    clip(gradient);
+    updateHead(head, gradient, state, step);
+    settings.moments().round(head, step);
+    if (!head.allFinite()) {
+      throw new NonFiniteStepException(NOT_FINITE);
+    }
+    return head;
   }
 
   /** Updates the head. The bias correction of a row counts the updates since the row was added. */

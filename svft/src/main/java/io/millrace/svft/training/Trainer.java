@@ -99,10 +99,13 @@ public final class Trainer implements AutoCloseable {
   /**
    * A batch of one domain.
    *
-   * @param before the state before the step, which stays unchanged
+   * @param before the state before the step
    * @param examples at least one
+   * @param last whether {@code before} is used no more once the step is taken. The state after it
+   *     then has its memory outside of the heap, if it has any, and is not a second one as large. A
+   *     step that is not finite leaves {@code before} as it is in any case.
    */
-  public record Batch(TrainingState before, List<TrainingExample> examples) {
+  public record Batch(TrainingState before, List<TrainingExample> examples, boolean last) {
 
     /**
      * @throws IllegalArgumentException if the batch is empty
@@ -111,6 +114,11 @@ public final class Trainer implements AutoCloseable {
       if (examples.isEmpty()) {
         throw new IllegalArgumentException("a batch holds at least one example");
       }
+    }
+
+    /** A batch whose state before the step stays as it is. */
+    public Batch(TrainingState before, List<TrainingExample> examples) {
+      this(before, examples, false);
     }
   }
 
@@ -134,7 +142,7 @@ public final class Trainer implements AutoCloseable {
   /**
    * Scores a batch, then trains on it. Each new label adds a zero row to the head.
    *
-   * @param before the state before the step, which stays unchanged
+   * @param before the state before the step, which stays as it is
    * @param batch at least one example
    * @throws IllegalArgumentException if the batch is empty, or the state has another adapter method
    *     than the settings
@@ -165,7 +173,7 @@ public final class Trainer implements AutoCloseable {
       batch.examples().forEach(example -> texts.add(example.text()));
       TrainingState state =
           batch.before().withLabels(settings.task(), answers, base.config().hidden());
-      grown.add(new Batch(state, batch.examples()));
+      grown.add(new Batch(state, batch.examples(), batch.last()));
     }
     long[][] ids = base.tokenize(texts);
     Map<Boolean, List<Integer>> phases = new LinkedHashMap<>();
@@ -202,10 +210,10 @@ public final class Trainer implements AutoCloseable {
     try {
       List<Callable<Outcome>> updates = new ArrayList<>();
       for (int i = 0; i < indices.size(); i++) {
-        int known = batches.get(indices.get(i)).before().labels().size();
+        Batch asked = batches.get(indices.get(i));
         GradientPass.Batch batch = laidOut.get(indices.get(i));
         GradientPass.Result own = gradients.get(i);
-        updates.add(() -> outcome(batch, known, own));
+        updates.add(() -> outcome(batch, asked, own));
       }
       List<Outcome> taken = threads.run(updates);
       for (int i = 0; i < indices.size(); i++) {
@@ -216,14 +224,15 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  private Outcome outcome(GradientPass.Batch batch, int known, GradientPass.Result computed) {
+  private Outcome outcome(GradientPass.Batch batch, Batch asked, GradientPass.Result computed) {
     Gradients gradients = computed.gradients();
     try {
       requireFinite(gradients);
+      int known = asked.before().labels().size();
       boolean[] correct = score(gradients.logits(), known, batch.state(), batch.examples());
       StepResult result =
           new StepResult(
-              update.of(batch.state(), computed, batch.examples().size()),
+              update.of(batch.state(), computed, batch.examples().size(), asked.last()),
               gradients.loss(),
               correct,
               gradients.logits());
@@ -282,16 +291,12 @@ public final class Trainer implements AutoCloseable {
    * @throws NonFiniteStepException if a value of the new state is not finite
    */
   public TrainingState update(TrainingState state, Gradients gradients, int examples) {
-    return update.of(state, new GradientPass.Result(gradients, List.of()), examples);
+    return update(state, gradients, examples, false);
   }
 
-  /**
-   * Takes the memory outside of the heap of a state that the caller no longer uses for the state
-   * after a later step. Without this call each step takes new memory, which is freed some time
-   * after its state.
-   */
-  public void reuse(TrainingState state) {
-    update.reuse(state.adapter());
+  /** As {@link #update(TrainingState, Gradients, int)}; see {@link Batch#last}. */
+  TrainingState update(TrainingState state, Gradients gradients, int examples, boolean last) {
+    return update.of(state, new GradientPass.Result(gradients, List.of()), examples, last);
   }
 
   private static void requireFinite(Gradients gradients) {

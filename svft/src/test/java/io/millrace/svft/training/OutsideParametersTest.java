@@ -52,8 +52,7 @@ class OutsideParametersTest {
       List<String> outsideHashes = new ArrayList<>();
       for (int i = 0; i < STEPS + settings.scoringSteps(); i++) {
         onHeap = trainer.step(onHeap, Sentences.batch(i, 8)).state();
-        TrainingState next = trainer.step(outside, Sentences.batch(i, 8)).state();
-        trainer.reuse(outside);
+        TrainingState next = lastOf(trainer, outside, Sentences.batch(i, 8));
         outside = next.adapter().outside().isPresent() ? next : outside(next);
         heapHashes.add(onHeap.sha256());
         outsideHashes.add(outside.sha256());
@@ -80,6 +79,65 @@ class OutsideParametersTest {
     }
   }
 
+  private static TrainingState lastOf(
+      Trainer trainer, TrainingState before, List<TrainingExample> examples) {
+    return trainer
+        .steps(List.of(new Trainer.Batch(before, examples, true)))
+        .get(0)
+        .resultOrThrow()
+        .state();
+  }
+
+  @Test
+  void theLastUseOfAStateLeavesItsMemoryToTheNextOne() {
+    TrainingSettings settings = settings("full", "float32", 0);
+    try (BaseModel base = Models.tiny(TinyModel.CONFIG, settings.method());
+        Trainer trainer = new Trainer(base, settings, 2)) {
+      TrainingState before = outside(trainer.step(trainer.initialState(), batch()).state());
+      StepResult other = trainer.step(before, batch());
+      TrainingState same = lastOf(trainer, before, batch());
+
+      assertThat(same.sha256()).isEqualTo(other.state().sha256());
+      assertThat(shareMemory(same, before)).isTrue();
+      assertThat(shareMemory(other.state(), before)).isFalse();
+    }
+  }
+
+  /** A moment that is almost infinite: whether its update is finite shows once it is computed. */
+  @Test
+  void whereAnUpdateMightNotBeFiniteItHasOtherMemory() {
+    TrainingSettings settings = settings("full", "float32", 0);
+    try (BaseModel base = Models.tiny(TinyModel.CONFIG, settings.method());
+        Trainer trainer = new Trainer(base, settings, 2)) {
+      TrainingState before = outside(trainer.step(trainer.initialState(), batch()).state());
+      Parameters.Outside parameters = before.adapter().outside().orElseThrow();
+      parameters.secondMoment().put(7, new float[] {Float.MAX_VALUE}, 1);
+
+      TrainingState other = lastOf(trainer, before, batch());
+
+      assertThat(other.sha256()).isEqualTo(trainer.step(before, batch()).state().sha256());
+      assertThat(shareMemory(other, before)).isFalse();
+    }
+  }
+
+  /** Whether what is written to one state's values and moments is read from the other's. */
+  private static boolean shareMemory(TrainingState one, TrainingState other) {
+    List<NativeFloats> written = outsideOf(one);
+    List<NativeFloats> read = outsideOf(other);
+    boolean shared = true;
+    for (int i = 0; i < written.size(); i++) {
+      float[] value = {17 + read.get(i).toArray()[0]};
+      written.get(i).put(0, value, 1);
+      shared &= read.get(i).toArray()[0] == value[0];
+    }
+    return shared;
+  }
+
+  private static List<NativeFloats> outsideOf(TrainingState state) {
+    Parameters.Outside outside = state.adapter().outside().orElseThrow();
+    return List.of(outside.values(), outside.firstMoment(), outside.secondMoment());
+  }
+
   @Test
   void anUpdateThatIsNotFiniteChangesNothing() {
     TrainingSettings settings = settings("full", "float32", 0);
@@ -92,13 +150,21 @@ class OutsideParametersTest {
       Trainer.Gradients infinite = gradients(head, size, size - 1, Float.POSITIVE_INFINITY);
       Trainer.Gradients large = gradients(head, size, 5, Float.MAX_VALUE);
 
-      assertThatThrownBy(() -> trainer.update(before, infinite, 1))
-          .isInstanceOf(NonFiniteStepException.class)
-          .hasMessage("the batch's gradient is not finite");
-      assertThatThrownBy(() -> trainer.update(before, large, 1))
-          .isInstanceOf(NonFiniteStepException.class)
-          .hasMessage("the batch's update is not finite");
-      assertThat(before.sha256()).isEqualTo(hash);
+      float[] headless = new float[before.head().size()];
+      headless[headless.length - 1] = Float.MAX_VALUE;
+      Trainer.Gradients largeHead = gradients(headless, size, 5, 0);
+
+      for (boolean last : new boolean[] {false, true}) {
+        assertThatThrownBy(() -> trainer.update(before, infinite, 1, last))
+            .isInstanceOf(NonFiniteStepException.class)
+            .hasMessage("the batch's gradient is not finite");
+        for (Trainer.Gradients each : List.of(large, largeHead)) {
+          assertThatThrownBy(() -> trainer.update(before, each, 1, last))
+              .isInstanceOf(NonFiniteStepException.class)
+              .hasMessage("the batch's update is not finite");
+        }
+        assertThat(before.sha256()).isEqualTo(hash);
+      }
     }
   }
 
