@@ -16,9 +16,11 @@ import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.input.ExampleReader;
 import io.millrace.pipeline.input.RejectedLines;
 import io.millrace.pipeline.settings.JobSettings;
+import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.AdapterMethods;
 import io.millrace.svft.method.MethodForm;
 import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.WeightRole;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
@@ -29,12 +31,14 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -47,6 +51,11 @@ import picocli.CommandLine.Spec;
 @Command(name = "compare")
 final class CompareCommand implements Callable<Integer> {
   private static final int STOPPED = 130;
+
+  // The default in two lines, as it fits into the help text.
+  private static final String FACTORS = "svft:plain,svft:banded:1,lora:8,dora:8,";
+  private static final String OTHERS = "vera,boft,full,head";
+
   private static final long STOP_SIGNAL_SECONDS = 1;
 
   @Option(
@@ -61,8 +70,8 @@ final class CompareCommand implements Callable<Integer> {
   @Option(
       names = "--methods",
       paramLabel = "METHOD,...",
-      defaultValue = "svft:plain,svft:banded:1,lora:8,full,head",
-      description = {"What to compare, joined by commas.", "Default: ${DEFAULT-VALUE}"})
+      defaultValue = FACTORS + OTHERS,
+      description = {"What to compare, joined by commas.", "Default: " + FACTORS, OTHERS})
   private String methods;
 
   @Mixin private final ReportOption report = new ReportOption();
@@ -93,10 +102,9 @@ final class CompareCommand implements Callable<Integer> {
     for (MethodForm form : AdapterMethods.forms()) {
       form.optionHelp().forEach(line -> lines.add("  " + line));
     }
+    lines.addAll(weightsHelp());
     lines.addAll(
         List.of(
-            "  ;weights=ROLE+ROLE   all but norms, head: query, key, value, attention-output,",
-            "                       intermediate, output; all six unless told",
             "",
             "  millrace compare --input reviews.jsonl --methods 'svft:top-k:1,lora:8;alpha=8'",
             "",
@@ -104,6 +112,32 @@ final class CompareCommand implements Callable<Integer> {
             "is set for all of them.",
             ""));
     spec.usageMessage().description(lines.toArray(String[]::new));
+  }
+
+  /** What {@code weights} is for, and what it is where it is left out. */
+  private static List<String> weightsHelp() {
+    List<String> without = new ArrayList<>();
+    List<String> fewer = new ArrayList<>();
+    for (MethodForm form : AdapterMethods.forms()) {
+      Set<WeightRole> own = AdapterMethod.parse(form.id()).weights();
+      if (!form.takesWeights()) {
+        without.add(form.id());
+      } else if (!own.equals(WeightRole.all())) {
+        fewer.add("of " + form.id() + " " + ids(own.stream()));
+      }
+    }
+    return List.of(
+        "  ;weights=ROLE+ROLE   all but " + String.join(", ", without) + ": which weights of",
+        "                       " + ids(Stream.of(WeightRole.values()).limit(4)) + ",",
+        "                       "
+            + ids(Stream.of(WeightRole.values()).skip(4))
+            + ". Unless told all six;",
+        "                       " + String.join("; ", fewer) + ";",
+        "                       of svft:top-k the first four");
+  }
+
+  private static String ids(Stream<WeightRole> roles) {
+    return roles.map(WeightRole::id).collect(Collectors.joining(", "));
   }
 
   /** The content of the file, checked before training. */

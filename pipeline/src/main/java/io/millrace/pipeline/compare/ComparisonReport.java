@@ -37,7 +37,7 @@ public record ComparisonReport(
   public record Failure(String method, String spec, String error) {}
 
   /** A longer name of a method is printed on a line of its own. */
-  private static final int WIDEST_METHOD = 19;
+  private static final int WIDEST_METHOD = 15;
 
   /** The closing tables, at most 100 columns wide, and notes on them. */
   public List<String> lines() {
@@ -47,7 +47,8 @@ public record ComparisonReport(
           format(
               "%,d examples in batches of %d, %d %s, base model %s.",
               examples, batchSize, threads, threads == 1 ? "thread" : "threads", model));
-      lines.add("Accuracy on each example before training on it, domains pooled:");
+      lines.add(
+          "Accuracy on each example before training on it, domains pooled (standard errors):");
       lines.add("");
       addQuality(lines);
       lines.add("");
@@ -66,44 +67,41 @@ public record ComparisonReport(
   }
 
   private void addQuality(List<String> lines) {
-    String columns = "  %10s  %13s  %8s  %9s  %9s  %9s  %9s";
+    String columns = "  %15s  %13s  %13s  %13s  %9s";
     lines.add(
         cell("method")
-            + format(
-                columns,
-                "trainables",
-                "adapter bytes",
-                "accuracy",
-                "1st third",
-                "2nd third",
-                "3rd third",
-                "mean loss"));
+            + format(columns, "accuracy", "1st third", "2nd third", "3rd third", "mean loss"));
     for (MethodReport each : methods) {
       addRow(
           lines,
           each.method(),
           format(
               columns,
-              format("%,d", each.trainableParameters()),
-              format("%,d", each.adapterBytes()),
-              format("%.4f", each.prequentialAccuracy()),
-              format("%.3f", each.thirds().get(0)),
-              format("%.3f", each.thirds().get(1)),
-              format("%.3f", each.thirds().get(2)),
+              format("%.4f (%.4f)", each.prequentialAccuracy(), each.accuracyStandardError()),
+              third(each, 0),
+              third(each, 1),
+              third(each, 2),
               format("%.4f", each.meanLoss())));
     }
   }
 
+  private static String third(MethodReport method, int third) {
+    return format(
+        "%.3f (%.3f)", method.thirds().get(third), method.thirdsStandardError().get(third));
+  }
+
   private void addCost(List<String> lines) {
-    String columns = "  %13s  %10s  %11s  %11s  %8s  %8s";
+    String columns = "  %10s  %11s  %9s  %10s  %7s  %7s  %8s  %7s";
     lines.add(
         cell("method")
             + format(
                 columns,
-                "learning rate",
+                "trainables",
+                "bytes",
+                "rate",
                 "examples/s",
-                "step p50 ms",
-                "step p99 ms",
+                "p50 ms",
+                "p99 ms",
                 "peak MiB",
                 "seconds"));
     for (MethodReport each : methods) {
@@ -112,6 +110,8 @@ public record ComparisonReport(
           each.method(),
           format(
               columns,
+              format("%,d", each.trainableParameters()),
+              format("%,d", each.adapterBytes()),
               rate(each.learningRate()),
               format("%,.1f", each.examplesPerSecond()),
               format("%,.1f", each.trainStepMillis().p50()),

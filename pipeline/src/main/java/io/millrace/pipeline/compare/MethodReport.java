@@ -18,8 +18,11 @@ import java.util.Map;
  * @param deadLetters examples of batches whose step was not finite and changed nothing
  * @param steps training steps
  * @param prequentialAccuracy share of examples predicted right before they were trained on
+ * @param accuracyStandardError of it, see {@link
+ *     io.millrace.pipeline.report.PrequentialAccuracy#standardError}
  * @param meanLoss mean cross-entropy over examples, in nats
  * @param thirds accuracy by third of each domain's stream, domains pooled
+ * @param thirdsStandardError of each of these
  * @param examplesPerSecond from the end of the first step to the end of the last, reading and
  *     tokenising included
  * @param trainStepMillis of the steps alone
@@ -37,8 +40,10 @@ public record MethodReport(
     long deadLetters,
     long steps,
     double prequentialAccuracy,
+    double accuracyStandardError,
     double meanLoss,
     List<Double> thirds,
+    List<Double> thirdsStandardError,
     double examplesPerSecond,
     StepMillis trainStepMillis,
     double wallSeconds,

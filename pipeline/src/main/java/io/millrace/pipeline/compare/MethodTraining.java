@@ -171,11 +171,16 @@ final class MethodTraining {
         deadLetters,
         stepTimes.count(),
         PrequentialAccuracy.of(correct, 0, 1),
+        PrequentialAccuracy.standardError(correct, 0, 1),
         lossSum / Math.max(1, examples),
         List.of(
             PrequentialAccuracy.of(correct, 0, 3),
             PrequentialAccuracy.of(correct, 1, 3),
             PrequentialAccuracy.of(correct, 2, 3)),
+        List.of(
+            PrequentialAccuracy.standardError(correct, 0, 3),
+            PrequentialAccuracy.standardError(correct, 1, 3),
+            PrequentialAccuracy.standardError(correct, 2, 3)),
         lastStepEnd == firstStepEnd
             ? 0
             : (examples - examplesOfFirstStep) * 1e9 / (lastStepEnd - firstStepEnd),

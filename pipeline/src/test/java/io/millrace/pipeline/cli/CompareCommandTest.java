@@ -1,6 +1,7 @@
 package io.millrace.pipeline.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -12,6 +13,8 @@ import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.report.RunRecord;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.method.AdapterMethods;
+import io.millrace.svft.method.MethodForm;
 import io.millrace.testing.Await;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -97,6 +100,10 @@ class CompareCommandTest {
       assertThat(each.path("steps").asInt()).isEqualTo(3);
       assertThat(each.path("deadLetters").asInt()).isZero();
       assertThat(each.path("thirds")).hasSize(3);
+      double accuracy = each.path("prequentialAccuracy").asDouble();
+      assertThat(each.path("accuracyStandardError").asDouble())
+          .isCloseTo(Math.sqrt(accuracy * (1 - accuracy) / 40), within(1e-9));
+      assertThat(each.path("thirdsStandardError")).hasSize(3);
       assertThat(each.path("examplesPerSecond").asDouble()).isPositive();
       assertThat(each.path("peakRssMiB").asInt()).isGreaterThan(100);
       assertThat(each.path("domains").path("domain-0").path("examples").asInt()).isEqualTo(40);
@@ -110,6 +117,21 @@ class CompareCommandTest {
     assertThat(lora.path("learningRate").asDouble()).isEqualTo(5e-4);
     assertThat(numbers.path("methods").get(2).path("learningRate").isNull()).isTrue();
     assertThat(said).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(100));
+  }
+
+  @Test
+  void theHelpNamesEveryMethodAndTheWeightsThatItAdapts() {
+    List<String> help = Said.run("compare", "--help").out();
+
+    for (MethodForm form : AdapterMethods.forms()) {
+      assertThat(help).anyMatch(line -> line.matches("  " + form.id() + "(:[A-Z]+)? .*"));
+    }
+    String text = String.join(" ", help).replaceAll(" +", " ");
+    assertThat(text)
+        .contains(";weights=ROLE+ROLE all but norms, head: ")
+        .contains("Unless told all six; of ia3 key, value, output; of svft:top-k the first four")
+        .contains("Default: svft:plain,svft:banded:1,lora:8,dora:8, vera,boft,full,head");
+    assertThat(help).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
   }
 
   @Test

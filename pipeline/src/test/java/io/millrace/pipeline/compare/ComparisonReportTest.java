@@ -15,15 +15,15 @@ class ComparisonReportTest {
     assertThat(report(List.of(method("full", 2e-5, 0), method("head", null, 0))).lines())
         .containsExactly(
             "3,000 examples in batches of 16, 2 threads, base model minilm.",
-            "Accuracy on each example before training on it, domains pooled:",
+            "Accuracy on each example before training on it, domains pooled (standard errors):",
             "",
-            "method  trainables  adapter bytes  accuracy  1st third  2nd third  3rd third  mean loss",
-            "full    10,616,832     42,475,240    0.8750      0.800      0.900      0.925     0.3142",
-            "head    10,616,832     42,475,240    0.8750      0.800      0.900      0.925     0.3142",
+            "method         accuracy      1st third      2nd third      3rd third  mean loss",
+            "full    0.8750 (0.0060)  0.800 (0.013)  0.900 (0.010)  0.925 (0.008)     0.3142",
+            "head    0.8750 (0.0060)  0.800 (0.013)  0.900 (0.010)  0.925 (0.008)     0.3142",
             "",
-            "method  learning rate  examples/s  step p50 ms  step p99 ms  peak MiB   seconds",
-            "full          0.00002     1,234.6        150.0        215.7     1,151      18.8",
-            "head        head only     1,234.6        150.0        215.7     1,151      18.8");
+            "method  trainables        bytes       rate  examples/s   p50 ms   p99 ms  peak MiB  seconds",
+            "full    10,616,832   42,475,240    0.00002     1,234.6    150.0    215.7     1,151     18.8",
+            "head    10,616,832   42,475,240  head only     1,234.6    150.0    215.7     1,151     18.8");
   }
 
   @Test
@@ -65,8 +65,10 @@ class ComparisonReportTest {
         deadLetters,
         188,
         0.875,
+        0.00604,
         0.31415,
         List.of(0.8, 0.9, 0.925),
+        List.of(0.0126, 0.0095, 0.0083),
         1234.56,
         new StepMillis(150, 215.68),
         18.8,

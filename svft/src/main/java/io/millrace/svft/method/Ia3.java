@@ -39,8 +39,7 @@ public record Ia3(Set<WeightRole> weights) implements AdapterMethod {
       new MethodForm(
           ID,
           "vectors that scale keys, values and activations",
-          List.of(
-              "ia3           a vector per weight that scales its outputs, of output its inputs"),
+          List.of("ia3           a vector per weight that scales outputs, of output inputs"),
           List.of(),
           List.of(),
           true,
