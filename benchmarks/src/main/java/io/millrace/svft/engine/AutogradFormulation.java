@@ -182,8 +182,8 @@ final class AutogradFormulation implements StepFormulation {
     try (NDScope scope = new NDScope()) {
       List<NDArray> leaves = leaves(state);
       NDArray headWeight =
-          Torch.array(manager, Head.weights(state.head().values(), hidden), labels, hidden);
-      NDArray headBias = Torch.array(manager, Head.biases(state.head().values(), hidden), labels);
+          Torch.array(manager, Head.weights(state.servedHead(), hidden), labels, hidden);
+      NDArray headBias = Torch.array(manager, Head.biases(state.servedHead(), hidden), labels);
       headWeight.setRequiresGradient(true);
       headBias.setRequiresGradient(true);
       leaves.forEach(leaf -> leaf.setRequiresGradient(true));
@@ -204,6 +204,7 @@ final class AutogradFormulation implements StepFormulation {
       return new Trainer.Gradients(
           loss.toFloatArray()[0],
           Head.rows(logits.toFloatArray(), labels),
+          Head.rows(pooled.toFloatArray(), hidden),
           values,
           Head.join(
               headWeight.getGradient().toFloatArray(),

@@ -127,7 +127,7 @@ public class TrainingStepBenchmark {
     long[][] tokens = MiniLm.tokenize(base, batch);
     count(tokens, work);
     Trainer.Gradients gradients = passes.gradients(state, batch, tokens);
-    state = trainer.update(state, gradients, batch.size());
+    state = trainer.update(state, gradients, batch);
     return gradients.loss();
   }
 

@@ -9,6 +9,7 @@ import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.task.Classification;
+import io.millrace.svft.training.ClassMeans;
 import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
@@ -96,6 +97,7 @@ class StepFormulationTest {
           zero.scores(),
           Parameters.initial(moved(zero.adapter().values(), 0.02, 1)),
           Parameters.initial(moved(zero.head().values(), 0.1, 2)),
+          ClassMeans.NONE,
           0,
           0);
     }

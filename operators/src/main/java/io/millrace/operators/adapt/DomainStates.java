@@ -6,6 +6,7 @@ import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Floats;
 import io.millrace.svft.tensor.NativeFloats;
+import io.millrace.svft.training.ClassMeans;
 import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.TrainingState;
 import java.nio.ByteBuffer;
@@ -36,6 +37,7 @@ public final class DomainStates {
             .setHead(ByteBuffer.allocate(0))
             .setHeadFirstMoment(ByteBuffer.allocate(0))
             .setHeadSecondMoment(ByteBuffer.allocate(0))
+            .setClassMeans(ByteBuffer.allocate(0))
             .setSteps(0)
             .setExamples(0)
             .setVersion(0)
@@ -63,6 +65,7 @@ public final class DomainStates {
         parameters(
             record.getValues(), record.getValuesFirstMoment(), record.getValuesSecondMoment()),
         parameters(record.getHead(), record.getHeadFirstMoment(), record.getHeadSecondMoment()),
+        ClassMeans.of(Floats.fromBytes(record.getClassMeans()), base.config().hidden()),
         record.getSteps(),
         record.getExamples());
   }
@@ -137,6 +140,7 @@ public final class DomainStates {
     record.setHead(bytes(state.head().values()));
     record.setHeadFirstMoment(moments(state.head().firstMoment()));
     record.setHeadSecondMoment(moments(state.head().secondMoment()));
+    record.setClassMeans(bytes(state.means().toArray()));
     record.setSteps(state.steps());
     record.setExamples(state.examples());
   }
@@ -155,7 +159,8 @@ public final class DomainStates {
             record.getValuesSecondMoment(),
             record.getHead(),
             record.getHeadFirstMoment(),
-            record.getHeadSecondMoment())
+            record.getHeadSecondMoment(),
+            record.getClassMeans())
         .mapToLong(ByteBuffer::remaining)
         .sum();
   }

@@ -8,12 +8,14 @@ import io.millrace.schemas.DomainState;
 import io.millrace.schemas.StreamPosition;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.training.ClassMeans;
 import io.millrace.svft.training.Moments;
 import io.millrace.svft.training.Parameters;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
 import io.millrace.svft.training.TrainingState;
+import java.nio.ByteBuffer;
 import java.util.List;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.core.memory.DataInputDeserializer;
@@ -24,6 +26,8 @@ import org.junit.jupiter.api.Test;
 
 @Tag("unit")
 class DomainStatesTest {
+  private static final ClassMeans MEANS = new ClassMeans(20, new float[] {1, 2, 3}, new float[384]);
+
   private final BaseModel base = MiniLm.base();
 
   @Test
@@ -34,6 +38,15 @@ class DomainStatesTest {
 
     assertThat(DomainStates.read(read, base)).usingRecursiveComparison().isEqualTo(state);
     assertThat(DomainStates.read(read, base).sha256()).isEqualTo(state.sha256());
+  }
+
+  /** Records of releases without the field have none. */
+  @Test
+  void aRecordWithoutMeanVectorsHasNone() {
+    DomainState record = DomainStates.initial(base, someState());
+    record.setClassMeans(ByteBuffer.allocate(0));
+
+    assertThat(DomainStates.read(record, base).means()).isEqualTo(ClassMeans.NONE);
   }
 
   @Test
@@ -114,6 +127,7 @@ class DomainStatesTest {
         new float[] {0.5f, 3e-9f},
         new Parameters(values, values, values),
         Parameters.initial(new float[2 * 385]),
+        MEANS,
         12,
         190);
   }

@@ -132,7 +132,8 @@ class DomainsTest {
         0,
         1,
         BatchLayout.SEGMENTS,
-        Moments.FLOAT32);
+        Moments.FLOAT32,
+        0);
   }
 
   private static List<String> states(AdaptHarness adapt, String domain) {

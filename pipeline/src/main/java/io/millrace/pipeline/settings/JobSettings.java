@@ -388,6 +388,15 @@ public final class JobSettings {
           "The format of AdamW's moments: float32, or bfloat16, which makes a domain's state a third"
               + " smaller.");
 
+  public static final Setting<Double> CLASS_MEANS =
+      Setting.decimal(
+          "training.classMeans",
+          TRAINING.classMeans(),
+          0,
+          1000,
+          "What the mean vectors of the labels count in the head, beside what AdamW trains; 0 for"
+              + " nothing, as earlier releases had it.");
+
   public static final Setting<String> INIT_FROM =
       Setting.choice(
           "training.initFrom",
@@ -423,7 +432,8 @@ public final class JobSettings {
           SCORING_STEPS,
           KERNELS,
           LAYOUT,
-          MOMENTS);
+          MOMENTS,
+          CLASS_MEANS);
 
   /** The settings that a domain can have for itself. */
   static final List<Setting<?>> OF_A_DOMAIN =
@@ -550,7 +560,8 @@ public final class JobSettings {
         settings.get(MAX_GRADIENT_NORM),
         settings.get(SCORING_STEPS),
         BatchLayout.of(settings.get(LAYOUT)),
-        Moments.of(settings.get(MOMENTS)));
+        Moments.of(settings.get(MOMENTS)),
+        settings.get(CLASS_MEANS));
   }
 
   /** Whether new domains start from a version of a domain above, where there is one. */

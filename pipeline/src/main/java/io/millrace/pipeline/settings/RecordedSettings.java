@@ -96,6 +96,7 @@ public final class RecordedSettings {
     TreeMap<String, String> all = new TreeMap<>(recorded);
     // What releases trained with that had no other layout.
     all.putIfAbsent(JobSettings.LAYOUT.key(), BatchLayout.SLICES.id());
+    all.putIfAbsent(JobSettings.CLASS_MEANS.key(), "0");
     return Settings.of(
         ALL,
         null,

@@ -17,6 +17,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("unit")
 class RecordedSettingsTest {
+  private static final double CLASS_MEANS = 20;
+
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -58,6 +60,18 @@ class RecordedSettingsTest {
     assertThat(RecordedSettings.training(recorded).layout()).isEqualTo(BatchLayout.SLICES);
     assertThat(RecordedSettings.changed(recorded, Map.of("training.weightDecay", "0.1")))
         .containsEntry("training.layout", "slices");
+  }
+
+  /** Manifests of releases whose heads were AdamW's alone do not name them. */
+  @Test
+  void classMeansAreTheRecordedOnesOrNone() {
+    TreeMap<String, String> recorded = RecordedSettings.of(settings());
+
+    assertThat(RecordedSettings.training(recorded).classMeans()).isEqualTo(CLASS_MEANS);
+    recorded.remove("training.classMeans");
+    assertThat(RecordedSettings.training(recorded).classMeans()).isZero();
+    assertThat(RecordedSettings.changed(recorded, Map.of("training.weightDecay", "0.1")))
+        .containsEntry("training.classMeans", "0.0");
   }
 
   @Test

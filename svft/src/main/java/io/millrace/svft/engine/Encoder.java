@@ -63,8 +63,9 @@ public final class Encoder {
    * @param heads of each segment the weight [labels, hidden] and the bias [labels]
    * @param targets of each segment [sequences, labels]: each example's share of its batch's loss at
    *     its label, zero elsewhere
-   * @return logits, losses, the gradients of the heads' weights and of their biases, and, if the
-   *     model has trained products, their gradients; each flat, segment after segment
+   * @return logits, losses, the gradients of the heads' weights and of their biases, the pooled
+   *     vectors, and, if the model has trained products, their gradients; each flat, segment after
+   *     segment
    */
   public List<NDArray> step(
       String task,

@@ -75,6 +75,7 @@ final class GradientPass {
    */
   private record Part(
       float[] logits,
+      float[] vectors,
       double loss,
       float[] headWeight,
       float[] headBias,
@@ -97,7 +98,8 @@ final class GradientPass {
       }
       float[] sum = outside.get(0).toFloatArray();
       outside.subList(1, outside.size()).forEach(part -> add(sum, part.toFloatArray()));
-      return new Trainer.Gradients(gradients.loss(), gradients.logits(), sum, gradients.head());
+      return new Trainer.Gradients(
+          gradients.loss(), gradients.logits(), gradients.vectors(), sum, gradients.head());
     }
 
     @Override
@@ -168,7 +170,7 @@ final class GradientPass {
   private List<NDArray> head(TrainingState state) {
     int hidden = base.config().hidden();
     int labels = state.labels().size();
-    float[] head = state.head().values();
+    float[] head = state.servedHead();
     return List.of(
         Torch.array(base.manager(), Head.weights(head, hidden), labels, hidden),
         Torch.array(base.manager(), Head.biases(head, hidden), labels));
@@ -275,24 +277,25 @@ final class GradientPass {
       List<NDArray> arrays = encoder.step(settings.task().id(), tokens, model, heads, targets);
       Optional<NDArray> outside = Optional.empty();
       if (kept != null) {
-        outside = Optional.of(arrays.get(4));
-        NDScope.unregister(arrays.get(4));
-        kept.add(arrays.get(4));
-        arrays = arrays.subList(0, 4);
+        outside = Optional.of(arrays.get(5));
+        NDScope.unregister(arrays.get(5));
+        kept.add(arrays.get(5));
+        arrays = arrays.subList(0, 5);
       }
       List<float[]> out = arrays.stream().map(NDArray::toFloatArray).toList();
-      int trained = out.size() > 4 ? model.gradientSize() : 0;
-      int[] at = new int[5];
+      int trained = out.size() > 5 ? model.gradientSize() : 0;
+      int[] at = new int[6];
       List<Part> parts = new ArrayList<>();
       for (Segment segment : slice) {
         int labels = labels(segment, batches);
         parts.add(
             new Part(
                 next(out, 0, at, segment.target().length),
+                next(out, 4, at, segment.sequences().length * hidden),
                 next(out, 1, at, 1)[0],
                 next(out, 2, at, labels * hidden),
                 next(out, 3, at, labels),
-                trained == 0 ? new float[0] : next(out, 4, at, trained),
+                trained == 0 ? new float[0] : next(out, 5, at, trained),
                 outside));
       }
       return parts;
@@ -320,10 +323,13 @@ final class GradientPass {
       add(sum.headBias(), part.headBias());
     }
     float[][] logits = new float[batch.ids().length][];
+    float[][] vectors = new float[batch.ids().length][];
     for (int s = 0; s < segments.size(); s++) {
       float[][] rows = Head.rows(parts.get(s).logits(), batch.state().labels().size());
+      float[][] own = Head.rows(parts.get(s).vectors(), base.config().hidden());
       for (int i = 0; i < rows.length; i++) {
         logits[segments.get(s).sequences()[i]] = rows[i];
+        vectors[segments.get(s).sequences()[i]] = own[i];
       }
     }
     Trainer.Gradients gradients =
@@ -331,6 +337,7 @@ final class GradientPass {
             // Without loss, the program's negated sum is -0.0.
             loss + 0.0,
             logits,
+            vectors,
             sum.outside().isPresent() ? sum.values() : model.gradients(sum.values()),
             Head.join(sum.headWeight(), sum.headBias(), base.config().hidden()));
     return new Result(gradients, parts.stream().flatMap(part -> part.outside().stream()).toList());

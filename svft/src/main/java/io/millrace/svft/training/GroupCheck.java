@@ -104,6 +104,7 @@ final class GroupCheck {
             like.scores(),
             Parameters.initial(values),
             Parameters.initial(random(random, LABELS * (config.hidden() + 1))),
+            ClassMeans.NONE,
             0,
             0);
     return new GradientPass.Batch(state, examples, ids);
@@ -122,6 +123,7 @@ final class GroupCheck {
     return Double.compare(one.loss(), other.loss()) == 0
         && Arrays.equals(one.values(), other.values())
         && Arrays.equals(one.head(), other.head())
-        && Arrays.deepEquals(one.logits(), other.logits());
+        && Arrays.deepEquals(one.logits(), other.logits())
+        && Arrays.deepEquals(one.vectors(), other.vectors());
   }
 }

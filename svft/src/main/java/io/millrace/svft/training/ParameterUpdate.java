@@ -53,18 +53,23 @@ final class ParameterUpdate {
    *
    * @param state the state before the step
    * @param computed the gradients of the batch
-   * @param examples number of examples in the batch
+   * @param examples the batch
    * @param last whether the state before is used no more where this succeeds: see {@link
    *     Trainer.Batch#last}
    * @throws NonFiniteStepException if a value of the new state, or of a gradient outside of the
    *     heap, is not finite
    */
-  TrainingState of(TrainingState state, GradientPass.Result computed, int examples, boolean last) {
+  TrainingState of(
+      TrainingState state,
+      GradientPass.Result computed,
+      List<TrainingExample> examples,
+      boolean last) {
     Trainer.Gradients gradients = computed.gradients();
     long step = state.steps() + 1;
     int[] positions = state.positions();
     float[] scores = state.scores();
     Parameters head = updatedHead(state, gradients.head(), step);
+    ClassMeans means = updatedMeans(state, gradients.vectors(), examples);
     Optional<Parameters.Outside> outside = state.adapter().outside();
     Parameters adapter = outside.isPresent() ? state.adapter() : state.adapter().copy();
     if (state.choosesPositions()) {
@@ -104,8 +109,30 @@ final class ParameterUpdate {
         scores,
         adapter,
         head,
+        means,
         step,
-        state.examples() + examples);
+        state.examples() + examples.size());
+  }
+
+  /** The mean vectors after the batch. The average example has the weight 1. */
+  private ClassMeans updatedMeans(
+      TrainingState state, float[][] vectors, List<TrainingExample> examples) {
+    if (settings.classMeans() == 0) {
+      return ClassMeans.NONE;
+    }
+    int labels = state.labels().size();
+    double total = examples.stream().mapToDouble(TrainingExample::weight).sum();
+    float[] targets = new float[examples.size() * labels];
+    for (int i = 0; i < examples.size(); i++) {
+      TrainingExample example = examples.get(i);
+      float weight = (float) (example.weight() / total * examples.size());
+      settings.task().target(state.labels(), example.label(), weight, targets, i);
+    }
+    ClassMeans means = state.means().after((float) settings.classMeans(), vectors, targets);
+    if (!means.allFinite()) {
+      throw new NonFiniteStepException(NOT_FINITE);
+    }
+    return means;
   }
 
   /**

@@ -92,6 +92,7 @@ public final class Trainer implements AutoCloseable {
         scored ? initialState().scores() : new float[0],
         Parameters.initial(from.values()),
         Parameters.initial(from.head()),
+        ClassMeans.NONE,
         0,
         0);
   }
@@ -232,7 +233,7 @@ public final class Trainer implements AutoCloseable {
       boolean[] correct = score(gradients.logits(), known, batch.state(), batch.examples());
       StepResult result =
           new StepResult(
-              update.of(batch.state(), computed, batch.examples().size(), asked.last()),
+              update.of(batch.state(), computed, batch.examples(), asked.last()),
               gradients.loss(),
               correct,
               gradients.logits());
@@ -264,11 +265,13 @@ public final class Trainer implements AutoCloseable {
    *
    * @param loss weighted mean cross-entropy, in nats
    * @param logits [batch, labels]
+   * @param vectors [batch, hidden]: what the head got
    * @param values gradient of the adapter's values; of all entries of M while a gradient pattern
    *     has not yet chosen positions; empty for the method head
    * @param head gradient of the head, [labels, hidden + 1]
    */
-  public record Gradients(double loss, float[][] logits, float[] values, float[] head) {}
+  public record Gradients(
+      double loss, float[][] logits, float[][] vectors, float[] values, float[] head) {}
 
   /**
    * Scores a batch and computes its gradients, without an update.
@@ -287,15 +290,17 @@ public final class Trainer implements AutoCloseable {
   /**
    * Computes the state after a step with the given gradients, which it clips in place.
    *
-   * @param examples number of examples in the batch
+   * @param examples the batch
    * @throws NonFiniteStepException if a value of the new state is not finite
    */
-  public TrainingState update(TrainingState state, Gradients gradients, int examples) {
+  public TrainingState update(
+      TrainingState state, Gradients gradients, List<TrainingExample> examples) {
     return update(state, gradients, examples, false);
   }
 
-  /** As {@link #update(TrainingState, Gradients, int)}; see {@link Batch#last}. */
-  TrainingState update(TrainingState state, Gradients gradients, int examples, boolean last) {
+  /** As {@link #update(TrainingState, Gradients, List)}; see {@link Batch#last}. */
+  TrainingState update(
+      TrainingState state, Gradients gradients, List<TrainingExample> examples, boolean last) {
     return update.of(state, new GradientPass.Result(gradients, List.of()), examples, last);
   }
 

@@ -28,6 +28,8 @@ import java.io.Serializable;
  *     M's positions; until then only the head is trained
  * @param layout how a batch is laid out for the engine
  * @param moments the format of AdamW's moments
+ * @param classMeans what the mean vectors of the labels count in the head: {@link ClassMeans}; 0
+ *     for none
  */
 public record TrainingSettings(
     Task task,
@@ -44,7 +46,8 @@ public record TrainingSettings(
     double maxGradientNorm,
     int scoringSteps,
     BatchLayout layout,
-    Moments moments)
+    Moments moments,
+    double classMeans)
     implements Serializable {
 
   /**
@@ -65,7 +68,7 @@ public record TrainingSettings(
         new Classification(),
         method,
         method.learningRate(),
-        1e-2,
+        5e-3,
         0.9,
         0.999,
         1e-8,
@@ -76,7 +79,8 @@ public record TrainingSettings(
         0,
         4,
         BatchLayout.SEGMENTS,
-        Moments.FLOAT32);
+        Moments.FLOAT32,
+        20);
   }
 
   /** These settings with another layout. */
@@ -105,6 +109,7 @@ public record TrainingSettings(
         maxGradientNorm,
         scoringSteps,
         otherLayout,
-        otherMoments);
+        otherMoments,
+        classMeans);
   }
 }

@@ -29,6 +29,7 @@ import java.util.List;
  * @param adapter the adapter's trainable values, weight after weight, and their moments; empty
  *     while a gradient pattern has not yet chosen positions
  * @param head [labels, hidden + 1]: per label its weights, then its bias; and the moments
+ * @param means what the head has from the labels' mean vectors: {@link #servedHead}
  * @param steps number of steps taken
  * @param examples number of examples trained on
  */
@@ -40,6 +41,7 @@ public record TrainingState(
     float[] scores,
     Parameters adapter,
     Parameters head,
+    ClassMeans means,
     long steps,
     long examples) {
 
@@ -61,8 +63,24 @@ public record TrainingState(
         scores,
         Parameters.initial(values),
         Parameters.initial(new float[0]),
+        ClassMeans.NONE,
         0,
         0);
+  }
+
+  /**
+   * The head that predicts, [labels, hidden + 1]: the trained one, and the rows of the labels' mean
+   * vectors.
+   */
+  public float[] servedHead() {
+    if (!means.present()) {
+      return head.values();
+    }
+    float[] served = means.rows(labels.size());
+    for (int i = 0; i < served.length; i++) {
+      served[i] += head.values()[i];
+    }
+    return served;
   }
 
   /** Whether a gradient pattern has not yet chosen its positions. */
@@ -93,6 +111,7 @@ public record TrainingState(
         scores,
         adapter,
         head.grownTo(all.size() * (hidden + 1)),
+        means,
         steps,
         examples);
   }
@@ -119,7 +138,7 @@ public record TrainingState(
         labels,
         positions,
         adapter.values(),
-        head.values(),
+        servedHead(),
         steps,
         examples);
   }
@@ -139,6 +158,9 @@ public record TrainingState(
     array(digest, scores);
     parameters(digest, adapter);
     parameters(digest, head);
+    if (means.present()) {
+      array(digest, means.toArray());
+    }
     number(digest, steps);
     number(digest, examples);
     return Sha256.hex(digest);

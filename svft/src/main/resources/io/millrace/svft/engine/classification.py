@@ -5,8 +5,8 @@
 #   targets per segment [B, labels]: each example's share of the loss at its label, zero elsewhere
 #   cuts    the first sequence of each segment, and the number of all sequences
 
-# Returns [logits, losses, gradients of the heads' weights, of their biases], each flat, segment
-# after segment; and per segment the gradient of the logits [B, labels].
+# Returns [logits, losses, gradients of the heads' weights, of their biases, the pooled vectors], each
+# flat, segment after segment; and per segment the gradient of the logits [B, labels].
 def step(pooled: Tensor, heads: List[Tensor], targets: List[Tensor], cuts: List[int]) -> Tuple[List[Tensor], List[Tensor]]:
   scores = annotate(List[Tensor], [])
   losses = annotate(List[Tensor], [])
@@ -25,7 +25,7 @@ def step(pooled: Tensor, heads: List[Tensor], targets: List[Tensor], cuts: List[
     _2 = torch.append(dweights, torch.reshape(__torch__.primitives.mm(torch.t(dlogit), own), [-1]))
     _3 = torch.append(dbiases, torch.sum(dlogit, [0]))
     _4 = torch.append(dlogits, dlogit)
-  return ([torch.cat(scores), torch.cat(losses), torch.cat(dweights), torch.cat(dbiases)], dlogits)
+  return ([torch.cat(scores), torch.cat(losses), torch.cat(dweights), torch.cat(dbiases), torch.reshape(pooled, [-1])], dlogits)
 
 # Returns the gradient of the pooled vectors [B, H].
 def backward(dlogits: List[Tensor], heads: List[Tensor]) -> Tensor:

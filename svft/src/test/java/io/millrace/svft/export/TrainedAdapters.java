@@ -49,7 +49,9 @@ final class TrainedAdapters {
             0,
             2,
             BatchLayout.SEGMENTS,
-            Moments.FLOAT32),
+            Moments.FLOAT32,
+            // The tiny model's vectors hardly differ: rows from means would be large, and rounded.
+            0),
         1);
   }
 

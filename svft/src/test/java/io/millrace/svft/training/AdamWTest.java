@@ -30,7 +30,8 @@ class AdamWTest {
           0,
           10,
           BatchLayout.SEGMENTS,
-          Moments.FLOAT32);
+          Moments.FLOAT32,
+          0);
 
   private final AdamW optimizer = new AdamW(SETTINGS);
 

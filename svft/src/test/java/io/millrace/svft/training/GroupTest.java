@@ -166,6 +166,7 @@ class GroupTest {
         sound.scores(),
         Parameters.initial(broken),
         sound.head(),
+        sound.means(),
         sound.steps(),
         sound.examples());
   }

@@ -155,11 +155,11 @@ class OutsideParametersTest {
       Trainer.Gradients largeHead = gradients(headless, size, 5, 0);
 
       for (boolean last : new boolean[] {false, true}) {
-        assertThatThrownBy(() -> trainer.update(before, infinite, 1, last))
+        assertThatThrownBy(() -> trainer.update(before, infinite, batch(), last))
             .isInstanceOf(NonFiniteStepException.class)
             .hasMessage("the batch's gradient is not finite");
         for (Trainer.Gradients each : List.of(large, largeHead)) {
-          assertThatThrownBy(() -> trainer.update(before, each, 1, last))
+          assertThatThrownBy(() -> trainer.update(before, each, batch(), last))
               .isInstanceOf(NonFiniteStepException.class)
               .hasMessage("the batch's update is not finite");
         }
@@ -201,7 +201,8 @@ class OutsideParametersTest {
     float[] gradient = new float[size];
     Arrays.fill(gradient, 1e-3f);
     gradient[at] = value;
-    return new Trainer.Gradients(1, new float[0][], gradient, head);
+    return new Trainer.Gradients(
+        1, new float[0][], new float[8][TinyModel.CONFIG.hidden()], gradient, head);
   }
 
   private static TrainingSettings settings(String text, String moments, double maxGradientNorm) {
@@ -221,7 +222,8 @@ class OutsideParametersTest {
         maxGradientNorm,
         2,
         d.layout(),
-        Moments.of(moments));
+        Moments.of(moments),
+        d.classMeans());
   }
 
   /** The same state, its adapter outside of the heap. */
@@ -247,6 +249,7 @@ class OutsideParametersTest {
         state.scores(),
         adapter,
         state.head(),
+        state.means(),
         state.steps(),
         state.examples());
   }

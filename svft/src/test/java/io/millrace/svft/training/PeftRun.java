@@ -210,7 +210,7 @@ final class PeftRun {
         }
         losses.add(gradients.loss());
         logits.add(gradients.logits());
-        state = trainer.update(state, gradients, examples.size());
+        state = trainer.update(state, gradients, examples);
       }
       compare(layout, ".end.", state.adapter().values(), differences);
       state
@@ -330,7 +330,8 @@ final class PeftRun {
         0,
         1,
         BatchLayout.SEGMENTS,
-        Moments.FLOAT32);
+        Moments.FLOAT32,
+        0);
   }
 
   /** The values that the run started from, and the head with all classes. */

@@ -35,6 +35,7 @@ public final class RandomState {
         state.scores(),
         moved(state.adapter(), deviation, 7),
         moved(state.head(), deviation, 8),
+        state.means(),
         state.steps(),
         state.examples());
   }

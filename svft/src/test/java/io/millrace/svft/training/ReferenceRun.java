@@ -159,7 +159,7 @@ final class ReferenceRun {
         }
         losses.add(new double[] {gradients.loss()});
         logits.add(gradients.logits());
-        state = trainer.update(state, gradients, examples.size());
+        state = trainer.update(state, gradients, examples);
       }
       compare(layout, sorted, ".m.", state.adapter().values(), differences);
       compare(
@@ -222,7 +222,8 @@ final class ReferenceRun {
         0,
         1,
         BatchLayout.SEGMENTS,
-        Moments.FLOAT32);
+        Moments.FLOAT32,
+        0);
   }
 
   private double number(JsonNode node, String field) {

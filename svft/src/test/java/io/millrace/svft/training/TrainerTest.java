@@ -213,7 +213,8 @@ class TrainerTest {
                 0,
                 10,
                 BatchLayout.SEGMENTS,
-                Moments.FLOAT32),
+                Moments.FLOAT32,
+                0),
             1);
     TrainingState before = trained(Sentences.batch(3, 4));
 

@@ -105,7 +105,8 @@ class TrainerUpdateTest {
         maxGradientNorm,
         10,
         BatchLayout.SEGMENTS,
-        Moments.FLOAT32);
+        Moments.FLOAT32,
+        0);
   }
 
   private static void assertClose(float actual, double expected) {

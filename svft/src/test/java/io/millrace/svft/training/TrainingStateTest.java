@@ -67,8 +67,8 @@ class TrainingStateTest {
     states.add(state(1, List.of("x", "z"), new float[] {1, 2, 3}, 4));
     states.add(state(1, List.of("x", "y"), new float[] {1, 2, 3}, 5));
     states.add(state(2, List.of("x", "y"), new float[] {1, 2, 3}, 4));
-    for (int array = 0; array <= 7; array++) {
-      float[][] arrays = new float[8][3];
+    for (int array = 0; array <= 9; array++) {
+      float[][] arrays = new float[10][3];
       arrays[array][1] = -0f;
       states.add(
           new TrainingState(
@@ -79,6 +79,7 @@ class TrainingStateTest {
               arrays[6],
               new Parameters(arrays[0], arrays[1], arrays[2]),
               new Parameters(arrays[3], arrays[4], arrays[5]),
+              new ClassMeans(1, arrays[8], arrays[9]),
               0,
               0));
     }
@@ -103,6 +104,7 @@ class TrainingStateTest {
         NONE,
         Parameters.initial(new float[] {m}),
         new Parameters(head, head.clone(), head.clone()),
+        ClassMeans.NONE,
         steps,
         3);
   }
