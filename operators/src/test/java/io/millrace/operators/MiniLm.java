@@ -3,6 +3,7 @@ package io.millrace.operators;
 import io.millrace.operators.adapt.AdaptSettings;
 import io.millrace.operators.adapt.DomainRules;
 import io.millrace.operators.adapt.DomainSettings;
+import io.millrace.operators.adapt.InitFrom;
 import io.millrace.operators.model.SharedModel;
 import io.millrace.operators.model.TaskDevice;
 import io.millrace.schemas.RolloutPolicy;
@@ -82,7 +83,7 @@ public final class MiniLm {
                 2,
                 2,
                 new TreeMap<>(Map.of("batch.size", "4")),
-                true,
+                InitFrom.PARENT,
                 RolloutPolicy.LATEST)),
         store,
         ModelStore.MINILM,

@@ -189,6 +189,23 @@ public final class Setting<T> {
   }
 
   /**
+   * A value with a text of its own form.
+   *
+   * @param allowed what a value may be, as a message says it
+   * @param parser throws IllegalArgumentException where a text is not allowed
+   * @param formatter its inverse
+   */
+  public static <T> Setting<T> ofForm(
+      String key,
+      T defaultValue,
+      String allowed,
+      Function<String, T> parser,
+      Function<T, String> formatter,
+      String description) {
+    return new Setting<>(key, defaultValue, allowed, description, parser, formatter);
+  }
+
+  /**
    * A number of bytes: {@code 65536}, {@code 64KiB}, {@code 1MiB}, {@code 2GiB}; from {@code min}
    * to {@code max}, both allowed.
    */

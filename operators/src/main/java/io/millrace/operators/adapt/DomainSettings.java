@@ -18,8 +18,7 @@ import java.util.TreeMap;
  *     none
  * @param recorded every setting that training depends on, by its key, as a version's manifest names
  *     it
- * @param startsFromParent whether the domain's first step begins with a version of a domain above,
- *     where there is one, see {@link DomainStart}
+ * @param initFrom what the domain's first step begins with, see {@link DomainStart}
  * @param firstPolicy of the domain's rollout, until someone decides
  */
 public record DomainSettings(
@@ -29,6 +28,6 @@ public record DomainSettings(
     int publishEverySteps,
     int snapshotEveryVersions,
     TreeMap<String, String> recorded,
-    boolean startsFromParent,
+    InitFrom initFrom,
     RolloutPolicy firstPolicy)
     implements Serializable {}

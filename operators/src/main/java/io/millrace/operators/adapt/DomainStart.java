@@ -4,6 +4,7 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainPath;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.text.ShownText;
+import io.millrace.svft.adapter.PeftLora;
 import io.millrace.svft.method.AdapterException;
 import java.io.IOException;
 import java.util.Optional;
@@ -11,8 +12,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a domain's first step begins with: the latest version of the nearest domain above it that
- * has one, or else the base model; by the domain's settings, the base model in any case.
+ * What a domain's first step begins with, by its settings: the base model; the latest version of
+ * the nearest domain above it that has one, or else the base model; or an adapter of PEFT in a
+ * directory, whose hash the settings name.
  *
  * <p>The examples of two domains have no order, so no function of the stream says which version of
  * the domain above was the latest. The choice is therefore made once, for the first step, and kept
@@ -28,6 +30,11 @@ final class DomainStart {
   private final DomainTrainers trainers;
   private final ParentVersions parents;
 
+  /** The adapter that was read last: many domains may start from it. */
+  private PeftLora read;
+
+  private InitFrom readFrom;
+
   DomainStart(DomainRules domains, DomainTrainers trainers, ParentVersions parents) {
     this.domains = domains;
     this.trainers = trainers;
@@ -38,12 +45,38 @@ final class DomainStart {
    * The state before the first step.
    *
    * @throws IOException where versions cannot be looked up now
+   * @throws PermanentFailureException where the adapter of PEFT is not what it was, or does not fit
    */
   DomainState of(String domain) throws IOException {
     DomainTrainer trainer = trainers.of(domain);
-    if (!domains.of(domain).startsFromParent()) {
-      return trainer.initialState();
+    InitFrom from = domains.of(domain).initFrom();
+    return switch (from.kind()) {
+      case BASE -> trainer.initialState();
+      case PARENT -> above(domain, trainer);
+      case PEFT -> peft(domain, trainer, from);
+    };
+  }
+
+  /** Never another start: the domain would differ from what the settings say for good. */
+  private DomainState peft(String domain, DomainTrainer trainer, InitFrom from) {
+    try {
+      if (!from.equals(readFrom)) {
+        read = trainer.peft(from);
+        readFrom = from;
+        read.notes().forEach(note -> LOG.warn("{}: {}", from.directory(), note));
+      }
+      return trainer.initialState(read);
+    } catch (AdapterException e) {
+      throw new PermanentFailureException(
+          "%s cannot start from the adapter of PEFT in %s: %s"
+              .formatted(
+                  ShownText.of(domain),
+                  ShownText.of(from.directory()),
+                  ShownText.of(e.getMessage())));
     }
+  }
+
+  private DomainState above(String domain, DomainTrainer trainer) throws IOException {
     for (String above : DomainPath.above(domain)) {
       try {
         Optional<AdapterVersion> version = parents.latest(above);

@@ -13,6 +13,7 @@ import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.signing.PayloadHash;
 import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.adapter.PeftLora;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
@@ -108,6 +109,25 @@ public final class DomainTrainer implements AutoCloseable {
     DomainState state = DomainStates.initial(base, trainer.initialState(adapter));
     state.setStartedFrom(new StartVersion(from.getDomain(), from.getVersion(), hash.id()));
     return state;
+  }
+
+  /**
+   * Reads an adapter of PEFT for this trainer's base model.
+   *
+   * @throws AdapterException where it is not what the hash names, cannot be read, or does not fit
+   *     the base model; the message is one line
+   */
+  public PeftLora peft(InitFrom from) {
+    return from.read(base);
+  }
+
+  /**
+   * The state of a domain that has not trained yet, and starts from an adapter of PEFT.
+   *
+   * @throws AdapterException where it does not fit the settings; the message says what to set
+   */
+  public DomainState initialState(PeftLora from) {
+    return DomainStates.initial(base, trainer.initialState(from));
   }
 
   /** SHA-256 of a state, as the record of the step that led to it names it. */

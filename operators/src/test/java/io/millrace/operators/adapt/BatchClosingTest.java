@@ -225,7 +225,7 @@ class BatchClosingTest {
                 all.publishEverySteps(),
                 all.snapshotEveryVersions(),
                 all.recorded(),
-                all.startsFromParent(),
+                all.initFrom(),
                 all.firstPolicy())));
   }
 

@@ -113,6 +113,13 @@ class DomainRulesTest {
   private static DomainSettings settings(int batchSize) {
     TrainingSettings training = TrainingSettings.defaults(AdapterMethod.parse("svft:plain"));
     return new DomainSettings(
-        training, batchSize, Duration.ZERO, 10, 10, new TreeMap<>(), false, RolloutPolicy.LATEST);
+        training,
+        batchSize,
+        Duration.ZERO,
+        10,
+        10,
+        new TreeMap<>(),
+        InitFrom.BASE,
+        RolloutPolicy.LATEST);
   }
 }

@@ -93,7 +93,7 @@ class DomainSettingsTest {
             2,
             2,
             PLAIN.recorded(),
-            false,
+            InitFrom.BASE,
             RolloutPolicy.LATEST);
     DomainSettings endless =
         new DomainSettings(
@@ -103,7 +103,7 @@ class DomainSettingsTest {
             2,
             2,
             PLAIN.recorded(),
-            false,
+            InitFrom.BASE,
             RolloutPolicy.LATEST);
     AdaptSettings job = job(rules(Map.of("b", patient, "head", endless)), 1);
     try (AdaptHarness adapt = AdaptHarness.start(job)) {
@@ -197,7 +197,7 @@ class DomainSettingsTest {
         everySteps,
         2,
         new TreeMap<>(Map.of("adapter.method", method, "batch.size", "" + batchSize)),
-        false,
+        InitFrom.BASE,
         RolloutPolicy.LATEST);
   }
 

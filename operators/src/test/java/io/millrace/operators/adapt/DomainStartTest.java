@@ -12,26 +12,38 @@ import io.millrace.schemas.DomainState;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.StartVersion;
 import io.millrace.schemas.TrainingStep;
+import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.export.PeftExport;
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.model.BaseModel;
+import io.millrace.svft.model.ModelFiles;
+import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.TrainingSettings;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.LongStream;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What new domains start from. Batches of four, a version every two steps. */
 @Tag("integration")
 class DomainStartTest {
   private static AdapterVersion first;
   private static AdapterVersion second;
+
+  @TempDir private Path directory;
 
   @BeforeAll
   static void trainTheDomainAbove() throws Exception {
@@ -83,16 +95,7 @@ class DomainStartTest {
   @Test
   void aDomainWhoseSettingsSayTheBaseModelAsksForNoVersion() throws Exception {
     DomainSettings all = MiniLm.settings().domains().others();
-    DomainSettings base =
-        new DomainSettings(
-            all.training(),
-            all.batchSize(),
-            all.batchTimeout(),
-            all.publishEverySteps(),
-            all.snapshotEveryVersions(),
-            all.recorded(),
-            false,
-            all.firstPolicy());
+    DomainSettings base = from(all, InitFrom.BASE);
     DomainRules rules = new DomainRules(all, Map.of(new DomainPattern("a/b/*"), base));
     Shelf shelf = new Shelf(second);
     try (AdaptHarness adapt = AdaptHarness.start(MiniLm.settings().with(rules), shelf)) {
@@ -221,16 +224,98 @@ class DomainStartTest {
     assertThat(together).containsExactlyInAnyOrderElementsOf(alone).hasSize(3 * (4 + 2));
   }
 
+  @Test
+  void aDomainStartsFromAnAdapterOfPeftOfWhichARestoreNeedsNothing() throws Exception {
+    InitFrom from = InitFrom.parse("peft:" + peft()).pinned();
+    AdaptSettings settings = lora(from);
+    List<String> undisturbed;
+    OperatorSubtaskState snapshot;
+    List<String> broken = new ArrayList<>();
+    // As the operator holds it for this method: with its weights whole.
+    ModelFiles miniLm =
+        new ModelStore(Path.of(MiniLm.STORE)).prepare(ModelStore.MINILM, (m, done, total) -> {});
+    try (AdaptHarness adapt = AdaptHarness.start(settings);
+        BaseModel base = BaseModel.load(miniLm, Torch.device("cpu"), Set.of());
+        DomainTrainer trainer = trainer(base, settings)) {
+      adapt.receive("b", 20, 28);
+
+      DomainState expected = trainer.initialState(trainer.peft(from));
+      assertThat(expected.getLabels()).containsExactly("negative", "positive");
+      TrainingStep step = trainer.step("b", expected, batch("b", 20), BatchClosedBy.COUNT);
+      assertThat(adapt.steps().get(0).getStateSha256()).isEqualTo(step.getStateSha256());
+      assertThat(adapt.steps().get(0).getCorrect()).contains(true);
+      broken.addAll(hashes(adapt));
+      snapshot = adapt.snapshot();
+      adapt.receive("b", 28, 36);
+      undisturbed = hashes(adapt);
+    }
+    Files.writeString(Path.of(from.directory()).resolve("adapter_config.json"), "{}");
+    try (AdaptHarness adapt = AdaptHarness.restore(settings, ParentVersions.none(), snapshot)) {
+      adapt.receive("b", 28, 36);
+
+      broken.addAll(hashes(adapt));
+      assertThat(broken).containsExactlyInAnyOrderElementsOf(undisturbed);
+      assertThatThrownBy(() -> adapt.receive("c", 0, 4))
+          .isInstanceOf(PermanentFailureException.class)
+          .hasMessageStartingWith(
+              "c cannot start from the adapter of PEFT in %1$s: %1$s has changed: its content had the SHA-256 %2$s and has "
+                  .formatted(from.directory(), from.sha256()));
+    }
+  }
+
+  @Test
+  void anAdapterOfPeftThatDoesNotFitEndsTheJob() throws Exception {
+    InitFrom from = InitFrom.parse("peft:" + peft()).pinned();
+    AdaptSettings settings = MiniLm.settings();
+    AdaptSettings plain = settings.with(new DomainRules(from(settings.domains().others(), from)));
+    try (AdaptHarness adapt = AdaptHarness.start(plain)) {
+      assertThatThrownBy(() -> adapt.receive("b", 0, 4))
+          .isInstanceOf(PermanentFailureException.class)
+          .hasMessageContaining("the setting is svft:plain: set adapter.method=lora, lora.rank=2");
+      assertThat(adapt.state("b")).isNull();
+    }
+  }
+
+  /** The directory of an adapter that was trained on the domain {@code a}. */
+  private Path peft() throws Exception {
+    try (AdaptHarness adapt = AdaptHarness.start(lora(InitFrom.BASE))) {
+      adapt.receive("a", 0, 8);
+      Adapter adapter = Adapter.fromPayload(adapt.versions().get(0).getPayload().duplicate());
+      PeftExport.write(MiniLm.base(), adapter, directory);
+      return directory;
+    }
+  }
+
+  private static AdaptSettings lora(InitFrom from) {
+    AdaptSettings lora =
+        MiniLm.settings(
+            TrainingSettings.defaults(AdapterMethod.parse("lora:2;weights=query")), MiniLm.STORE);
+    return lora.with(new DomainRules(from(lora.domains().others(), from)));
+  }
+
+  private static DomainSettings from(DomainSettings all, InitFrom from) {
+    return new DomainSettings(
+        all.training(),
+        all.batchSize(),
+        all.batchTimeout(),
+        all.publishEverySteps(),
+        all.snapshotEveryVersions(),
+        all.recorded(),
+        from,
+        all.firstPolicy());
+  }
+
   private static StartVersion ref(AdapterVersion version) {
     return new StartVersion(version.getDomain(), version.getVersion(), version.getSha256());
   }
 
   private static DomainTrainer trainer(AdaptSettings settings) {
+    return trainer(MiniLm.base(), settings);
+  }
+
+  private static DomainTrainer trainer(BaseModel base, AdaptSettings settings) {
     return new DomainTrainer(
-        MiniLm.base(),
-        settings.domains().others().training(),
-        settings.domains().others().recorded(),
-        1);
+        base, settings.domains().others().training(), settings.domains().others().recorded(), 1);
   }
 
   private static List<ReceivedExample> batch(String domain, long from) {

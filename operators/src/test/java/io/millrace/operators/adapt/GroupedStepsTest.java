@@ -252,7 +252,7 @@ class GroupedStepsTest {
                 plain.publishEverySteps(),
                 plain.snapshotEveryVersions(),
                 recorded,
-                plain.startsFromParent(),
+                plain.initFrom(),
                 plain.firstPolicy())),
         settings.modelStore(),
         settings.modelName(),

@@ -111,7 +111,7 @@ class ManifestTest {
                 all.publishEverySteps(),
                 all.snapshotEveryVersions(),
                 recorded,
-                all.startsFromParent(),
+                all.initFrom(),
                 all.firstPolicy())));
   }
 }

@@ -69,7 +69,7 @@ class ManyDomainsTest {
                 10,
                 0,
                 new TreeMap<>(),
-                false,
+                InitFrom.BASE,
                 RolloutPolicy.LATEST)),
         store.toString(),
         Path.of("../svft/src/test/resources/models/roberta").toAbsolutePath().toString(),

@@ -7,6 +7,7 @@ import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.demo.Demo;
 import io.millrace.pipeline.demo.DemoResult;
 import io.millrace.pipeline.settings.JobSettings;
+import io.millrace.pipeline.submission.InitialAdapters;
 import io.millrace.pipeline.submission.RecordLimits;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
@@ -62,6 +63,7 @@ final class DemoCommand implements Callable<Integer> {
     JobSettings.localSlots(settings);
     ModelFiles model = BaseModels.prepare(settings);
     RecordLimits.requireFit(settings, model);
+    InitialAdapters.requireFit(settings, model).forEach(this::say);
     RunDirectory run = RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);
     try (StopSignal stop = StopSignal.install()) {
       Optional<DemoResult> result =

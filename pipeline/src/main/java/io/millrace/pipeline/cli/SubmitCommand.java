@@ -12,6 +12,7 @@ import io.millrace.pipeline.submission.ExampleTimestamps;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.FlinkSession;
 import io.millrace.pipeline.submission.FlinkSession.Slots;
+import io.millrace.pipeline.submission.InitialAdapters;
 import io.millrace.pipeline.submission.JobHealth;
 import io.millrace.pipeline.submission.JobSupervisor;
 import io.millrace.pipeline.submission.JobTopics;
@@ -125,7 +126,12 @@ final class SubmitCommand implements Callable<Integer> {
   private FlinkJob submit(String from, Settings settings, Connection connection) {
     RecordLimits.requireDeadLettersFit(settings);
     Settings limited = RecordLimits.ofTopics(settings);
-    BaseModels.find(limited).ifPresent(model -> RecordLimits.requireFit(limited, model));
+    BaseModels.find(limited)
+        .ifPresent(
+            model -> {
+              RecordLimits.requireFit(limited, model);
+              InitialAdapters.requireFit(limited, model).forEach(this::say);
+            });
     String checkpoints = JobSettings.checkpoints(settings);
     ChosenState start = ChosenState.of(from, checkpoints, settings, connection);
     FlinkJob job =

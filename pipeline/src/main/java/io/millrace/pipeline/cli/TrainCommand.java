@@ -20,6 +20,7 @@ import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.report.RunReport;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
+import io.millrace.pipeline.submission.InitialAdapters;
 import io.millrace.pipeline.submission.JobWatch;
 import io.millrace.pipeline.submission.Lineage;
 import io.millrace.pipeline.submission.RecordLimits;
@@ -87,12 +88,18 @@ final class TrainCommand implements Callable<Integer> {
     int slots = JobSettings.localSlots(settings);
     ExampleFile file = open();
     report.requireWritable();
-    BaseModels.find(settings).ifPresent(known -> RecordLimits.requireFit(settings, known));
+    BaseModels.find(settings)
+        .ifPresent(
+            known -> {
+              RecordLimits.requireFit(settings, known);
+              InitialAdapters.requireFit(settings, known);
+            });
     RunDirectory run =
         RunDirectory.open(
             data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
     ModelFiles model = BaseModels.prepare(settings);
     RecordLimits.requireFit(settings, model);
+    InitialAdapters.requireFit(settings, model).forEach(this::say);
     methods.forEach(method -> method.warning(model).ifPresent(this::say));
     try (StopSignal stop = StopSignal.install()) {
       say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");

@@ -4,7 +4,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.Adaptation;
-import io.millrace.operators.adapt.DomainSettings;
+import io.millrace.operators.adapt.InitFrom;
 import io.millrace.operators.adapt.ParentVersions;
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.gate.ExampleRules;
@@ -118,7 +118,8 @@ public final class AdaptationJob {
 
   /** No source of the graph: what new domains start from changes neither it nor its state. */
   private static ParentVersions parents(Settings settings, Connection connection) {
-    return JobSettings.domains(settings).all().stream().anyMatch(DomainSettings::startsFromParent)
+    return JobSettings.domains(settings).all().stream()
+            .anyMatch(each -> each.initFrom().kind() == InitFrom.Kind.PARENT)
         ? new LoggedParents(connection, settings.get(JobSettings.PARENT_DOMAINS))
         : ParentVersions.none();
   }

@@ -2,6 +2,8 @@ package io.millrace.pipeline.replay;
 
 import io.millrace.operators.adapt.BatchIdentity;
 import io.millrace.operators.adapt.DomainTrainer;
+import io.millrace.operators.adapt.InitFrom;
+import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OffsetRun;
@@ -155,7 +157,7 @@ public final class DomainReplay {
 
   private boolean start(ReplayRange range) {
     if (range.snapshot().isEmpty()) {
-      return history.startedFrom().isEmpty() ? startFromBase() : startFromAbove();
+      return history.startedFrom().isEmpty() ? startBySettings() : startFromAbove();
     }
     TrainingSnapshot snapshot = log.snapshot(range.snapshot().get());
     state = snapshot.getState();
@@ -180,9 +182,30 @@ public final class DomainReplay {
     return true;
   }
 
-  private boolean startFromBase() {
-    state = trainer(1).initialState();
-    return true;
+  /** From the base model, or from the adapter of PEFT that the first step's settings name. */
+  private boolean startBySettings() {
+    InitFrom from = RecordedSettings.initFrom(history.run(1).getSettings());
+    DomainTrainer trainer = trainer(1);
+    if (from.kind() != InitFrom.Kind.PEFT) {
+      state = trainer.initialState();
+      return true;
+    }
+    try {
+      state = trainer.initialState(trainer.peft(from));
+      return true;
+    } catch (AdapterException e) {
+      differences.add(
+          new Difference(
+              history.domain(),
+              1,
+              history.versionOf(1),
+              "the adapter of PEFT in %s, which it started from, is not what it was"
+                  .formatted(from.directory()),
+              from.sha256(),
+              "",
+              List.of(e.getMessage())));
+      return false;
+    }
   }
 
   private boolean startFromAbove() {

@@ -2,6 +2,7 @@ package io.millrace.pipeline.replay;
 
 import io.millrace.client.process.UsageException;
 import io.millrace.operators.adapt.DomainTrainer;
+import io.millrace.operators.adapt.InitFrom;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.settings.RecordedSettings;
 import io.millrace.schemas.AdapterVersion;
@@ -131,7 +132,8 @@ public final class WhatIf {
   private static DomainState startFromAbove(
       TrainingLog log, DomainHistory history, DomainTrainer trainer) {
     if (history.startedFrom().isEmpty()) {
-      if (RecordedSettings.startsFromParent(history.run(1).getSettings())) {
+      InitFrom recorded = RecordedSettings.initFrom(history.run(1).getSettings());
+      if (recorded.kind() == InitFrom.Kind.PARENT) {
         return trainer.initialState();
       }
       throw new UsageException(
@@ -154,12 +156,31 @@ public final class WhatIf {
     }
   }
 
+  private static DomainState startFromPeft(
+      DomainHistory history, DomainTrainer trainer, InitFrom from) {
+    try {
+      return trainer.initialState(trainer.peft(from));
+    } catch (AdapterException e) {
+      throw new UsageException(
+          "%s cannot start from the adapter of PEFT in %s here: %s; --set %s=base starts from the base model"
+              .formatted(
+                  ShownText.of(history.domain()),
+                  ShownText.of(from.directory()),
+                  e.getMessage(),
+                  JobSettings.INIT_FROM.key()),
+          e);
+    }
+  }
+
   private static DomainState start(
       TrainingLog log, ReplayRange range, DomainTrainer trainer, Map<String, String> settings) {
     if (range.snapshot().isEmpty()) {
-      return RecordedSettings.startsFromParent(settings)
-          ? startFromAbove(log, range.history(), trainer)
-          : trainer.initialState();
+      InitFrom from = RecordedSettings.initFrom(settings);
+      return switch (from.kind()) {
+        case BASE -> trainer.initialState();
+        case PARENT -> startFromAbove(log, range.history(), trainer);
+        case PEFT -> startFromPeft(range.history(), trainer, from);
+      };
     }
     TrainingSettings training = RecordedSettings.training(settings);
     DomainState state = log.snapshot(range.snapshot().get()).getState();

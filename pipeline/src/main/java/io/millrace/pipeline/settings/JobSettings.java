@@ -8,6 +8,7 @@ import io.millrace.operators.adapt.AdaptSettings;
 import io.millrace.operators.adapt.DomainPattern;
 import io.millrace.operators.adapt.DomainRules;
 import io.millrace.operators.adapt.DomainSettings;
+import io.millrace.operators.adapt.InitFrom;
 import io.millrace.operators.evidence.EvidenceRules;
 import io.millrace.operators.evidence.EvidenceSettings;
 import io.millrace.operators.evidence.PairedTest;
@@ -15,6 +16,7 @@ import io.millrace.operators.model.TaskDevice;
 import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
+import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.AdapterMethods;
 import io.millrace.svft.method.PlainPattern;
@@ -397,13 +399,16 @@ public final class JobSettings {
           "What the mean vectors of the labels count in the head, beside what AdamW trains; 0 for"
               + " nothing, as earlier releases had it.");
 
-  public static final Setting<String> INIT_FROM =
-      Setting.choice(
+  public static final Setting<InitFrom> INIT_FROM =
+      Setting.ofForm(
           "training.initFrom",
-          "base",
-          List.of("base", "parent"),
-          "What a new domain starts from: base, the base model, or parent, the latest version of the"
-              + " nearest domain above it that has one (of a for a/b).");
+          InitFrom.BASE,
+          "base, parent or peft:DIRECTORY",
+          InitFrom::parse,
+          InitFrom::text,
+          "What a new domain starts from: base, the base model; parent, the latest version of the"
+              + " nearest domain above it that has one (of a for a/b); or peft:DIRECTORY, a LoRA"
+              + " adapter that Hugging Face PEFT or adapters export wrote.");
 
   public static final Setting<Integer> PARENT_DOMAINS =
       Setting.integer(
@@ -564,9 +569,17 @@ public final class JobSettings {
         settings.get(CLASS_MEANS));
   }
 
-  /** Whether new domains start from a version of a domain above, where there is one. */
-  public static boolean startsFromParent(Settings settings) {
-    return settings.get(INIT_FROM).equals("parent");
+  /**
+   * What new domains start from; of a directory the whole path, and the hash of its content.
+   *
+   * @throws UsageException where the directory holds no adapter of PEFT
+   */
+  static InitFrom initFrom(Settings settings) {
+    try {
+      return settings.get(INIT_FROM).pinned();
+    } catch (AdapterException e) {
+      throw new UsageException(INIT_FROM.key() + ": " + e.getMessage(), e);
+    }
   }
 
   /**
@@ -601,14 +614,16 @@ public final class JobSettings {
 
   private static DomainSettings domain(Settings settings) {
     retention(settings);
+    // Read once, so that what is recorded is what is started from.
+    Settings pinned = settings.with(INIT_FROM, initFrom(settings));
     return new DomainSettings(
         training(settings),
         settings.get(BATCH_SIZE),
         settings.get(BATCH_TIMEOUT),
         settings.get(PUBLISH_EVERY_STEPS),
         settings.get(SNAPSHOT_EVERY_VERSIONS),
-        RecordedSettings.of(settings),
-        startsFromParent(settings),
+        RecordedSettings.of(pinned),
+        pinned.get(INIT_FROM),
         RolloutPolicy.valueOf(settings.get(FIRST_POLICY).toUpperCase(Locale.ROOT)));
   }
 

@@ -3,6 +3,7 @@ package io.millrace.pipeline.settings;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
+import io.millrace.operators.adapt.InitFrom;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.tensor.BatchLayout;
 import io.millrace.svft.tensor.Kernels;
@@ -59,7 +60,10 @@ public final class RecordedSettings {
   static TreeMap<String, String> of(Settings settings) {
     AdapterMethod method = JobSettings.method(settings);
     TrainingSettings training = JobSettings.training(settings, method);
-    Settings inForce = settings.with(JobSettings.LEARNING_RATE, training.learningRate());
+    Settings inForce =
+        settings
+            .with(JobSettings.LEARNING_RATE, training.learningRate())
+            .with(JobSettings.INIT_FROM, JobSettings.initFrom(settings));
     TreeMap<String, String> texts = new TreeMap<>(MethodSettings.inForce(method));
     for (List<Setting<?>> recorded : List.of(JobSettings.STEP, START, BATCHES)) {
       recorded.forEach(setting -> texts.put(setting.key(), inForce.text(setting)));
@@ -87,9 +91,9 @@ public final class RecordedSettings {
     return JobSettings.kernels(settings(recorded));
   }
 
-  /** Whether a domain that trained so could start from a version of a domain above. */
-  public static boolean startsFromParent(Map<String, String> recorded) {
-    return JobSettings.startsFromParent(settings(recorded));
+  /** What a domain that trained so starts from. */
+  public static InitFrom initFrom(Map<String, String> recorded) {
+    return settings(recorded).get(JobSettings.INIT_FROM);
   }
 
   private static Settings settings(Map<String, String> recorded) {

@@ -7,6 +7,8 @@ import io.millrace.schemas.StreamPosition;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingRun;
 import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.method.AdapterLayout;
+import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.method.HeadOnly;
 import io.millrace.svft.method.LayerNormTuning;
 import io.millrace.svft.model.Architecture;
@@ -18,7 +20,6 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -76,9 +77,20 @@ public final class TestVersions {
 
   /** The first version of a domain that trains the layer normalisations of a model in the store. */
   public static Adapter norms(ModelFiles model, String domain) {
+    return of(model, domain, new LayerNormTuning());
+  }
+
+  /** The first version of a domain that adapts the queries of a model in the store. */
+  public static Adapter lora(ModelFiles model, String domain) {
+    return of(model, domain, AdapterMethod.parse("lora:2;weights=query"));
+  }
+
+  private static Adapter of(ModelFiles model, String domain, AdapterMethod method) {
     Adapter head = Adapter.fromPayload(of(model, domain).getPayload());
-    float[] values = new float[2 * model.config().hidden() * model.config().norms().size()];
-    Arrays.fill(values, 0.5f);
+    float[] values = new float[AdapterLayout.of(model.config(), method).size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (i % 5 - 2) / 10f;
+    }
     return new Adapter(
         domain,
         1,
@@ -86,7 +98,7 @@ public final class TestVersions {
         model.name(),
         model.baseSha256(),
         model.basisSha256(),
-        new LayerNormTuning(),
+        method,
         model.config(),
         head.labels(),
         new int[0],

@@ -8,6 +8,7 @@ import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.operators.adapt.DomainRules;
 import io.millrace.operators.adapt.DomainSettings;
+import io.millrace.operators.adapt.InitFrom;
 import io.millrace.operators.evidence.EvidenceSettings;
 import io.millrace.schemas.RolloutPolicy;
 import java.io.IOException;
@@ -140,9 +141,9 @@ class DomainKeyTest {
   void whatNewDomainsStartFromCanDifferToo() {
     DomainRules rules = rules("domains.shops/*.training.initFrom=parent");
 
-    assertThat(rules.of("shops/1").startsFromParent()).isTrue();
+    assertThat(rules.of("shops/1").initFrom().kind()).isEqualTo(InitFrom.Kind.PARENT);
     assertThat(rules.of("shops/1").recorded()).containsEntry("training.initFrom", "parent");
-    assertThat(rules.of("shops").startsFromParent()).isFalse();
+    assertThat(rules.of("shops").initFrom()).isEqualTo(InitFrom.BASE);
   }
 
   @Test

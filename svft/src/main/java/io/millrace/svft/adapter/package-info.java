@@ -1,5 +1,6 @@
 /**
  * Adapters: one immutable version and its payload, the classifier that answers with it, and merging
- * it into the base model's weights. Nothing here trains.
+ * it into the base model's weights; and LoRA adapters of PEFT, from which a domain can start.
+ * Nothing here trains.
  */
 package io.millrace.svft.adapter;

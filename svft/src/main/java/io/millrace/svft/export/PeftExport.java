@@ -28,8 +28,8 @@ import java.util.Map;
  *
  * <p>With first-token pooling, the adapter is one of a sequence-classification model, whose layers
  * after the encoder it brings along: see {@link ClassificationHead}. With mean pooling, and where
- * those layers cannot hold the head, it is one of the encoder, and the head stands in {@code
- * head.safetensors} ({@code weight} [labels, hidden], {@code bias} [labels]).
+ * those layers cannot hold the head, it is one of the encoder. In all cases the head stands in
+ * {@code head.safetensors}, too ({@code weight} [labels, hidden], {@code bias} [labels]).
  */
 public final class PeftExport {
   /** What PEFT puts before the names of modules in the model that it adapts. */
@@ -157,9 +157,8 @@ public final class PeftExport {
     files.json("adapter_config.json", export.configuration());
     files.safetensors("adapter_model.safetensors", ExportFiles.PYTORCH, export.tensors());
     files.tokenizer();
-    if (!export.classifies()) {
-      files.head();
-    }
+    // Also beside layers that hold it: what starts from the directory needs it as it is.
+    files.head();
     ObjectNode provenance = files.provenance();
     provenance.set("labels", files.labels());
     files.json(ModelFiles.PROVENANCE, provenance);

@@ -1,6 +1,7 @@
 package io.millrace.svft.training;
 
 import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.adapter.PeftLora;
 import io.millrace.svft.engine.SliceThreads;
 import io.millrace.svft.method.AdapterException;
 import io.millrace.svft.method.AdapterLayout;
@@ -90,6 +91,27 @@ public final class Trainer implements AutoCloseable {
         new long[from.labels().size()],
         from.positions(),
         scored ? initialState().scores() : new float[0],
+        Parameters.initial(from.values()),
+        Parameters.initial(from.head()),
+        ClassMeans.NONE,
+        0,
+        0);
+  }
+
+  /**
+   * The state of a new domain that starts from an adapter of PEFT: as {@link
+   * #initialState(Adapter)}.
+   *
+   * @throws AdapterException where its method is not that of the settings
+   */
+  public TrainingState initialState(PeftLora from) {
+    from.requireMethod(settings.method());
+    return new TrainingState(
+        settings.method(),
+        from.labels(),
+        new long[from.labels().size()],
+        new int[0],
+        new float[0],
         Parameters.initial(from.values()),
         Parameters.initial(from.head()),
         ClassMeans.NONE,
