@@ -62,7 +62,7 @@ public final class Merge implements AutoCloseable {
     LinearProduct product = source.products().get(index);
     if (product.isDense()) {
       NDArray own = product.dense();
-      if (own != linear.dense()) {
+      if (!linear.isOwn(own)) {
         own.attach(manager);
         own = packed(own);
       }

@@ -170,14 +170,16 @@ public final class LinearProduct {
   }
 
   private static LinearProduct frozen(BaseModel.Linear linear, NDArray bias, NDManager manager) {
-    if (linear.dense() != null) {
-      return dense(linear.dense(), bias);
-    }
-    return factored(
-        linear.factors().vt(),
-        linear.factors().u(),
-        bias,
-        Torch.array(manager, linear.sigma(), linear.sigma().length));
+    return linear
+        .whole()
+        .map(whole -> dense(whole, bias))
+        .orElseGet(
+            () ->
+                factored(
+                    linear.factors().vt(),
+                    linear.factors().u(),
+                    bias,
+                    Torch.array(manager, linear.sigma(), linear.sigma().length)));
   }
 
   /** As {@link #frozen(BaseModel.Linear, NDManager)}, without the bias. */

@@ -3,6 +3,7 @@ package io.millrace.svft.model;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
 import ai.djl.pytorch.jni.IValue;
 import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Safetensors;
@@ -12,10 +13,12 @@ import io.millrace.svft.tensor.TorchScript;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -71,6 +74,25 @@ public final class BaseModel implements AutoCloseable {
     }
 
     /**
+     * W [out, in], for products in which it is frozen. Where the process trains, too, and holds the
+     * factors alone: empty. Where it predicts alone, W is composed of them at first use, since one
+     * product with it takes less time than two with the factors.
+     */
+    public Optional<NDArray> whole() {
+      if (dense != null) {
+        return Optional.of(dense);
+      }
+      return derived.forPredictions()
+          ? Optional.of(derived.whole(() -> compose(sigma, factors.u().getManager())))
+          : Optional.empty();
+    }
+
+    /** Whether it is this weight's own tensor, and not that of one adapter. */
+    public boolean isOwn(NDArray array) {
+      return array == dense || derived.isWhole(array);
+    }
+
+    /**
      * U diag(s) Vᵀ, computed at first use.
      *
      * @param name says what s is
@@ -79,17 +101,16 @@ public final class BaseModel implements AutoCloseable {
      * @return [out, in]
      */
     public NDArray composed(String name, float[] s, NDManager user) {
-      return derived(
-          name,
-          user,
-          () -> {
-            try (NDArray diagonal = Torch.array(user, s, s.length);
-                IValue u = TorchScript.tensor(factors.u());
-                IValue middle = TorchScript.tensor(diagonal);
-                IValue vt = TorchScript.tensor(factors.vt())) {
-              return script().call("compose", u, middle, vt).get(0);
-            }
-          });
+      return derived(name, user, () -> compose(s, user));
+    }
+
+    private NDArray compose(float[] s, NDManager user) {
+      try (NDArray diagonal = Torch.array(user, s, s.length);
+          IValue u = TorchScript.tensor(factors.u());
+          IValue middle = TorchScript.tensor(diagonal);
+          IValue vt = TorchScript.tensor(factors.vt())) {
+        return script().call("compose", u, middle, vt).get(0);
+      }
     }
   }
 
@@ -110,10 +131,14 @@ public final class BaseModel implements AutoCloseable {
   private final List<NDArray> norms;
   private final IValue embeddingArgument;
   private final IValue normArgument;
+  private final boolean predictsAlone;
   private final boolean packs;
 
-  /** The packed copy of each matrix of {@link #linears}; none where it packs nothing. */
-  private final Map<NDArray, NDArray> packed = new IdentityHashMap<>();
+  /**
+   * The packed copy of each matrix of {@link #linears}, and of their {@link Linear#whole}; none
+   * where it packs nothing.
+   */
+  private final Map<NDArray, NDArray> packed = Collections.synchronizedMap(new IdentityHashMap<>());
 
   private BaseModel(
       ModelFiles files,
@@ -139,15 +164,14 @@ public final class BaseModel implements AutoCloseable {
     config.norms().forEach(name -> norms.addAll(norm(model, name)));
     this.embeddingArgument = embeddingArgument(norms);
     this.normArgument = normArgument(norms);
+    this.predictsAlone = predictsAlone;
     this.linears = new ArrayList<>();
     for (EncoderWeight w : config.weights()) {
       linears.add(linear(model, basis, w, factored.contains(w.role())));
     }
     // The layout is that of oneDNN for processors, and has no bits that all of them share.
     this.packs = predictsAlone && kernels == Kernels.FAST && !manager.getDevice().isGpu();
-    if (packs) {
-      linears.stream().flatMap(BaseModel::matrices).forEach(each -> packed.put(each, pack(each)));
-    }
+    linears.stream().flatMap(BaseModel::matrices).forEach(this::keepPacked);
   }
 
   private static Stream<NDArray> matrices(Linear linear) {
@@ -263,7 +287,11 @@ public final class BaseModel implements AutoCloseable {
   }
 
   private DerivedTensors derived() {
-    return new DerivedTensors(derived, script, files.config());
+    return new DerivedTensors(
+        derived,
+        script,
+        files.config(),
+        predictsAlone ? Optional.of(this::keepPacked) : Optional.empty());
   }
 
   private List<NDArray> norm(Safetensors model, String name) {
@@ -361,7 +389,19 @@ public final class BaseModel implements AutoCloseable {
     }
   }
 
-  /** The packed copy of a matrix of {@link #linears}; any other array is returned as it is. */
+  private void keepPacked(NDArray matrix) {
+    if (packs) {
+      NDArray copy = pack(matrix);
+      NDScope.unregister(copy);
+      copy.attach(derived);
+      packed.put(matrix, copy);
+    }
+  }
+
+  /**
+   * The packed copy of a matrix of {@link #linears} or their wholes; any other array is returned as
+   * it is.
+   */
   public NDArray packed(NDArray matrix) {
     return packed.getOrDefault(matrix, matrix);
   }

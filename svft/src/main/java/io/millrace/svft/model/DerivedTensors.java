@@ -6,6 +6,8 @@ import ai.djl.ndarray.NDScope;
 import io.millrace.svft.tensor.TorchScript;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
@@ -23,16 +25,25 @@ final class DerivedTensors {
   private final TorchScript script;
   private final EncoderConfig config;
   private final Map<String, NDArray> kept = new HashMap<>();
+  private final Optional<Consumer<NDArray>> predictions;
+  private NDArray whole;
 
   /**
    * @param manager owns what is kept
    * @param script the model's program
    * @param config the model's shape
+   * @param predictions is told of a whole weight before its first use, in a process that predicts
+   *     alone; else empty
    */
-  DerivedTensors(NDManager manager, TorchScript script, EncoderConfig config) {
+  DerivedTensors(
+      NDManager manager,
+      TorchScript script,
+      EncoderConfig config,
+      Optional<Consumer<NDArray>> predictions) {
     this.manager = manager;
     this.script = script;
     this.config = config;
+    this.predictions = predictions;
   }
 
   TorchScript script() {
@@ -60,9 +71,33 @@ final class DerivedTensors {
       computed.attach(user);
       return computed;
     }
+    kept.put(name, keep(computed));
+    return computed;
+  }
+
+  /** Whether the process predicts alone. */
+  boolean forPredictions() {
+    return predictions.isPresent();
+  }
+
+  /** Whether it is the tensor that {@link #whole(Supplier)} has returned. */
+  synchronized boolean isWhole(NDArray array) {
+    return whole != null && array == whole;
+  }
+
+  /** The weight itself, in a process that predicts alone, where it is held as its factors. */
+  synchronized NDArray whole(Supplier<NDArray> made) {
+    if (whole == null) {
+      NDArray computed = keep(made.get());
+      predictions.orElseThrow().accept(computed);
+      whole = computed;
+    }
+    return whole;
+  }
+
+  private NDArray keep(NDArray computed) {
     NDScope.unregister(computed);
     computed.attach(manager);
-    kept.put(name, computed);
     return computed;
   }
 }

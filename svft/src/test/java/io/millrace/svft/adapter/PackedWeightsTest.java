@@ -55,6 +55,8 @@ class PackedWeightsTest {
         "svft:plain;weights=query+value",
         "svft:banded:1",
         "lora:8",
+        "dora:4",
+        "ia3",
         "full;weights=intermediate",
         "head"
       })
