@@ -133,6 +133,7 @@ class DomainsTest {
         1,
         BatchLayout.SEGMENTS,
         Moments.FLOAT32,
+        0,
         0);
   }
 

@@ -382,6 +382,30 @@ public final class JobSettings {
           "How a batch is laid out for the engine: segments, which take steps of several domains at"
               + " once, or slices, as earlier releases did. Each gives bits of its own.");
 
+  public static final Setting<Double> SAMPLE_ERRORS_BELOW =
+      Setting.decimal(
+          "training.sampleErrorsBelow",
+          0,
+          0,
+          1,
+          "Saves backward passes: of the examples whose label had a probability above one minus this"
+              + " (0.25: above 0.75), only a sample goes through, the surer the fewer, with as much more"
+              + " weight. 0: all examples. Needs training.layout=segments.");
+
+  private static final String EXACT = "exact";
+  private static final double FAST_SAMPLE_ERRORS_BELOW = 0.25;
+
+  public static final Setting<String> PRESET =
+      Setting.choice(
+          "training.preset",
+          EXACT,
+          List.of(EXACT, "fast"),
+          "Defaults of other settings: exact, or fast, which gives up little accuracy for time by "
+              + SAMPLE_ERRORS_BELOW.key()
+              + "="
+              + FAST_SAMPLE_ERRORS_BELOW
+              + ". What is set by itself wins.");
+
   public static final Setting<String> MOMENTS =
       Setting.choice(
           "training.moments",
@@ -438,7 +462,9 @@ public final class JobSettings {
           KERNELS,
           LAYOUT,
           MOMENTS,
-          CLASS_MEANS);
+          CLASS_MEANS,
+          SAMPLE_ERRORS_BELOW,
+          PRESET);
 
   /** The settings that a domain can have for itself. */
   static final List<Setting<?>> OF_A_DOMAIN =
@@ -566,7 +592,22 @@ public final class JobSettings {
         settings.get(SCORING_STEPS),
         BatchLayout.of(settings.get(LAYOUT)),
         Moments.of(settings.get(MOMENTS)),
-        settings.get(CLASS_MEANS));
+        settings.get(CLASS_MEANS),
+        sampleErrorsBelow(settings));
+  }
+
+  private static double sampleErrorsBelow(Settings settings) {
+    boolean exact =
+        settings.get(PRESET).equals(EXACT)
+            || settings.explicit().containsKey(SAMPLE_ERRORS_BELOW.key());
+    double limit = exact ? settings.get(SAMPLE_ERRORS_BELOW) : FAST_SAMPLE_ERRORS_BELOW;
+    if (limit > 0 && !settings.get(LAYOUT).equals(BatchLayout.SEGMENTS.id())) {
+      throw new UsageException(
+          "%s=%s needs %s=%s"
+              .formatted(
+                  SAMPLE_ERRORS_BELOW.key(), limit, LAYOUT.key(), BatchLayout.SEGMENTS.id()));
+    }
+    return limit;
   }
 
   /**

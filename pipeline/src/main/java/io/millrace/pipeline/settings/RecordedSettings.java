@@ -63,10 +63,17 @@ public final class RecordedSettings {
     Settings inForce =
         settings
             .with(JobSettings.LEARNING_RATE, training.learningRate())
-            .with(JobSettings.INIT_FROM, JobSettings.initFrom(settings));
+            .with(JobSettings.INIT_FROM, JobSettings.initFrom(settings))
+            .with(JobSettings.SAMPLE_ERRORS_BELOW, training.sampleErrorsBelow());
     TreeMap<String, String> texts = new TreeMap<>(MethodSettings.inForce(method));
     for (List<Setting<?>> recorded : List.of(JobSettings.STEP, START, BATCHES)) {
       recorded.forEach(setting -> texts.put(setting.key(), inForce.text(setting)));
+    }
+    // The record holds what the preset chose.
+    texts.remove(JobSettings.PRESET.key());
+    // So that versions that need no such setting keep the hashes of releases that had none.
+    if (training.sampleErrorsBelow() == 0) {
+      texts.remove(JobSettings.SAMPLE_ERRORS_BELOW.key());
     }
     // Checks every value, also those that the method derived.
     settings(texts);

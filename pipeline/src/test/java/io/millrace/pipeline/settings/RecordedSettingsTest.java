@@ -29,7 +29,9 @@ class RecordedSettingsTest {
         "adapter.method=lora",
         "adapter.method=lora lora.rank=4 lora.alpha=3.5 training.learningRate=0.00012345678901234",
         "adapter.method=full",
-        "adapter.method=head training.warmupSteps=3"
+        "adapter.method=head training.warmupSteps=3",
+        "training.preset=fast",
+        "training.preset=fast training.sampleErrorsBelow=0.125"
       })
   void whatIsRecordedTrainsAsTheSettingsDid(String sets) {
     Settings settings = settings(sets.split(" "));
@@ -72,6 +74,20 @@ class RecordedSettingsTest {
     assertThat(RecordedSettings.training(recorded).classMeans()).isZero();
     assertThat(RecordedSettings.changed(recorded, Map.of("training.weightDecay", "0.1")))
         .containsEntry("training.classMeans", "0.0");
+  }
+
+  @Test
+  void aPresetIsRecordedAsWhatItChose() {
+    assertThat(RecordedSettings.of(settings("training.preset=fast")))
+        .containsEntry("training.sampleErrorsBelow", "0.25")
+        .doesNotContainKey("training.preset");
+    assertThat(
+            RecordedSettings.of(settings("training.preset=fast", "training.sampleErrorsBelow=0")))
+        .doesNotContainKeys("training.sampleErrorsBelow", "training.preset");
+    assertThatThrownBy(
+            () -> RecordedSettings.of(settings("training.preset=fast", "training.layout=slices")))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("training.layout=segments");
   }
 
   @Test

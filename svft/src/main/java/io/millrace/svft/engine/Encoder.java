@@ -63,6 +63,10 @@ public final class Encoder {
    * @param heads of each segment the weight [labels, hidden] and the bias [labels]
    * @param targets of each segment [sequences, labels]: each example's share of its batch's loss at
    *     its label, zero elsewhere
+   * @param limit of the sequences with a smaller error, a sample goes through the backward pass:
+   *     see {@code sampling.py}; 0 for all of them, as the layout {@link BatchLayout#SLICES}
+   *     demands
+   * @param draws of each segment, a number drawn uniformly from [0, 1), which chooses the sequences
    * @return logits, losses, the gradients of the heads' weights and of their biases, the pooled
    *     vectors, and, if the model has trained products, their gradients; each flat, segment after
    *     segment
@@ -72,12 +76,22 @@ public final class Encoder {
       TokenBatch slice,
       AdaptedModel model,
       List<NDArray> heads,
-      List<NDArray> targets) {
+      List<NDArray> targets,
+      double limit,
+      float[] draws) {
     try (Arguments laidOut = new Arguments(slice, model);
         IValue head = TorchScript.tensors(heads);
         IValue target = TorchScript.tensors(targets);
-        IValue lowest = IValue.from((long) model.lowest())) {
-      return script.call(task, model.arguments(laidOut.all, head, target, lowest));
+        IValue lowest = IValue.from((long) model.lowest());
+        IValue smaller = IValue.from(limit);
+        IValue drawn = TorchScript.tensor(Torch.array(manager, draws, draws.length));
+        IValue least = IValue.from((long) kernels.rows(slice.leastRows()));
+        IValue multiple = IValue.from((long) kernels.rowMultiple());
+        IValue size = IValue.from((long) model.gradientSize())) {
+      return script.call(
+          task,
+          model.arguments(
+              laidOut.all, head, target, lowest, smaller, drawn, least, multiple, size));
     }
   }
 

@@ -40,6 +40,7 @@ public enum Architecture {
             "feed_forward",
             "norm",
             "pooling",
+            "sampling",
             "classification",
             kernels.id() + "/primitives"));
   }

@@ -45,6 +45,11 @@ public enum Kernels {
     return this == FAST ? tokens : Math.max(LEAST_ROWS, multiple(tokens, ROWS));
   }
 
+  /** What {@link #rows} is a multiple of. */
+  public int rowMultiple() {
+    return this == FAST ? 1 : ROWS;
+  }
+
   /** The number of places per sequence with which attention computes. */
   public int places(int longest) {
     return this == FAST ? longest : multiple(longest, PLACES);

@@ -54,6 +54,11 @@ public final class SplitMix64 {
     return (next() >>> 11) * 0x1p-53;
   }
 
+  /** Draws a number uniformly from [0, 1), with 24 random bits. */
+  public float nextFloat() {
+    return (next() >>> 40) * 0x1p-24f;
+  }
+
   /** Draws a number uniformly from [−bound, bound), rounded to float32. */
   public float nextWithin(double bound) {
     return (float) ((2 * nextDouble() - 1) * bound);

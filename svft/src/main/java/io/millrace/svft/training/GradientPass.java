@@ -13,6 +13,7 @@ import io.millrace.svft.method.Positions;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.task.Head;
 import io.millrace.svft.tensor.BatchLayout;
+import io.millrace.svft.tensor.SplitMix64;
 import io.millrace.svft.tensor.Torch;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -64,8 +65,10 @@ final class GradientPass {
    * @param batch index of the batch, and of its adapter
    * @param sequences their indices in the batch
    * @param target [sequences, labels]
+   * @param draw chooses the sequences that go through the backward pass, from [0, 1)
    */
-  private record Segment(int batch, int[] sequences, float[] target, TokenBatch.Segment tokens) {}
+  private record Segment(
+      int batch, int[] sequences, float[] target, float draw, TokenBatch.Segment tokens) {}
 
   /**
    * The contribution of one segment to its batch. Its arrays may be changed.
@@ -180,6 +183,7 @@ final class GradientPass {
     List<String> labels = batch.state().labels();
     double total = batch.examples().stream().mapToDouble(TrainingExample::weight).sum();
     List<Segment> segments = new ArrayList<>();
+    SplitMix64 random = SplitMix64.seededBy("backward pass of step " + batch.state().steps());
     for (int[] sequences : Slices.segments(batch.ids(), settings.layout())) {
       float[] target = new float[sequences.length * labels.size()];
       long[][] ids = new long[sequences.length][];
@@ -189,7 +193,9 @@ final class GradientPass {
         float share = (float) (example.weight() / total);
         settings.task().target(labels, example.label(), share, target, i);
       }
-      segments.add(new Segment(index, sequences, target, new TokenBatch.Segment(ids, index)));
+      segments.add(
+          new Segment(
+              index, sequences, target, random.nextFloat(), new TokenBatch.Segment(ids, index)));
     }
     return segments;
   }
@@ -274,7 +280,19 @@ final class GradientPass {
               settings.layout(),
               slice.stream().map(Segment::tokens).toList(),
               TokenBatch.TRAINING_ROWS);
-      List<NDArray> arrays = encoder.step(settings.task().id(), tokens, model, heads, targets);
+      float[] draws = new float[slice.size()];
+      for (int i = 0; i < draws.length; i++) {
+        draws[i] = slice.get(i).draw();
+      }
+      List<NDArray> arrays =
+          encoder.step(
+              settings.task().id(),
+              tokens,
+              model,
+              heads,
+              targets,
+              settings.sampleErrorsBelow(),
+              draws);
       Optional<NDArray> outside = Optional.empty();
       if (kept != null) {
         outside = Optional.of(arrays.get(5));

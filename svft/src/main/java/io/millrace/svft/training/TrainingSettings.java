@@ -30,6 +30,9 @@ import java.io.Serializable;
  * @param moments the format of AdamW's moments
  * @param classMeans what the mean vectors of the labels count in the head: {@link ClassMeans}; 0
  *     for none
+ * @param sampleErrorsBelow of the examples whose label the model gave a probability above one minus
+ *     this, a sample goes through the backward pass, weighted as {@code sampling.py} describes; 0
+ *     for all of them
  */
 public record TrainingSettings(
     Task task,
@@ -47,15 +50,25 @@ public record TrainingSettings(
     int scoringSteps,
     BatchLayout layout,
     Moments moments,
-    double classMeans)
+    double classMeans,
+    double sampleErrorsBelow)
     implements Serializable {
 
   /**
-   * @throws IllegalArgumentException if {@code scoringSteps} is below 1
+   * @throws IllegalArgumentException if {@code scoringSteps} is below 1, {@code sampleErrorsBelow}
+   *     is not from [0, 1], or above 0 with another layout than segments
    */
   public TrainingSettings {
     if (scoringSteps < 1) {
       throw new IllegalArgumentException("scoringSteps is " + scoringSteps + ", below 1");
+    }
+    if (!(sampleErrorsBelow >= 0 && sampleErrorsBelow <= 1)) {
+      throw new IllegalArgumentException(
+          "sampleErrorsBelow is " + sampleErrorsBelow + ", not from [0, 1]");
+    }
+    if (sampleErrorsBelow > 0 && layout != BatchLayout.SEGMENTS) {
+      throw new IllegalArgumentException(
+          "sampleErrorsBelow above 0 needs the layout " + BatchLayout.SEGMENTS.id());
     }
   }
 
@@ -80,20 +93,26 @@ public record TrainingSettings(
         4,
         BatchLayout.SEGMENTS,
         Moments.FLOAT32,
-        20);
+        20,
+        0);
   }
 
   /** These settings with another layout. */
   public TrainingSettings with(BatchLayout other) {
-    return with(other, moments);
+    return with(other, moments, sampleErrorsBelow);
   }
 
   /** These settings with moments of another format. */
   public TrainingSettings with(Moments other) {
-    return with(layout, other);
+    return with(layout, other, sampleErrorsBelow);
   }
 
-  private TrainingSettings with(BatchLayout otherLayout, Moments otherMoments) {
+  /** These settings with a sample of the examples in the backward pass. */
+  public TrainingSettings withSampleErrorsBelow(double other) {
+    return with(layout, moments, other);
+  }
+
+  private TrainingSettings with(BatchLayout otherLayout, Moments otherMoments, double otherSample) {
     return new TrainingSettings(
         task,
         method,
@@ -110,6 +129,7 @@ public record TrainingSettings(
         scoringSteps,
         otherLayout,
         otherMoments,
-        classMeans);
+        classMeans,
+        otherSample);
   }
 }

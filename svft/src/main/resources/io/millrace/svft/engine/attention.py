@@ -57,12 +57,15 @@ def forward(q: Tensor, k: Tensor, v: Tensor, pad: Tensor, pack: Tensor, mask: Te
   return (__torch__.attention.packed(contexts, pack, d, T, H), saved)
 
 # Returns the gradients of q, k and v, each [T, H].
-def backward(dcontext: Tensor, saved: List[Tensor], pad: Tensor, pack: Tensor, heads: int) -> Tuple[Tensor, Tensor, Tensor]:
+def backward(dcontext: Tensor, saved: List[Tensor], pack: Tensor, heads: int) -> Tuple[Tensor, Tensor, Tensor]:
   T = torch.size(dcontext, 0)
   H = torch.size(dcontext, 1)
   d = torch.floordiv(H, heads)
   scale = torch.div(1., torch.sqrt(d))
-  all = torch.new_zeros(dcontext, [torch.size(pad, 0), d])
+  places = 0
+  for c in range(torch.floordiv(torch.len(saved), 4)):
+    places = places + torch.mul(torch.size(saved[torch.mul(c, 4)], 0), torch.size(saved[torch.mul(c, 4)], 1))
+  all = torch.new_zeros(dcontext, [places, d])
   rows = torch.size(pack, 0)
   _0 = torch.index_copy_(all, 0, pack, torch.slice(torch.view(dcontext, [-1, d]), 0, 0, rows))
   dqs = annotate(List[Tensor], [])

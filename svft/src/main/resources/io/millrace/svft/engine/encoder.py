@@ -1,7 +1,7 @@
 # The encoder of the BERT family, forward and backward. This is the source text of a TorchScript
 # archive: typed, and without Python's imports. TorchScript.java packs it, Encoder.java calls it.
-# The encoder is composed of the pieces adapted, linear, attention, feed_forward, norm, pooling and
-# classification in this directory.
+# The encoder is composed of the pieces adapted, linear, attention, feed_forward, norm, pooling,
+# sampling and classification in this directory.
 #
 # A slice is packed: it holds the real tokens only, one row each, one sequence after the other. It
 # consists of segments, each the rows of one adapter whose gradients are summed together. T tokens, B
@@ -102,7 +102,7 @@ class Encoder(Module):
           dr1 = __torch__.norm.backward(dx1, kept[at + 5], norm[0], norm[1], batch[5], spans, ga)
           dcontext = __torch__.adapted.backward(dr1, kinds[i + 3], linears[i + 3], lows[i + 3], batch[5], spans, kept[at + 3], go, torch.gt(i + 3, lowest), annotate(List[Tensor], []))
           if torch.gt(i + 3, lowest):
-            dq, dk, dv = __torch__.attention.backward(dcontext, kept[at + 4], batch[2], batch[3], heads)
+            dq, dk, dv = __torch__.attention.backward(dcontext, kept[at + 4], batch[3], heads)
             below = torch.gt(i, lowest)
             dx = __torch__.adapted.backward(dv, kinds[i + 2], linears[i + 2], lows[i + 2], batch[5], spans, kept[at + 2], gv, below, [dr1])
             dx = __torch__.adapted.backward(dk, kinds[i + 1], linears[i + 1], lows[i + 1], batch[5], spans, kept[at + 1], gk, below, [dx])
@@ -132,17 +132,30 @@ class Encoder(Module):
   # method that has the name of the task.
   #
   #   lowest index of the lowest linear weight that has gradients; the number of weights if none has
+  #   limit, draws   the sequences that go through the backward pass, all of them with 0: see sampling.py
+  #   least, multiple   the least number of rows of that pass, and what it is a multiple of
+  #   size   the number of values that backward returns for a segment
   #
   # Returns what the piece's step returns, then what backward returns.
-  def classification(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], targets: List[Tensor], lowest: int) -> List[Tensor]:
+  def classification(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], targets: List[Tensor], lowest: int, limit: float, draws: Tensor, least: int, multiple: int, size: int) -> List[Tensor]:
     kept = annotate(List[List[Tensor]], [])
     trains = torch.lt(lowest, torch.mul(torch.len(norms), 6))
     x = (self).forward(batch, how, spans, heads, eps, embeddings, norms, kinds, linears, lows, trains, kept)
     pooled = __torch__.pooling.forward(how, x, spans[0])
     out, dlogits = __torch__.classification.step(pooled, head, targets, spans[3])
     if trains:
-      dx = __torch__.pooling.backward(how, __torch__.classification.backward(dlogits, head))
-      _0 = torch.append(out, (self).backward(dx, batch, spans, heads, embeddings, norms, kinds, linears, lows, kept, lowest))
+      some = True
+      if torch.gt(limit, 0.):
+        counts = __torch__.sampling.counts(dlogits, targets, limit, draws)
+        some = torch.gt(int(torch.sum(torch.ne(counts, 0))), 0)
+        if some:
+          dlogits = __torch__.sampling.scaled(dlogits, counts, spans[3])
+          batch, how, spans, kept = __torch__.sampling.narrowed(counts, batch, how, spans, heads, kept, least, multiple)
+      if some:
+        dx = __torch__.pooling.backward(how, __torch__.classification.backward(dlogits, head))
+        _0 = torch.append(out, (self).backward(dx, batch, spans, heads, embeddings, norms, kinds, linears, lows, kept, lowest))
+      else:
+        _1 = torch.append(out, torch.new_zeros(pooled, [torch.mul(size, torch.len(targets))]))
     return out
 
   # Returns the matrix W' [out, in] of a linear weight merged with its adapter.

@@ -51,6 +51,7 @@ final class TrainedAdapters {
             BatchLayout.SEGMENTS,
             Moments.FLOAT32,
             // The tiny model's vectors hardly differ: rows from means would be large, and rounded.
+            0,
             0),
         1);
   }

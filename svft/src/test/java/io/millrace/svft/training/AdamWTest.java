@@ -31,6 +31,7 @@ class AdamWTest {
           10,
           BatchLayout.SEGMENTS,
           Moments.FLOAT32,
+          0,
           0);
 
   private final AdamW optimizer = new AdamW(SETTINGS);

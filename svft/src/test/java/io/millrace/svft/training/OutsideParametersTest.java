@@ -223,7 +223,8 @@ class OutsideParametersTest {
         2,
         d.layout(),
         Moments.of(moments),
-        d.classMeans());
+        d.classMeans(),
+        0);
   }
 
   /** The same state, its adapter outside of the heap. */

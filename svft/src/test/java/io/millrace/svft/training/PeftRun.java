@@ -331,6 +331,7 @@ final class PeftRun {
         1,
         BatchLayout.SEGMENTS,
         Moments.FLOAT32,
+        0,
         0);
   }
 

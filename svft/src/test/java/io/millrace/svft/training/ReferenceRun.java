@@ -223,6 +223,7 @@ final class ReferenceRun {
         1,
         BatchLayout.SEGMENTS,
         Moments.FLOAT32,
+        0,
         0);
   }
 

@@ -214,6 +214,7 @@ class TrainerTest {
                 10,
                 BatchLayout.SEGMENTS,
                 Moments.FLOAT32,
+                0,
                 0),
             1);
     TrainingState before = trained(Sentences.batch(3, 4));

@@ -106,6 +106,7 @@ class TrainerUpdateTest {
         10,
         BatchLayout.SEGMENTS,
         Moments.FLOAT32,
+        0,
         0);
   }
 
