@@ -25,7 +25,6 @@ import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.tensor.Torch;
-import io.millrace.svft.training.StepResult;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
 import io.millrace.svft.training.TrainingSettings;
@@ -172,13 +171,10 @@ class EveryMethodTest {
 
   /**
    * @param state after the domain's last step
+   * @param head of the version made of it
    * @param logits that it gives the texts that are asked for
    */
-  private record Trained(TrainingState state, float[][] logits) {
-    static Trained of(TrainingState state, StepResult next) {
-      return new Trained(state, next.logits());
-    }
-  }
+  private record Trained(TrainingState state, float[] head, float[][] logits) {}
 
   /** Trains a domain again, without Kafka or Flink. */
   private static Trained trained(String domain, String text) {
@@ -190,7 +186,10 @@ class EveryMethodTest {
       for (int at = 0; at < examples.size(); at += BATCH) {
         state = trainer.step(state, examples.subList(at, at + BATCH)).state();
       }
-      return Trained.of(state, trainer.step(state, examples.subList(0, ASKED)));
+      return new Trained(
+          state,
+          state.toAdapter(base, domain, 1, "").head(),
+          trainer.step(state, examples.subList(0, ASKED)).logits());
     }
   }
 
@@ -207,7 +206,7 @@ class EveryMethodTest {
     }
   }
 
-  /** Takes the export as a base model, with the state's head on it. */
+  /** Takes the export as a base model, with the version's head on it. */
   private static void assertExported(String domain, Trained trained) {
     Path output = directory.resolve("exported").resolve(domain);
     Said said =
@@ -233,7 +232,7 @@ class EveryMethodTest {
               trained.state().labels(),
               new int[0],
               new float[0],
-              trained.state().head().values(),
+              trained.head(),
               1,
               1);
       try (Classifier classifier = new Classifier(merged, head)) {
