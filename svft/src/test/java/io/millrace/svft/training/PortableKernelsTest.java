@@ -24,7 +24,7 @@ class PortableKernelsTest {
 
   /** The state after the last step of each method, its first 16 digits. */
   private static final List<String> STATES =
-      List.of("daf90a08156408c4", "9f9a043adeaed16b", "542d9b1fd8736cb1", "47e8aacb248ac159");
+      List.of("c6bcc81c6df3452a", "c990a887ddc452eb", "13cde18faf6241cc", "63923b7c567b5bfb");
 
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 4})
