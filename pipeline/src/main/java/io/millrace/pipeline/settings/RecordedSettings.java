@@ -64,6 +64,7 @@ public final class RecordedSettings {
         settings
             .with(JobSettings.LEARNING_RATE, training.learningRate())
             .with(JobSettings.INIT_FROM, JobSettings.initFrom(settings))
+            .with(JobSettings.KERNELS, JobSettings.kernels(settings).id())
             .with(JobSettings.SAMPLE_ERRORS_BELOW, training.sampleErrorsBelow());
     TreeMap<String, String> texts = new TreeMap<>(MethodSettings.inForce(method));
     for (List<Setting<?>> recorded : List.of(JobSettings.STEP, START, BATCHES)) {

@@ -80,9 +80,11 @@ class RecordedSettingsTest {
   void aPresetIsRecordedAsWhatItChose() {
     assertThat(RecordedSettings.of(settings("training.preset=fast")))
         .containsEntry("training.sampleErrorsBelow", "0.25")
+        .containsEntry("training.kernels", "packed")
         .doesNotContainKey("training.preset");
     assertThat(
             RecordedSettings.of(settings("training.preset=fast", "training.sampleErrorsBelow=0")))
+        .containsEntry("training.kernels", "packed")
         .doesNotContainKeys("training.sampleErrorsBelow", "training.preset");
     assertThatThrownBy(
             () -> RecordedSettings.of(settings("training.preset=fast", "training.layout=slices")))

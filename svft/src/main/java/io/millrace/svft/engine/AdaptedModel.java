@@ -27,6 +27,7 @@ public final class AdaptedModel implements AutoCloseable {
   private final IValue norms;
   private final IValue kinds;
   private final IValue linears;
+  private final IValue backs;
   private final IValue terms;
 
   /**
@@ -47,20 +48,21 @@ public final class AdaptedModel implements AutoCloseable {
    *     empty for those of the base model
    */
   public AdaptedModel(BaseModel base, List<LinearProduct> products, List<NDArray> norms) {
-    this(base, products, norms, UnaryOperator.identity());
+    this(base, products, norms, base::packedToTrain, base::packedForBackward);
   }
 
   /** As the constructor, for predictions alone: with the base model's packed weights. */
   public static AdaptedModel toPredict(
       BaseModel base, List<LinearProduct> products, List<NDArray> norms) {
-    return new AdaptedModel(base, products, norms, base::packed);
+    return new AdaptedModel(base, products, norms, base::packed, UnaryOperator.identity());
   }
 
   private AdaptedModel(
       BaseModel base,
       List<LinearProduct> products,
       List<NDArray> norms,
-      UnaryOperator<NDArray> computedWith) {
+      UnaryOperator<NDArray> computedWith,
+      UnaryOperator<NDArray> backWith) {
     this.base = base;
     this.products = List.copyOf(products);
     this.ownNorms = List.copyOf(norms);
@@ -74,12 +76,19 @@ public final class AdaptedModel implements AutoCloseable {
     int owners = products.stream().mapToInt(LinearProduct::adapters).max().orElse(1);
     this.adapters = trainsNorms() ? Math.max(owners, (int) norms.get(0).getShape().get(0)) : owners;
     this.kinds = IValue.listFrom(products.stream().mapToLong(LinearProduct::code).toArray());
-    this.linears =
-        TorchScript.lists(
-            products.stream()
-                .map(product -> product.tensors().stream().map(computedWith).toList())
-                .toList());
+    this.linears = tensors(computedWith);
+    this.backs = tensors(backWith);
     this.terms = TorchScript.lists(products.stream().map(LinearProduct::term).toList());
+  }
+
+  private IValue tensors(UnaryOperator<NDArray> with) {
+    return TorchScript.lists(
+        products.stream().map(product -> product.tensors().stream().map(with).toList()).toList());
+  }
+
+  /** The argument {@code backs} of {@code encoder.py}. */
+  IValue backs() {
+    return backs;
   }
 
   /**
@@ -199,6 +208,7 @@ public final class AdaptedModel implements AutoCloseable {
     }
     kinds.close();
     linears.close();
+    backs.close();
     terms.close();
   }
 }

@@ -91,7 +91,16 @@ public final class Encoder {
       return script.call(
           task,
           model.arguments(
-              laidOut.all, head, target, lowest, smaller, drawn, least, multiple, size));
+              laidOut.all,
+              head,
+              target,
+              lowest,
+              smaller,
+              drawn,
+              least,
+              multiple,
+              size,
+              model.backs()));
     }
   }
 

@@ -87,8 +87,7 @@ public record KernelProbe(String capability, Map<String, String> bits) {
 
   private static KernelProbe run(Device device, Kernels used) {
     TorchScript.Source source =
-        new TorchScript.Source(
-            "/io/millrace/svft/engine/", "Kernels", List.of(used.id() + "/primitives"));
+        new TorchScript.Source("/io/millrace/svft/engine/", "Kernels", List.of(used.primitives()));
     try (NDManager manager = Torch.newManager(device);
         NDScope scope = new NDScope();
         TorchScript kernels = new TorchScript(manager, source)) {

@@ -42,7 +42,7 @@ public enum Architecture {
             "pooling",
             "sampling",
             "classification",
-            kernels.id() + "/primitives"));
+            kernels.primitives()));
   }
 
   /** The {@code model_type} in {@code config.json}. */

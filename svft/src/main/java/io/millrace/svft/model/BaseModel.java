@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
@@ -134,6 +135,14 @@ public final class BaseModel implements AutoCloseable {
   private final boolean predictsAlone;
   private final boolean packs;
 
+  /** Whether steps are computed with packed matrices. */
+  private final boolean packsToTrain;
+
+  /** Of matrices of {@link #linears}, each packed at its first step: as it is, and transposed. */
+  private final Map<NDArray, NDArray> trainedWith = new IdentityHashMap<>();
+
+  private final Map<NDArray, NDArray> transposed = new IdentityHashMap<>();
+
   /**
    * The packed copy of each matrix of {@link #linears}, and of their {@link Linear#whole}; none
    * where it packs nothing.
@@ -170,7 +179,15 @@ public final class BaseModel implements AutoCloseable {
       linears.add(linear(model, basis, w, factored.contains(w.role())));
     }
     // The layout is that of oneDNN for processors, and has no bits that all of them share.
-    this.packs = predictsAlone && kernels == Kernels.FAST && !manager.getDevice().isGpu();
+    this.packs = predictsAlone && kernels != Kernels.PORTABLE && !manager.getDevice().isGpu();
+    this.packsToTrain = kernels == Kernels.PACKED && !manager.getDevice().isGpu();
+    linears.stream()
+        .flatMap(BaseModel::matrices)
+        .forEach(
+            matrix -> {
+              trainedWith.put(matrix, null);
+              transposed.put(matrix, null);
+            });
     linears.stream().flatMap(BaseModel::matrices).forEach(this::keepPacked);
   }
 
@@ -387,6 +404,37 @@ public final class BaseModel implements AutoCloseable {
     try (IValue argument = TorchScript.tensor(matrix)) {
       return script.call("packed", argument).get(0);
     }
+  }
+
+  /**
+   * A matrix as a step computes with it: with {@link Kernels#PACKED} the packed copy of a matrix of
+   * {@link #linears}, any other array as it is.
+   */
+  public NDArray packedToTrain(NDArray matrix) {
+    return packedOnce(matrix, trainedWith, UnaryOperator.identity());
+  }
+
+  /** As {@link #packedToTrain}, but the transpose, for the gradient of the product's input. */
+  public NDArray packedForBackward(NDArray matrix) {
+    return packedOnce(matrix, transposed, NDArray::transpose);
+  }
+
+  private synchronized NDArray packedOnce(
+      NDArray matrix, Map<NDArray, NDArray> copies, UnaryOperator<NDArray> layout) {
+    if (!packsToTrain || !copies.containsKey(matrix)) {
+      return matrix;
+    }
+    NDArray known = copies.get(matrix);
+    if (known == null) {
+      try (NDScope scope = new NDScope();
+          IValue argument = TorchScript.tensor(layout.apply(matrix))) {
+        known = script.call("packed", argument).get(0);
+        NDScope.unregister(known);
+        known.attach(derived);
+      }
+      copies.put(matrix, known);
+    }
+    return known;
   }
 
   private void keepPacked(NDArray matrix) {

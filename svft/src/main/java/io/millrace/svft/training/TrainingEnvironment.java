@@ -122,8 +122,9 @@ public final class TrainingEnvironment {
     entries.put("processor", processor.model());
     entries.put("processorFeatures", processor.features());
     entries.put("processorCaches", caches(Path.of("/sys/devices/system/cpu/cpu0/cache")));
-    if (Torch.kernels() == Kernels.PORTABLE) {
-      entries.put(KERNELS, Kernels.PORTABLE.id());
+    // Records of releases that had no others name none.
+    if (Torch.kernels() != Kernels.FAST) {
+      entries.put(KERNELS, Torch.kernels().id());
     }
     entries.put("cpuCapability", probe.capability());
     probe.bits().forEach((group, hash) -> entries.put("kernel." + group, hash));

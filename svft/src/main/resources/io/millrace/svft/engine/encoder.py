@@ -135,9 +135,10 @@ class Encoder(Module):
   #   limit, draws   the sequences that go through the backward pass, all of them with 0: see sampling.py
   #   least, multiple   the least number of rows of that pass, and what it is a multiple of
   #   size   the number of values that backward returns for a segment
+  #   backs  linears, as the backward pass reads them: see linear.py
   #
   # Returns what the piece's step returns, then what backward returns.
-  def classification(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], targets: List[Tensor], lowest: int, limit: float, draws: Tensor, least: int, multiple: int, size: int) -> List[Tensor]:
+  def classification(self: __torch__.Encoder, batch: List[Tensor], how: List[Tensor], spans: List[List[int]], heads: int, eps: float, embeddings: List[Tensor], norms: List[List[Tensor]], kinds: List[int], linears: List[List[Tensor]], lows: List[List[Tensor]], head: List[Tensor], targets: List[Tensor], lowest: int, limit: float, draws: Tensor, least: int, multiple: int, size: int, backs: List[List[Tensor]]) -> List[Tensor]:
     kept = annotate(List[List[Tensor]], [])
     trains = torch.lt(lowest, torch.mul(torch.len(norms), 6))
     x = (self).forward(batch, how, spans, heads, eps, embeddings, norms, kinds, linears, lows, trains, kept)
@@ -153,7 +154,7 @@ class Encoder(Module):
           batch, how, spans, kept = __torch__.sampling.narrowed(counts, batch, how, spans, heads, kept, least, multiple)
       if some:
         dx = __torch__.pooling.backward(how, __torch__.classification.backward(dlogits, head))
-        _0 = torch.append(out, (self).backward(dx, batch, spans, heads, embeddings, norms, kinds, linears, lows, kept, lowest))
+        _0 = torch.append(out, (self).backward(dx, batch, spans, heads, embeddings, norms, kinds, backs, lows, kept, lowest))
       else:
         _1 = torch.append(out, torch.new_zeros(pooled, [torch.mul(size, torch.len(targets))]))
     return out

@@ -39,6 +39,12 @@ class Kernels(Module):
     _17 = torch.append(out, torch.mul(x, dy))
     return out
 
+  # As fast, but with packed matrices in the first two products.
+  def packed(self: __torch__.Kernels, x: Tensor, dy: Tensor, w: Tensor, b: Tensor) -> List[Tensor]:
+    out = (self).fast(x, dy, w, b)
+    products = [__torch__.primitives.linear(x, __torch__.primitives.packed(w), b), __torch__.primitives.back(x, __torch__.primitives.packed(torch.contiguous(torch.t(w))))]
+    return torch.add(products, torch.slice(out, 2))
+
   # As fast, but with the operators of portable kernels, on shapes that a step has with them.
   def portable(self: __torch__.Kernels, x: Tensor, dy: Tensor, w: Tensor, b: Tensor) -> List[Tensor]:
     H = torch.size(x, 1)

@@ -15,7 +15,8 @@
 # t(x) is the transpose of x, and V = t(Vt). S maps z = x V to z t(S), so M[i, j] maps direction j
 # to direction i.
 #
-# For a prediction, Vt and U and the W of kind 0 may be packed: see primitives.py.
+# Vt and U and the W of kind 0 may be packed, in the backward pass as their transposes: see
+# primitives.py.
 #
 # The rows of a slice may belong to several adapters. What an adapter has of its own (W of kind 1, s
 # of kind 2, bands, index, m, A, B) then stands D times, one adapter's after the other's, along the
@@ -125,12 +126,15 @@ def forward(x: Tensor, kind: int, w: List[Tensor], low: List[Tensor], adapters: 
     _8 = torch.append(saved, torch.cat(hs))
   return (y, saved)
 
-# Returns a b, plus the term in plus, if there is one.
+# Returns a b, plus the term in plus, if there is one. The transpose of b may be packed.
 def product(a: Tensor, b: Tensor, plus: List[Tensor]) -> Tensor:
-  if torch.gt(torch.len(plus), 0):
-    y = __torch__.primitives.addmm(plus[0], a, b)
+  if torch.eq(torch.len(plus), 0):
+    y = __torch__.primitives.back(a, b)
   else:
-    y = __torch__.primitives.mm(a, b)
+    if b.is_mkldnn:
+      y = torch.add_(__torch__.primitives.back(a, b), plus[0])
+    else:
+      y = __torch__.primitives.addmm(plus[0], a, b)
   return y
 
 # Appends this weight's gradients, flat, to grads: each for every segment. If wanted is set, returns
@@ -159,7 +163,7 @@ def backward(dy: Tensor, kind: int, w: List[Tensor], low: List[Tensor], adapters
         dx = __torch__.linear.product(dy, w[0], acc)
     else:
       z = saved[0]
-      dzs = __torch__.primitives.mm(dy, w[1])
+      dzs = __torch__.primitives.back(dy, w[1])
       if torch.eq(kind, 3):
         bands = w[3]
         count = torch.floordiv(torch.size(bands, 0), D)

@@ -20,6 +20,14 @@ def linear(x: Tensor, W: Tensor, b: Optional[Tensor]) -> Tensor:
       y = torch.addmm(unchecked_cast(Tensor, b), x, torch.t(W))
   return y
 
+# Returns dy W. In place of W [out, in] its transpose may be there, packed.
+def back(dy: Tensor, W: Tensor) -> Tensor:
+  if W.is_mkldnn:
+    dx = ops.mkldnn._linear_pointwise(dy, W, None, "none", annotate(List[Optional[number]], []), None)
+  else:
+    dx = torch.mm(dy, W)
+  return dx
+
 # Returns W [out, in] in the layout in which oneDNN reads it fastest. Packed, it is for linear alone.
 # A product with it has another order of sums, and on processors for which MKL has no code of its own
 # it takes half the time.

@@ -71,6 +71,10 @@ def linear(x: Tensor, W: Tensor, b: Optional[Tensor]) -> Tensor:
     y = torch.add_(y, unchecked_cast(Tensor, b))
   return y
 
+# Returns dy W.
+def back(dy: Tensor, W: Tensor) -> Tensor:
+  return __torch__.primitives.mm(dy, W)
+
 # Returns W: there is no layout with the same bits everywhere.
 def packed(W: Tensor) -> Tensor:
   return W
