@@ -7,6 +7,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
+import io.millrace.operators.adapt.InitFrom;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.input.ExampleLimits;
 import java.util.List;
@@ -43,7 +44,8 @@ class SettingBoundsTest {
   static Stream<Setting<?>> quantities() {
     return all().stream()
         .filter(setting -> !(setting.defaultValue() instanceof String))
-        .filter(setting -> !(setting.defaultValue() instanceof Boolean));
+        .filter(setting -> !(setting.defaultValue() instanceof Boolean))
+        .filter(setting -> !(setting.defaultValue() instanceof InitFrom));
   }
 
   /** Settings that are handed on are listed by their prefix, and stand for many. */
