@@ -486,7 +486,7 @@ public final class JobSettings {
                   FIRST_POLICY))
           .<Setting<?>>flatMap(List::stream)
           // What computes, and how, is the same in the whole process.
-          .filter(setting -> setting != KERNELS && setting != LAYOUT)
+          .filter(setting -> setting != KERNELS && setting != LAYOUT && setting != PRESET)
           .toList();
 
   /** {@link #OF_A_DOMAIN}, for some domains alone. */

@@ -92,6 +92,14 @@ class RecordedSettingsTest {
         .hasMessageContaining("training.layout=segments");
   }
 
+  /** A preset chooses kernels, which are those of the whole process. */
+  @Test
+  void aDomainHasNoPresetOfItsOwn() {
+    assertThatThrownBy(() -> settings("domains.a.training.preset=fast"))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("training.preset");
+  }
+
   @Test
   void whatWasInForceByDefaultIsRecordedAsItWas() {
     assertThat(RecordedSettings.of(settings()))
