@@ -194,17 +194,8 @@ public final class DomainReplay {
       state = trainer.initialState(trainer.peft(from));
       return true;
     } catch (AdapterException e) {
-      differences.add(
-          new Difference(
-              history.domain(),
-              1,
-              history.versionOf(1),
-              "the adapter of PEFT in %s, which it started from, is not what it was"
-                  .formatted(from.directory()),
-              from.sha256(),
-              "",
-              List.of(e.getMessage())));
-      return false;
+      return isNotWhatItWas(
+          "the adapter of PEFT in %s".formatted(from.directory()), from.sha256(), e);
     }
   }
 
@@ -214,18 +205,23 @@ public final class DomainReplay {
       state = trainer(1).initialState(from);
       return true;
     } catch (AdapterException e) {
-      differences.add(
-          new Difference(
-              history.domain(),
-              1,
-              history.versionOf(1),
-              "version %d of %s, which it started from, is not what it was"
-                  .formatted(from.getVersion(), from.getDomain()),
-              from.getSha256(),
-              "",
-              List.of(e.getMessage())));
-      return false;
+      return isNotWhatItWas(
+          "version %d of %s".formatted(from.getVersion(), from.getDomain()), from.getSha256(), e);
     }
+  }
+
+  /** Notes that the domain cannot start from what it started from. */
+  private boolean isNotWhatItWas(String start, String sha256, AdapterException why) {
+    differences.add(
+        new Difference(
+            history.domain(),
+            1,
+            history.versionOf(1),
+            start + ", which it started from, is not what it was",
+            sha256,
+            "",
+            List.of(why.getMessage())));
+    return false;
   }
 
   private DomainTrainer trainer(long step) {
