@@ -97,7 +97,11 @@ public final class MiniLm {
   private static SharedModel.Lease lease() {
     try {
       return SharedModel.open(
-          STORE, ModelStore.MINILM, Torch.device("cpu"), EnumSet.allOf(WeightRole.class));
+          STORE,
+          ModelStore.MINILM,
+          Torch.device("cpu"),
+          EnumSet.allOf(WeightRole.class),
+          Kernels.FAST);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -5,6 +5,7 @@ import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.EncoderConfig;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -64,6 +65,11 @@ public final class Models implements ParameterResolver {
    */
   public static BaseModel tiny(EncoderConfig config, AdapterMethod method) {
     return BaseModel.load(tinyFiles(config), Torch.device("cpu"), method.factored());
+  }
+
+  /** As {@link #tiny(EncoderConfig, AdapterMethod)}, with kernels that are named. */
+  public static BaseModel tiny(EncoderConfig config, AdapterMethod method, Kernels kernels) {
+    return BaseModel.load(tinyFiles(config), Torch.device("cpu"), method.factored(), kernels);
   }
 
   private static ModelFiles tinyFiles(EncoderConfig config) {

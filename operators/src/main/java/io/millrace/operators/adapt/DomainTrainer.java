@@ -73,7 +73,7 @@ public final class DomainTrainer implements AutoCloseable {
     this.method = training.method();
     this.trainer = new Trainer(base, training, threads);
     this.settings = recorded;
-    this.environment = TrainingEnvironment.describe(base.device(), threads);
+    this.environment = TrainingEnvironment.describe(base.device(), threads, base.kernels());
   }
 
   private static Function<String, Map<String, String>> constant(Map<String, String> recorded) {

@@ -55,7 +55,13 @@ final class DomainTrainers implements AutoCloseable {
       Set<WeightRole> factored = training.method().factored();
       SharedModel.Lease model = models.get(factored);
       if (model == null) {
-        model = SharedModel.open(settings.modelStore(), settings.modelName(), device, factored);
+        model =
+            SharedModel.open(
+                settings.modelStore(),
+                settings.modelName(),
+                device,
+                factored,
+                settings.device().kernels());
         models.put(factored, model);
       }
       requireThatVersionsFit(settings, training.method(), model.base().config());

@@ -93,7 +93,13 @@ final class FrozenVersions implements AutoCloseable {
             .orElse(needed);
     SharedModel.Lease model = models.get(factored);
     if (model == null) {
-      model = SharedModel.open(settings.modelStore(), settings.modelName(), device, factored);
+      model =
+          SharedModel.open(
+              settings.modelStore(),
+              settings.modelName(),
+              device,
+              factored,
+              settings.device().kernels());
       models.put(factored, model);
     }
     return model.base();

@@ -6,6 +6,7 @@ import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Kernels;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -29,7 +30,11 @@ public final class SharedModel {
   private static final Logger LOG = LoggerFactory.getLogger(SharedModel.class);
 
   private record Key(
-      org.apache.flink.core.fs.Path store, String name, Device device, Set<WeightRole> factored) {}
+      org.apache.flink.core.fs.Path store,
+      String name,
+      Device device,
+      Set<WeightRole> factored,
+      Kernels kernels) {}
 
   private static final class Entry {
     final BaseModel base;
@@ -80,17 +85,19 @@ public final class SharedModel {
    *
    * @param store a path, or the URI of a Flink file system that holds prepared models
    * @param factored the weights to hold as their singular factors: see {@link BaseModel#load}
+   * @param kernels what steps compute with
    * @throws ModelException where the store does not hold the model, or the model is damaged
    * @throws IOException where the store cannot be read
    */
-  public static Lease open(String store, String name, Device device, Set<WeightRole> factored)
+  public static Lease open(
+      String store, String name, Device device, Set<WeightRole> factored, Kernels kernels)
       throws IOException {
-    Key key = new Key(location(store), name, device, factored);
+    Key key = new Key(location(store), name, device, factored, kernels);
     synchronized (LOADED) {
       Entry entry = LOADED.get(key);
       if (entry == null) {
         LOG.info("Loading base model {} from {} on {}", name, key.store(), device);
-        entry = new Entry(load(key.store(), name, device, factored));
+        entry = new Entry(load(key));
         LOADED.put(key, entry);
       }
       entry.leases++;
@@ -118,29 +125,28 @@ public final class SharedModel {
     return new org.apache.flink.core.fs.Path("file", null, local.toString());
   }
 
-  private static BaseModel load(
-      org.apache.flink.core.fs.Path store, String name, Device device, Set<WeightRole> factored)
-      throws IOException {
+  private static BaseModel load(Key key) throws IOException {
+    org.apache.flink.core.fs.Path store = key.store();
     if (store.toUri().getScheme().equals("file")) {
-      return load(Path.of(store.toUri().getPath()), name, device, factored);
+      return load(Path.of(store.toUri().getPath()), key);
     }
     Path copy = Files.createTempDirectory("millrace-models");
     try {
-      copyModel(store, name, copy);
-      return load(copy, name, device, factored);
+      copyModel(store, key.name(), copy);
+      return load(copy, key);
     } finally {
       FileUtils.deleteDirectory(copy.toFile());
     }
   }
 
-  private static BaseModel load(Path store, String name, Device device, Set<WeightRole> factored) {
+  private static BaseModel load(Path store, Key key) {
     ModelFiles files =
         new ModelStore(store)
             .prepare(
-                name,
+                key.name(),
                 (model, done, total) ->
                     LOG.info("Preparing {}: {} of {} matrices", model, done, total));
-    return BaseModel.load(files, device, factored);
+    return BaseModel.load(files, key.device(), key.factored(), key.kernels());
   }
 
   private static void copyModel(org.apache.flink.core.fs.Path store, String name, Path to)

@@ -11,6 +11,7 @@ import io.millrace.schemas.ReceivedExample;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.Moments;
 import io.millrace.svft.training.TrainingSettings;
@@ -112,7 +113,8 @@ class LargeStatesTest {
                 MiniLm.STORE,
                 ModelStore.MINILM,
                 Torch.device("cpu"),
-                EnumSet.noneOf(WeightRole.class));
+                EnumSet.noneOf(WeightRole.class),
+                Kernels.FAST);
         DomainTrainer trainer =
             new DomainTrainer(model.base(), FULL, Map.of("batch.size", "4"), 1)) {
       whole = trainer.initialState();

@@ -10,6 +10,7 @@ import io.millrace.schemas.TrainingRun;
 import io.millrace.schemas.TrainingSnapshot;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.adapter.Adapter;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.training.TrainingEnvironment;
 import java.util.List;
 import java.util.TreeMap;
@@ -38,7 +39,7 @@ class ManifestTest {
       assertThat(run.getFirstStep()).isEqualTo(3);
       assertThat(run.getSettings()).isEqualTo(MiniLm.settings().domains().others().recorded());
       assertThat(run.getEnvironment())
-          .isEqualTo(TrainingEnvironment.describe(MiniLm.base().device(), 1));
+          .isEqualTo(TrainingEnvironment.describe(MiniLm.base().device(), 1, Kernels.FAST));
     }
   }
 

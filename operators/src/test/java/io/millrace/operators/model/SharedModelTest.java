@@ -8,6 +8,7 @@ import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.model.WeightRole;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
@@ -88,7 +89,11 @@ class SharedModelTest {
 
   private static SharedModel.Lease open(String store) throws IOException {
     return SharedModel.open(
-        store, ModelStore.MINILM, Torch.device("cpu"), EnumSet.allOf(WeightRole.class));
+        store,
+        ModelStore.MINILM,
+        Torch.device("cpu"),
+        EnumSet.allOf(WeightRole.class),
+        Kernels.FAST);
   }
 
   private static void train(BaseModel base) {

@@ -149,7 +149,7 @@ final class ReplayCommand implements Callable<Integer> {
                 (files, factored, kernels) -> {
                   Torch.use(kernels);
                   return BaseModel.load(
-                      files, Torch.device(settings.get(JobSettings.DEVICE)), factored);
+                      files, Torch.device(settings.get(JobSettings.DEVICE)), factored, kernels);
                 },
                 settings.get(JobSettings.THREADS))) {
       List<ReplayRange> ranges = new ArrayList<>();

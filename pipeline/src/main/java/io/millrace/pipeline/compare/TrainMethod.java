@@ -11,6 +11,7 @@ import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.TrainingSettings;
 import java.io.IOException;
@@ -79,12 +80,14 @@ public final class TrainMethod implements Callable<Integer> {
     ModelFiles model =
         new ModelStore(Path.of(JobSettings.modelStore(settings)))
             .prepare(settings.get(JobSettings.MODEL_NAME), (name, done, total) -> {});
-    Torch.use(JobSettings.kernels(settings));
+    Kernels kernels = JobSettings.kernels(settings);
+    Torch.use(kernels);
     try (BaseModel base =
             BaseModel.load(
                 model,
                 Torch.device(settings.get(JobSettings.DEVICE)),
-                training.method().factored());
+                training.method().factored(),
+                kernels);
         ExampleReader stream = new ExampleReader(file, ExampleLimits.of(settings))) {
       MethodReport report =
           MethodTraining.run(

@@ -369,12 +369,12 @@ public final class JobSettings {
   public static final Setting<String> KERNELS =
       Setting.choice(
           "training.kernels",
-          Kernels.FAST.id(),
+          Kernels.PACKED.id(),
           Stream.of(Kernels.values()).map(Kernels::id).toList(),
-          "What PyTorch computes steps with: fast, the libraries' choice for the processor; packed,"
-              + " the same with the base model's matrices as oneDNN reads them fastest, which takes"
-              + " their memory twice more; or portable, slower, with the same bits on every x86-64"
-              + " processor that has AVX2.");
+          "What PyTorch computes steps with: packed, the libraries' choice for the processor with the"
+              + " base model's matrices as oneDNN reads them fastest, which takes their memory twice"
+              + " more; fast, the same without packing; or portable, slower, with the same bits on"
+              + " every x86-64 processor that has AVX2.");
 
   public static final Setting<String> LAYOUT =
       Setting.choice(
@@ -406,10 +406,6 @@ public final class JobSettings {
               + SAMPLE_ERRORS_BELOW.key()
               + "="
               + FAST_SAMPLE_ERRORS_BELOW
-              + " and "
-              + KERNELS.key()
-              + "="
-              + Kernels.PACKED.id()
               + ". What is set by itself wins.");
 
   public static final Setting<String> MOMENTS =
@@ -602,16 +598,11 @@ public final class JobSettings {
         sampleErrorsBelow(settings));
   }
 
-  /** Whether the preset decides on a setting. */
-  private static boolean isPreset(Settings settings, Setting<?> setting) {
-    return !settings.get(PRESET).equals(EXACT) && !settings.explicit().containsKey(setting.key());
-  }
-
   private static double sampleErrorsBelow(Settings settings) {
-    double limit =
-        isPreset(settings, SAMPLE_ERRORS_BELOW)
-            ? FAST_SAMPLE_ERRORS_BELOW
-            : settings.get(SAMPLE_ERRORS_BELOW);
+    boolean byPreset =
+        !settings.get(PRESET).equals(EXACT)
+            && !settings.explicit().containsKey(SAMPLE_ERRORS_BELOW.key());
+    double limit = byPreset ? FAST_SAMPLE_ERRORS_BELOW : settings.get(SAMPLE_ERRORS_BELOW);
     if (limit > 0 && !settings.get(LAYOUT).equals(BatchLayout.SEGMENTS.id())) {
       throw new UsageException(
           "%s=%s needs %s=%s"
@@ -719,7 +710,7 @@ public final class JobSettings {
 
   /** The kernels that the settings choose. */
   public static Kernels kernels(Settings settings) {
-    return isPreset(settings, KERNELS) ? Kernels.PACKED : Kernels.of(settings.get(KERNELS));
+    return Kernels.of(settings.get(KERNELS));
   }
 
   /** The settings of the evidence operator. */

@@ -109,6 +109,7 @@ public final class RecordedSettings {
     // What releases trained with that had no other layout.
     all.putIfAbsent(JobSettings.LAYOUT.key(), BatchLayout.SLICES.id());
     all.putIfAbsent(JobSettings.CLASS_MEANS.key(), "0");
+    all.putIfAbsent(JobSettings.KERNELS.key(), Kernels.FAST.id());
     return Settings.of(
         ALL,
         null,

@@ -24,6 +24,7 @@ import io.millrace.svft.method.HeadOnly;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.Trainer;
 import io.millrace.svft.training.TrainingExample;
@@ -179,7 +180,9 @@ class EveryMethodTest {
   /** Trains a domain again, without Kafka or Flink. */
   private static Trained trained(String domain, String text) {
     AdapterMethod method = AdapterMethod.parse(text);
-    try (BaseModel base = BaseModel.load(model(encoder), Torch.device("cpu"), method.factored());
+    ModelFiles files = model(encoder);
+    try (BaseModel base =
+            BaseModel.load(files, Torch.device("cpu"), method.factored(), Kernels.PACKED);
         Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), 1)) {
       List<TrainingExample> examples = stream.get(domain);
       TrainingState state = trainer.initialState();

@@ -16,6 +16,7 @@ import io.millrace.schemas.TrainingStep;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.model.ModelStore;
+import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Torch;
 import io.millrace.svft.training.StepResult;
 import io.millrace.svft.training.Trainer;
@@ -125,7 +126,9 @@ class ServedLogitsTest {
     try (BaseModel base =
             BaseModel.load(
                 new ModelStore(Path.of(models())).prepare(ModelStore.MINILM, (m, d, t) -> {}),
-                Torch.device("cpu"));
+                Torch.device("cpu"),
+                svft.factored(),
+                Kernels.PACKED);
         Trainer trainer = new Trainer(base, TrainingSettings.defaults(svft), 1)) {
       TrainingState state = trainer.initialState();
       List<TrainingExample> examples =

@@ -50,6 +50,9 @@ class RecordedSettingsTest {
     assertThat(RecordedSettings.kernels(recorded)).isEqualTo(Kernels.PORTABLE);
     recorded.remove("training.kernels");
     assertThat(RecordedSettings.kernels(recorded)).isEqualTo(Kernels.FAST);
+    assertThat(RecordedSettings.changed(recorded, Map.of("training.weightDecay", "0.1")))
+        .containsEntry("training.kernels", "fast");
+    assertThat(RecordedSettings.of(settings())).containsEntry("training.kernels", "packed");
   }
 
   /** Manifests of releases that knew no other layout do not name it. */
@@ -80,11 +83,9 @@ class RecordedSettingsTest {
   void aPresetIsRecordedAsWhatItChose() {
     assertThat(RecordedSettings.of(settings("training.preset=fast")))
         .containsEntry("training.sampleErrorsBelow", "0.25")
-        .containsEntry("training.kernels", "packed")
         .doesNotContainKey("training.preset");
     assertThat(
             RecordedSettings.of(settings("training.preset=fast", "training.sampleErrorsBelow=0")))
-        .containsEntry("training.kernels", "packed")
         .doesNotContainKeys("training.sampleErrorsBelow", "training.preset");
     assertThatThrownBy(
             () -> RecordedSettings.of(settings("training.preset=fast", "training.layout=slices")))
@@ -92,7 +93,6 @@ class RecordedSettingsTest {
         .hasMessageContaining("training.layout=segments");
   }
 
-  /** A preset chooses kernels, which are those of the whole process. */
   @Test
   void aDomainHasNoPresetOfItsOwn() {
     assertThatThrownBy(() -> settings("domains.a.training.preset=fast"))

@@ -62,14 +62,14 @@ public record KernelProbe(String capability, Map<String, String> bits) {
   private static final int DIGITS = 8;
 
   /**
-   * Runs the kernels of this process on a device.
+   * Runs kernels on a device.
    *
+   * @param kernels which this process can compute with: see {@link Torch#use}
    * @throws DeviceException if they are to be portable and give other bits than they have to
    */
-  public static KernelProbe on(Device device) {
-    Kernels used = Torch.kernels();
-    KernelProbe probe = run(device, used);
-    if (used == Kernels.PORTABLE) {
+  public static KernelProbe on(Device device, Kernels kernels) {
+    KernelProbe probe = run(device, kernels);
+    if (kernels == Kernels.PORTABLE) {
       List<String> others =
           GROUPS.stream()
               .map(Map.Entry::getKey)

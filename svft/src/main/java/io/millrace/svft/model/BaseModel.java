@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import ai.djl.pytorch.jni.IValue;
+import io.millrace.svft.tensor.DeviceException;
 import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Safetensors;
 import io.millrace.svft.tensor.SafetensorsException;
@@ -156,6 +157,7 @@ public final class BaseModel implements AutoCloseable {
       Safetensors basis,
       Set<WeightRole> factored,
       TextTokenizer tokenizer,
+      Kernels kernels,
       boolean predictsAlone) {
     EncoderConfig config = files.config();
     Architecture names = config.architecture();
@@ -163,7 +165,7 @@ public final class BaseModel implements AutoCloseable {
     this.manager = manager;
     this.derived = Torch.newManager(manager.getDevice());
     this.tokenizer = tokenizer;
-    this.kernels = Torch.kernels();
+    this.kernels = kernels;
     this.script = new TorchScript(manager, config.architecture().program(kernels));
     this.embeddings =
         List.of(
@@ -199,7 +201,8 @@ public final class BaseModel implements AutoCloseable {
 
   /**
    * Loads a prepared model with every linear weight as its factors. Any adapter can be served on
-   * such a model.
+   * such a model. Computes with {@link Torch#kernels}, as do the other models whose kernels nobody
+   * names.
    *
    * @param device from {@link Torch#device}
    * @throws ModelException if a tensor is missing or has another shape
@@ -218,7 +221,7 @@ public final class BaseModel implements AutoCloseable {
    */
   public static BaseModel loadToPredict(ModelFiles files, Device device) {
     TextTokenizer tokenizer = new TextTokenizer(files.tokenizer(), files.texts());
-    return load(files, device, EnumSet.allOf(WeightRole.class), tokenizer, true);
+    return load(files, device, EnumSet.allOf(WeightRole.class), tokenizer, Torch.kernels(), true);
   }
 
   /**
@@ -229,19 +232,34 @@ public final class BaseModel implements AutoCloseable {
    * @throws ModelException if a tensor is missing or has another shape
    */
   public static BaseModel load(ModelFiles files, Device device, Set<WeightRole> factored) {
-    return load(files, device, factored, new TextTokenizer(files.tokenizer(), files.texts()));
+    return load(files, device, factored, Torch.kernels());
   }
 
   /**
-   * Loads a prepared model with a given tokenizer.
+   * Loads a prepared model.
    *
    * @param device from {@link Torch#device}
    * @param factored the roles of the weights to hold as their factors; the others are held as W
-   * @param tokenizer closed with the model; null if the caller gives token ids instead of texts
+   * @param kernels what steps compute with
+   * @throws ModelException if a tensor is missing or has another shape
+   * @throws DeviceException if this process cannot compute with these kernels: {@link Torch#use}
    */
   public static BaseModel load(
-      ModelFiles files, Device device, Set<WeightRole> factored, TextTokenizer tokenizer) {
-    return load(files, device, factored, tokenizer, false);
+      ModelFiles files, Device device, Set<WeightRole> factored, Kernels kernels) {
+    Torch.use(kernels);
+    TextTokenizer tokenizer = new TextTokenizer(files.tokenizer(), files.texts());
+    return load(files, device, factored, tokenizer, kernels, false);
+  }
+
+  /**
+   * Loads a prepared model that takes token ids instead of texts.
+   *
+   * @param device from {@link Torch#device}
+   * @param factored the roles of the weights to hold as their factors; the others are held as W
+   */
+  public static BaseModel loadWithoutTokenizer(
+      ModelFiles files, Device device, Set<WeightRole> factored) {
+    return load(files, device, factored, null, Torch.kernels(), false);
   }
 
   private static BaseModel load(
@@ -249,12 +267,14 @@ public final class BaseModel implements AutoCloseable {
       Device device,
       Set<WeightRole> factored,
       TextTokenizer tokenizer,
+      Kernels kernels,
       boolean predictsAlone) {
     NDManager manager = Torch.newManager(device);
     try {
       Safetensors model = Safetensors.open(files.model());
       Safetensors basis = Safetensors.open(files.basis());
-      return new BaseModel(files, manager, model, basis, factored, tokenizer, predictsAlone);
+      return new BaseModel(
+          files, manager, model, basis, factored, tokenizer, kernels, predictsAlone);
     } catch (IOException | SafetensorsException | ModelException e) {
       manager.close();
       if (tokenizer != null) {

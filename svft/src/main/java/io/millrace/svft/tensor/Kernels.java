@@ -1,7 +1,8 @@
 package io.millrace.svft.tensor;
 
 /**
- * The code by which PyTorch computes. A process computes with one of them: see {@link Torch#use}.
+ * The code by which PyTorch computes. A process has portable ones or the others, and can compute
+ * with both of these: see {@link Torch#use}.
  */
 public enum Kernels {
   /** What its libraries choose for this processor: other bits on another kind of processor. */

@@ -20,7 +20,8 @@ public final class Torch {
   private static final List<String> OTHER_VARIABLES =
       List.of("DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE");
 
-  private static Kernels kernels;
+  /** Whether this process computes with portable kernels; null until it decides. */
+  private static Boolean portable;
 
   private Torch() {}
 
@@ -50,35 +51,36 @@ public final class Torch {
   }
 
   /**
-   * Chooses the kernels of this process, before its first use of PyTorch: the libraries choose
+   * Readies this process for some kernels, before its first use of PyTorch: the libraries choose
    * their code once. For portable kernels it replaces the environment variables by which they do
    * so.
    *
-   * @throws DeviceException if the process computes with others already
+   * @throws DeviceException if these are portable and the process computes with others already, or
+   *     the other way round
    */
   public static synchronized void use(Kernels wanted) {
-    if (kernels == wanted) {
-      return;
+    boolean asked = wanted == Kernels.PORTABLE;
+    if (portable == null) {
+      if (asked) {
+        PORTABLE_VARIABLES.forEach(NativeEnvironment::set);
+        OTHER_VARIABLES.forEach(NativeEnvironment::remove);
+      }
+      portable = asked;
     }
-    if (kernels != null) {
+    if (portable != asked) {
       throw new DeviceException(
           "%s kernels are asked for, but this process computes with %s ones: run the two in"
-                  .formatted(wanted.id(), kernels.id())
+                  .formatted(wanted.id(), portable ? Kernels.PORTABLE.id() : "other")
               + " processes of their own");
     }
-    if (wanted == Kernels.PORTABLE) {
-      PORTABLE_VARIABLES.forEach(NativeEnvironment::set);
-      OTHER_VARIABLES.forEach(NativeEnvironment::remove);
-    }
-    kernels = wanted;
   }
 
-  /** The kernels of this process: the fast ones if it chose none. */
+  /** Portable kernels in a process that uses these; else the fast ones. */
   public static synchronized Kernels kernels() {
-    if (kernels == null) {
-      kernels = Kernels.FAST;
+    if (portable == null) {
+      portable = false;
     }
-    return kernels;
+    return portable ? Kernels.PORTABLE : Kernels.FAST;
   }
 
   /**

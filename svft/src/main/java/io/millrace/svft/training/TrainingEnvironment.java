@@ -11,7 +11,6 @@ import io.millrace.svft.model.Architecture;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.tensor.Kernels;
 import io.millrace.svft.tensor.Sha256;
-import io.millrace.svft.tensor.Torch;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -83,7 +82,10 @@ public final class TrainingEnvironment {
   private static final Pattern HARMLESS_TO_PORTABLE =
       Pattern.compile("glibc|processor.*|cpuCapability|env\\.(ATEN|MKL|ONEDNN|DNNL)_.*");
 
-  private static final Map<Device, SortedMap<String, String>> KNOWN = new ConcurrentHashMap<>();
+  private record Computes(Device device, Kernels kernels) {}
+
+  /** At most one for each kind of kernels and each device that a process computes on. */
+  private static final Map<Computes, SortedMap<String, String>> KNOWN = new ConcurrentHashMap<>();
 
   private TrainingEnvironment() {}
 
@@ -93,25 +95,27 @@ public final class TrainingEnvironment {
    *
    * @param device the device of the steps
    * @param threads the number of threads that share a step
+   * @param kernels what steps compute with
    * @return the entries by key, one line of text each, without names of hosts, users or paths
    */
-  public static SortedMap<String, String> describe(Device device, int threads) {
+  public static SortedMap<String, String> describe(Device device, int threads, Kernels kernels) {
     SortedMap<String, String> entries =
-        new TreeMap<>(KNOWN.computeIfAbsent(device, TrainingEnvironment::describe));
+        new TreeMap<>(
+            KNOWN.computeIfAbsent(
+                new Computes(device, kernels), each -> describe(each.device, each.kernels)));
     entries.put("threads", String.valueOf(threads));
     return Collections.unmodifiableSortedMap(entries);
   }
 
-  private static SortedMap<String, String> describe(Device device) {
+  private static SortedMap<String, String> describe(Device device, Kernels kernels) {
     // Runs first, because it loads the libraries that the entries below describe.
-    KernelProbe probe = KernelProbe.on(device);
+    KernelProbe probe = KernelProbe.on(device, kernels);
     SortedMap<String, String> entries = new TreeMap<>();
     entries.put("millrace", property("/io/millrace/svft/training/build.properties", "version"));
     entries.put("djl", Engine.getDjlVersion());
     entries.put("libtorch", libtorch());
     entries.put("tokenizers", Platform.detectPlatform("tokenizers").getVersion());
-    entries.put(
-        "program", Sha256.of(Architecture.BERT.program(Torch.kernels()).text()).substring(0, 8));
+    entries.put("program", Sha256.of(Architecture.BERT.program(kernels).text()).substring(0, 8));
     entries.put("java", system("java.vendor", "java.vm.name", "java.vm.version"));
     entries.put("os", system("os.name", "os.arch", "os.version"));
     String glibc = glibc();
@@ -123,8 +127,8 @@ public final class TrainingEnvironment {
     entries.put("processorFeatures", processor.features());
     entries.put("processorCaches", caches(Path.of("/sys/devices/system/cpu/cpu0/cache")));
     // Records of releases that had no others name none.
-    if (Torch.kernels() != Kernels.FAST) {
-      entries.put(KERNELS, Torch.kernels().id());
+    if (kernels != Kernels.FAST) {
+      entries.put(KERNELS, kernels.id());
     }
     entries.put("cpuCapability", probe.capability());
     probe.bits().forEach((group, hash) -> entries.put("kernel." + group, hash));
@@ -187,7 +191,7 @@ public final class TrainingEnvironment {
       return Optional.empty();
     }
     return Optional.of(
-        "the fast kernels of this processor are not those of the recorded one: replay on a machine"
+        "this processor's kernels are not those of the recorded one: replay on a machine"
             + " of the recorded kind (processor, cpuCapability and env above), and train with"
             + " training.kernels=portable to replay on any x86-64 processor that has AVX2");
   }

@@ -38,11 +38,12 @@ final class EnvironmentProcess {
 
   /** Arguments: {@code minilm}, or an existing directory for a tiny model; then methods. */
   public static void main(String[] args) throws Exception {
-    Torch.use(Kernels.of(System.getProperty(KERNELS, Kernels.FAST.id())));
+    Kernels kernels = Kernels.of(System.getProperty(KERNELS, Kernels.FAST.id()));
+    Torch.use(kernels);
     NativeVariables.set(System.getProperty(VARIABLES, ""));
     int threads = Integer.getInteger(THREADS, 2);
     try {
-      TrainingEnvironment.describe(Torch.device("cpu"), threads)
+      TrainingEnvironment.describe(Torch.device("cpu"), threads, kernels)
           .forEach((key, value) -> System.out.println(key + "=" + value));
     } catch (DeviceException e) {
       System.out.println(REFUSED + e.getMessage());

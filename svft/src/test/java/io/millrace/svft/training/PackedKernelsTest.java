@@ -47,21 +47,23 @@ class PackedKernelsTest {
     private Packed() {}
 
     public static void main(String[] args) {
-      Torch.use(Kernels.PACKED);
-      TrainingEnvironment.describe(Torch.device("cpu"), 1)
+      TrainingEnvironment.describe(Torch.device("cpu"), 1, Kernels.PACKED)
           .forEach((key, value) -> System.out.println(key + "=" + value));
       for (String method : METHODS) {
-        float[] gradient = gradient(method, 1);
+        float[] gradient = gradient(method, 1, Kernels.PACKED);
         System.out.println(method + "=" + Arrays.toString(gradient));
-        System.out.println(method + " threads=" + Arrays.equals(gradient, gradient(method, 3)));
+        System.out.println(
+            method + " threads=" + Arrays.equals(gradient, gradient(method, 3, Kernels.PACKED)));
         AdapterMethod parsed = AdapterMethod.parse(method);
-        try (BaseModel base = Models.tiny(TinyModel.CONFIG, parsed);
+        try (BaseModel base = Models.tiny(TinyModel.CONFIG, parsed, Kernels.PACKED);
             Trainer trainer = new Trainer(base, TrainingSettings.defaults(parsed), 2)) {
           System.out.println(method + " groups=" + (trainer.groups() == parsed.groups()));
         }
       }
       AdapterMethod plain = AdapterMethod.parse("svft:plain");
-      try (BaseModel base = BaseModel.load(Models.miniLm(), Torch.device("cpu"), plain.factored());
+      try (BaseModel base =
+              BaseModel.load(
+                  Models.miniLm(), Torch.device("cpu"), plain.factored(), Kernels.PACKED);
           Trainer trainer = new Trainer(base, TrainingSettings.defaults(plain), 2)) {
         System.out.println("minilm groups=" + trainer.groups());
       }
@@ -83,7 +85,7 @@ class PackedKernelsTest {
 
     assertThat(printed).containsEntry("kernels", "packed").containsEntry("minilm groups", "true");
     for (String method : METHODS) {
-      float[] expected = gradient(method, 1);
+      float[] expected = gradient(method, 1, Kernels.FAST);
       assertThat(printed).containsKey(method);
       List<Float> actual = new ArrayList<>();
       for (String value : printed.get(method).replaceAll("[\\[\\] ]", "").split(",")) {
@@ -107,10 +109,10 @@ class PackedKernelsTest {
   }
 
   /** Gradients of all values, for a state that is not the initial one. */
-  private static float[] gradient(String text, int threads) {
+  private static float[] gradient(String text, int threads, Kernels kernels) {
     AdapterMethod method = AdapterMethod.parse(text);
     EncoderConfig config = TinyModel.CONFIG;
-    try (BaseModel base = Models.tiny(config, method);
+    try (BaseModel base = Models.tiny(config, method, kernels);
         Trainer trainer = new Trainer(base, TrainingSettings.defaults(method), threads)) {
       List<TrainingExample> batch = Sentences.batch(2, BATCH);
       TrainingState state = RandomState.of(trainer, config.hidden(), 0.05);

@@ -191,7 +191,8 @@ final class PeftRun {
     List<Double> losses = new ArrayList<>();
     List<float[][]> logits = new ArrayList<>();
     Map<String, Double> differences = new LinkedHashMap<>();
-    try (BaseModel base = BaseModel.load(files, Torch.device("cpu"), method.factored(), null);
+    try (BaseModel base =
+            BaseModel.loadWithoutTokenizer(files, Torch.device("cpu"), method.factored());
         Trainer trainer = new Trainer(base, settings(method), 2)) {
       TrainingState state = start(method, layout);
       for (JsonNode batch : JSON.readTree(directory.resolve("batches.json").toFile())) {
@@ -270,7 +271,8 @@ final class PeftRun {
             "d", 1, "", "tiny", "", "", method, config, labels, new int[0], values, head, 6, 48);
     ModelFiles files = new ModelFiles("tiny", model, config, "", "", "");
     Path export = Files.createDirectory(root.resolve("export"));
-    try (BaseModel base = BaseModel.load(files, Torch.device("cpu"), method.factored(), null)) {
+    try (BaseModel base =
+        BaseModel.loadWithoutTokenizer(files, Torch.device("cpu"), method.factored())) {
       PeftExport.write(base, adapter, export);
     }
     return export;

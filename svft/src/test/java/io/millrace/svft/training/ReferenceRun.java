@@ -140,7 +140,8 @@ final class ReferenceRun {
     List<double[]> losses = new ArrayList<>();
     List<float[][]> logits = new ArrayList<>();
     Map<String, Double> differences = new LinkedHashMap<>();
-    try (BaseModel base = BaseModel.load(files, Torch.device("cpu"), method.factored(), null);
+    try (BaseModel base =
+            BaseModel.loadWithoutTokenizer(files, Torch.device("cpu"), method.factored());
         Trainer trainer = new Trainer(base, settings(method), threads)) {
       TrainingState state = initial(method, layout);
       for (JsonNode batch : JSON.readTree(directory.resolve("batches.json").toFile())) {

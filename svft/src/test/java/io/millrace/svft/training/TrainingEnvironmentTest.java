@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
 import io.millrace.svft.ChildJvm;
+import io.millrace.svft.tensor.Kernels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -67,12 +68,14 @@ class TrainingEnvironmentTest {
 
   @Test
   void itSaysTheSameInEveryProcessAndEachTime() {
-    SortedMap<String, String> described = TrainingEnvironment.describe(Device.cpu(), 2);
+    SortedMap<String, String> described =
+        TrainingEnvironment.describe(Device.cpu(), 2, Kernels.FAST);
 
     assertThat(described)
         .isEqualTo(here.environment())
-        .isEqualTo(TrainingEnvironment.describe(Device.cpu(), 2));
-    assertThat(TrainingEnvironment.describe(Device.cpu(), 3)).containsEntry("threads", "3");
+        .isEqualTo(TrainingEnvironment.describe(Device.cpu(), 2, Kernels.FAST));
+    assertThat(TrainingEnvironment.describe(Device.cpu(), 3, Kernels.FAST))
+        .containsEntry("threads", "3");
   }
 
   @Test
