@@ -11,9 +11,10 @@ import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * Runs a picocli command with Millrace's conventions: {@code --help} on every command; a user's
- * mistake is one line and exit code 2; any other failure is one line, with its stack trace in the
- * log only, and exit code 1. What commands print passes through {@link ShownOutput}.
+ * Runs a picocli command with Millrace's conventions: {@code --help} on every command, {@code help
+ * COMMAND} beside commands and {@code --version} on the whole; a user's mistake is one line and
+ * exit code 2; any other failure is one line, with its stack trace in the log only, and exit code
+ * 1. What commands print passes through {@link ShownOutput}.
  */
 public final class CommandLines {
   /** System property with the path of the process's log file, for people to find the details in. */
@@ -50,6 +51,7 @@ public final class CommandLines {
     Thread.setDefaultUncaughtExceptionHandler(
         (thread, failure) -> LOG.error("thread {} died", thread.getName(), failure));
     offerHelp(commandLine);
+    offerVersion(commandLine.getCommandSpec());
     commandLine.setExecutionStrategy(parsed -> execute(commandLine, err, parsed));
     commandLine.setParameterExceptionHandler(
         (e, ignored) -> usage(err, message(e), e.getCommandLine()));
@@ -70,7 +72,11 @@ public final class CommandLines {
     while (last.hasSubcommand()) {
       last = last.subcommand();
     }
-    boolean help = last.isUsageHelpRequested() || !last.commandSpec().subcommands().isEmpty();
+    CommandSpec command = last.commandSpec();
+    boolean help =
+        last.isUsageHelpRequested()
+            || !command.subcommands().isEmpty()
+            || command.userObject() instanceof HelpCommand;
     if (!help) {
       commandLine.setOut(new ShownOutput(commandLine.getOut()));
       commandLine.setErr(err);
@@ -80,6 +86,9 @@ public final class CommandLines {
 
   private static void offerHelp(CommandLine commandLine) {
     CommandSpec spec = commandLine.getCommandSpec();
+    if (!spec.subcommands().isEmpty() && !spec.subcommands().containsKey(HelpCommand.NAME)) {
+      spec.addSubcommand(HelpCommand.NAME, new CommandLine(new HelpCommand()));
+    }
     if (spec.findOption("--help") == null) {
       spec.addOption(
           OptionSpec.builder("-h", "--help")
@@ -88,6 +97,18 @@ public final class CommandLines {
               .build());
     }
     commandLine.getSubcommands().values().forEach(CommandLines::offerHelp);
+  }
+
+  /** On what the process runs alone: a version of {@code --version} is elsewhere an adapter's. */
+  private static void offerVersion(CommandSpec spec) {
+    if (spec.findOption("--version") == null) {
+      spec.addOption(
+          OptionSpec.builder("-V", "--version")
+              .versionHelp(true)
+              .description("Show which version this is and exit.")
+              .build());
+    }
+    spec.version("millrace " + BuildVersion.text());
   }
 
   private static int usage(PrintWriter err, String message, CommandLine command) {

@@ -115,6 +115,34 @@ class CommandLinesTest {
   }
 
   @Test
+  void helpOfACommandIsWhatItsOptionShows() {
+    assertThat(run("train", "--help")).isZero();
+    String shown = out.toString();
+    out.getBuffer().setLength(0);
+
+    assertThat(run("help", "train")).isZero();
+
+    assertThat(out).hasToString(shown);
+    failsWith(
+        2,
+        "millrace: millrace has no command \"tran\" (try: millrace help --help)",
+        "help",
+        "tran");
+  }
+
+  @Test
+  void theWholeSaysItsVersionAndACommandMayHaveVersionsOfItsOwn() {
+    assertThat(run("--version")).isZero();
+
+    assertThat(out.toString()).matches("millrace \\d+\\.\\d+\\.\\d+(-SNAPSHOT)?\\R");
+    failsWith(
+        2,
+        "millrace: Unknown option: '--version' (try: millrace train --help)",
+        "train",
+        "--version");
+  }
+
+  @Test
   void badArgumentsAreOneLine() {
     failsWith(
         2,
