@@ -1,6 +1,7 @@
 package io.millrace.inference;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.BuildVersion;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
@@ -12,14 +13,18 @@ import io.millrace.inference.http.BearerToken;
 import io.millrace.inference.http.DescriptionEndpoint;
 import io.millrace.inference.http.FeedbackEndpoint;
 import io.millrace.inference.http.HttpService;
+import io.millrace.inference.http.InferEndpoint;
 import io.millrace.inference.http.Listings;
 import io.millrace.inference.http.LiveEndpoint;
 import io.millrace.inference.http.MetricsEndpoint;
+import io.millrace.inference.http.ModelEndpoint;
+import io.millrace.inference.http.ModelsEndpoint;
 import io.millrace.inference.http.PredictEndpoint;
 import io.millrace.inference.http.ReadyEndpoint;
 import io.millrace.inference.http.RequestBody;
 import io.millrace.inference.http.RolloutDecisionEndpoint;
 import io.millrace.inference.http.Routes;
+import io.millrace.inference.http.ServerMetadataEndpoint;
 import io.millrace.inference.http.WebAccess;
 import io.millrace.inference.log.AdapterIntake;
 import io.millrace.inference.log.LogFollower;
@@ -186,6 +191,19 @@ public final class ServingProcess implements AutoCloseable {
         new Routes.Route("POST", new FeedbackEndpoint(feedback, bodies, metrics), feedbackToken));
     routes.put("/v1/adapters", new Routes.Route("GET", new AdaptersEndpoint(catalog, listings)));
     routes.putAll(RolloutDecisionEndpoint.routes(desk, listings, rolloutToken, bodies, metrics));
+    routes.put("/v1/models", new Routes.Route("GET", new ModelsEndpoint(catalog, listings)));
+    routes.putAll(
+        ModelEndpoint.routes(
+            catalog,
+            listings,
+            new InferEndpoint(
+                predictor, bodies, settings.get(ServingSettings.MAX_INPUTS), metrics, served),
+            predictToken));
+    routes.put("/v2", new Routes.Route("GET", new ServerMetadataEndpoint(BuildVersion.text())));
+    routes.put("/v2/health/live", new Routes.Route("GET", new LiveEndpoint()));
+    routes.put(
+        "/v2/health/ready",
+        new Routes.Route("GET", new ReadyEndpoint(catalog, follower, predictor)));
     routes.put("/openapi.yaml", new Routes.Route("GET", new DescriptionEndpoint()));
     routes.put("/metrics", new Routes.Route("GET", new MetricsEndpoint(metrics)));
     routes.put("/health/live", new Routes.Route("GET", new LiveEndpoint()));

@@ -66,18 +66,24 @@ public final class AdaptersEndpoint implements Endpoint {
         callback,
         DomainListing.of(
             page,
-            new DomainListing.Names() {
-              @Override
-              public String ceiling(String name) {
-                return catalog.domains().ceilingKey(name);
-              }
-
-              @Override
-              public String higher(String name) {
-                return catalog.domains().higherKey(name);
-              }
-            },
+            "domains",
+            names(catalog),
             name -> catalog.find(name).map(domain -> json(domain, before, versions))));
+  }
+
+  /** The names of a catalog's domains. */
+  static DomainListing.Names names(AdapterCatalog catalog) {
+    return new DomainListing.Names() {
+      @Override
+      public String ceiling(String name) {
+        return catalog.domains().ceilingKey(name);
+      }
+
+      @Override
+      public String higher(String name) {
+        return catalog.domains().higherKey(name);
+      }
+    };
   }
 
   private static ObjectNode json(ServedDomain domain, long before, int limit) {

@@ -1,6 +1,6 @@
 package io.millrace.inference.http;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.Optional;
@@ -10,7 +10,7 @@ import java.util.function.Function;
  * The entries of a page of domains, each made when it is taken, and the name after which the next
  * page begins. For one thread.
  */
-final class DomainListing implements Iterator<ObjectNode> {
+final class DomainListing implements Iterator<JsonNode> {
   /** The names of all domains, in order. */
   interface Names {
     /** The first one that is no smaller than this one; null where there is none. */
@@ -22,14 +22,13 @@ final class DomainListing implements Iterator<ObjectNode> {
 
   private final DomainPage page;
   private final Names names;
-  private final Function<String, Optional<ObjectNode>> entry;
+  private final Function<String, Optional<JsonNode>> entry;
   private int left;
   private String last;
-  private ObjectNode next;
+  private JsonNode next;
   private boolean ended;
 
-  private DomainListing(
-      DomainPage page, Names names, Function<String, Optional<ObjectNode>> entry) {
+  private DomainListing(DomainPage page, Names names, Function<String, Optional<JsonNode>> entry) {
     this.page = page;
     this.names = names;
     this.entry = entry;
@@ -37,19 +36,17 @@ final class DomainListing implements Iterator<ObjectNode> {
   }
 
   /**
-   * The content of an answer: {@code domains}, and {@code next}.
+   * The content of an answer: the entries, and {@code next}.
    *
+   * @param name the field with the entries
    * @param names of all domains; may change meanwhile
    * @param entry of a domain; empty where it is gone
    */
   static Listings.Content of(
-      DomainPage page, Names names, Function<String, Optional<ObjectNode>> entry) {
+      DomainPage page, String name, Names names, Function<String, Optional<JsonNode>> entry) {
     DomainListing listing = new DomainListing(page, names, entry);
     return new Listings.Content(
-        Answer.object(),
-        "domains",
-        listing,
-        () -> Answer.object().put("next", listing.nextAfter()));
+        Answer.object(), name, listing, () -> Answer.object().put("next", listing.nextAfter()));
   }
 
   @Override
@@ -79,11 +76,11 @@ final class DomainListing implements Iterator<ObjectNode> {
   }
 
   @Override
-  public ObjectNode next() {
+  public JsonNode next() {
     if (!hasNext()) {
       throw new NoSuchElementException();
     }
-    ObjectNode taken = next;
+    JsonNode taken = next;
     next = null;
     return taken;
   }

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.channels.UnresolvedAddressException;
 import java.time.Duration;
 import java.util.Map;
+import org.eclipse.jetty.http.UriCompliance;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.NetworkConnectionLimit;
@@ -24,6 +25,14 @@ import org.slf4j.LoggerFactory;
  */
 public final class HttpService {
   private static final Logger LOG = LoggerFactory.getLogger(HttpService.class);
+
+  /** A domain's name may have slashes and percent signs; the paths of models take them encoded. */
+  private static final UriCompliance ENCODED_NAMES =
+      UriCompliance.DEFAULT.with(
+          "encoded names",
+          UriCompliance.Violation.AMBIGUOUS_PATH_SEPARATOR,
+          UriCompliance.Violation.AMBIGUOUS_PATH_ENCODING);
+
   private static final int THREADS = 8;
   private static final int MAX_CONNECTIONS = 1024;
   private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(30);
@@ -75,6 +84,7 @@ public final class HttpService {
     Server server = new Server(threads);
     HttpConfiguration http = new HttpConfiguration();
     http.setSendServerVersion(false);
+    http.setUriCompliance(ENCODED_NAMES);
     ServerConnector connector = new ServerConnector(server, 1, 1, new HttpConnectionFactory(http));
     connector.setHost(host);
     connector.setPort(port);

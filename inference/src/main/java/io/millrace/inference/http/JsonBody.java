@@ -104,6 +104,15 @@ final class JsonBody {
     return elements;
   }
 
+  /** An object that is there. */
+  JsonBody object(String field) throws InvalidException {
+    JsonNode node = root.get(field);
+    if (node == null || !node.isObject()) {
+      throw new InvalidException("\"" + field + "\" is not an object");
+    }
+    return new JsonBody(node);
+  }
+
   /** A string that must be present and not blank. */
   String required(String field) throws InvalidException {
     String value = optional(field);

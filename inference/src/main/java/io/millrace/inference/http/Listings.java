@@ -14,6 +14,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;
@@ -84,6 +85,33 @@ public final class Listings {
       busy(response, once);
     } catch (IOException e) {
       once.failed(e);
+    }
+  }
+
+  /**
+   * Runs what may read the store, and answers in one piece; 503 where too many are under way.
+   *
+   * @param work answers with the callback that it is given
+   */
+  void run(Response response, Callback callback, Consumer<Callback> work) {
+    if (underWay.incrementAndGet() > MOST) {
+      underWay.decrementAndGet();
+      busy(response, callback);
+      return;
+    }
+    Callback once = Callback.from(underWay::decrementAndGet, callback);
+    try {
+      threads.execute(
+          () -> {
+            try {
+              work.accept(once);
+            } catch (RuntimeException e) {
+              LOG.error("a request could not be answered", e);
+              Answer.error(response, once, HttpStatus.INTERNAL_SERVER_ERROR_500, "internal error");
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      busy(response, once);
     }
   }
 

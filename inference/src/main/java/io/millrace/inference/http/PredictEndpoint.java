@@ -71,7 +71,7 @@ public final class PredictEndpoint implements Endpoint {
   }
 
   /** The answer to one text: a prediction or an error. */
-  private record Outcome(int status, ObjectNode body) {
+  record Outcome(int status, ObjectNode body) {
     static Outcome error(int status, String message) {
       return new Outcome(status, Answer.errorBody(message));
     }
@@ -174,8 +174,7 @@ public final class PredictEndpoint implements Endpoint {
     send(new Outcome(HttpStatus.OK_200, body), null, response, callback);
   }
 
-  private static void send(
-      Outcome outcome, Throwable failure, Response response, Callback callback) {
+  static void send(Outcome outcome, Throwable failure, Response response, Callback callback) {
     Outcome sent = failure == null ? outcome : failed(failure);
     if (sent.status() == HttpStatus.SERVICE_UNAVAILABLE_503) {
       response.getHeaders().put(HttpHeader.RETRY_AFTER, 1);
@@ -242,14 +241,14 @@ public final class PredictEndpoint implements Endpoint {
     return body;
   }
 
-  private static String servedBy(Prediction prediction, PredictRequest request) {
+  static String servedBy(Prediction prediction, PredictRequest request) {
     if (prediction.isOfBase()) {
       return "base";
     }
     return prediction.servedDomain().equals(request.domain()) ? "domain" : "parent";
   }
 
-  private static Outcome failed(Throwable failure) {
+  static Outcome failed(Throwable failure) {
     // Of a text that waited for its domain to be loaded, the failure comes wrapped.
     Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
     if (!(cause instanceof PredictionException known)) {
@@ -258,7 +257,7 @@ public final class PredictEndpoint implements Endpoint {
     }
     int status =
         switch (known.reason()) {
-          case UNKNOWN_DOMAIN -> HttpStatus.NOT_FOUND_404;
+          case UNKNOWN_DOMAIN, NOT_SERVED -> HttpStatus.NOT_FOUND_404;
           case NOT_LOADED, BUSY -> HttpStatus.SERVICE_UNAVAILABLE_503;
           case NOT_FINITE -> HttpStatus.INTERNAL_SERVER_ERROR_500;
         };

@@ -38,6 +38,7 @@ final class RolloutsEndpoint implements Endpoint {
         callback,
         DomainListing.of(
             page,
+            "domains",
             new DomainListing.Names() {
               @Override
               public String ceiling(String name) {

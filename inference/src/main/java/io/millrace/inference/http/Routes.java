@@ -46,7 +46,7 @@ public final class Routes extends Handler.Abstract.NonBlocking {
 
   @Override
   public boolean handle(Request request, Response response, Callback callback) {
-    String path = Request.getPathInContext(request);
+    String path = ModelPath.route(Request.getPathInContext(request));
     Route route = routes.get(path);
     String endpoint = route == null ? ServingMetrics.NO_ENDPOINT : path;
     Request.addCompletionListener(

@@ -8,6 +8,8 @@ public final class PredictionException extends RuntimeException {
   public enum Reason {
     /** No version of the domain was ever received. */
     UNKNOWN_DOMAIN,
+    /** The version that is asked for does not serve. */
+    NOT_SERVED,
     /** None of the versions of the domain is loaded, or the process is still loading. */
     NOT_LOADED,
     /** The queue is full. */

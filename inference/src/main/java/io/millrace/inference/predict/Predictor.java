@@ -16,6 +16,7 @@ import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -114,7 +115,7 @@ public final class Predictor {
    *     none
    */
   public CompletableFuture<Prediction> predict(String domain, String text, String key) {
-    return predict(domain, text, key, ServedDomain::acquire);
+    return predict(domain, text, key, OptionalLong.empty(), ServedDomain::acquire);
   }
 
   /**
@@ -124,14 +125,25 @@ public final class Predictor {
    * @return per text as {@link #predict(String, String, String)}, in their order
    */
   public List<CompletableFuture<Prediction>> predict(List<PredictRequest> requests) {
-    PinnedVersions versions = new PinnedVersions();
+    return predict(requests, OptionalLong.empty());
+  }
+
+  /**
+   * As {@link #predict(List)}.
+   *
+   * @param version the number of the one that has to answer, which must serve; then no domain above
+   *     answers. Empty where the rollout decides
+   */
+  public List<CompletableFuture<Prediction>> predict(
+      List<PredictRequest> requests, OptionalLong version) {
+    PinnedVersions versions = new PinnedVersions(version);
     List<CompletableFuture<Prediction>> predictions = new ArrayList<>();
     // No pass begins before all of them wait.
     lock.lock();
     try {
       for (PredictRequest request : requests) {
         predictions.add(
-            predict(request.domain(), request.text(), request.key(), versions::acquire));
+            predict(request.domain(), request.text(), request.key(), version, versions::acquire));
       }
     } finally {
       lock.unlock();
@@ -142,11 +154,12 @@ public final class Predictor {
   }
 
   private CompletableFuture<Prediction> predict(
-      String domain, String text, String key, Versions versions) {
+      String domain, String text, String key, OptionalLong version, Versions versions) {
     if (!catalog.isLoaded()) {
       return failed(Reason.NOT_LOADED, "the model is still loading");
     }
-    return predict(new Sought(domain, text, key, versions, names(domain)));
+    Iterator<String> names = version.isPresent() ? Stream.of(domain).iterator() : names(domain);
+    return predict(new Sought(domain, text, key, version, versions, names));
   }
 
   /** Gives the version of a domain that answers a key, as {@link ServedDomain#acquire}. */
@@ -157,10 +170,16 @@ public final class Predictor {
   /**
    * A text whose version is sought.
    *
+   * @param version the one that has to answer; empty where the rollout decides
    * @param names the domains that may answer and were not tried yet, in order
    */
   private record Sought(
-      String domain, String text, String key, Versions versions, Iterator<String> names) {
+      String domain,
+      String text,
+      String key,
+      OptionalLong version,
+      Versions versions,
+      Iterator<String> names) {
     LiveAdapter acquire(ServedDomain served) {
       return versions.acquire(served, key);
     }
@@ -182,11 +201,11 @@ public final class Predictor {
       if (adapter == null && !served.isLoaded()) {
         return predictOnceLoaded(sought, served);
       }
-      if (!isPassedOver(served, adapter)) {
+      if (!isPassedOver(sought, served, adapter)) {
         return predict(sought, served, adapter);
       }
     }
-    if (fallback == Fallback.NONE) {
+    if (fallback == Fallback.NONE || sought.version().isPresent()) {
       return failed(Reason.UNKNOWN_DOMAIN, "unknown domain " + quoted(sought.domain()));
     }
     LiveAdapter base = catalog.acquireBase();
@@ -195,8 +214,11 @@ public final class Predictor {
         : predict(base, sought.text());
   }
 
-  private boolean isPassedOver(ServedDomain served, LiveAdapter adapter) {
-    return adapter == null && fallback == Fallback.PARENT && served.isVacant();
+  private boolean isPassedOver(Sought sought, ServedDomain served, LiveAdapter adapter) {
+    return adapter == null
+        && sought.version().isEmpty()
+        && fallback == Fallback.PARENT
+        && served.isVacant();
   }
 
   /** Loads the domain first, on another thread. */
@@ -211,7 +233,7 @@ public final class Predictor {
             done -> {
               LiveAdapter adapter = sought.acquire(served);
               CompletableFuture<Prediction> prediction =
-                  isPassedOver(served, adapter)
+                  isPassedOver(sought, served, adapter)
                       ? predict(sought)
                       : predict(sought, served, adapter);
               endLoading();
@@ -234,6 +256,12 @@ public final class Predictor {
       Sought sought, ServedDomain served, LiveAdapter found) {
     // It may have come since it was looked for.
     LiveAdapter adapter = found == null ? sought.acquire(served) : found;
+    if (adapter == null && sought.version().isPresent()) {
+      return failed(
+          Reason.NOT_SERVED,
+          "version %d of domain %s does not serve here"
+              .formatted(sought.version().getAsLong(), quoted(sought.domain())));
+    }
     if (adapter == null) {
       return failed(
           Reason.NOT_LOADED, "no version of domain " + quoted(served.name()) + " is loaded");

@@ -1,6 +1,7 @@
 package io.millrace.inference.serving;
 
 import java.time.Instant;
+import java.util.stream.Stream;
 
 /**
  * The versions that answer a domain's requests. Immutable: a request reads one assignment.
@@ -26,6 +27,14 @@ public record Assignment(
    */
   LiveAdapter choose(String key) {
     return candidate != null && share.holds(key) ? candidate : stable;
+  }
+
+  /** The stable version or the candidate, whichever has this number; null where neither does. */
+  LiveAdapter find(long number) {
+    return Stream.of(stable, candidate)
+        .filter(each -> each != null && each.version().version() == number)
+        .findFirst()
+        .orElse(null);
   }
 
   /**

@@ -2,6 +2,7 @@ package io.millrace.inference.serving;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /**
  * The versions that answer one request with several texts: of each domain those that serve when its
@@ -10,8 +11,17 @@ import java.util.Map;
  * <p>Any thread may call.
  */
 public final class PinnedVersions implements AutoCloseable {
+  private final OptionalLong version;
   private final Map<ServedDomain, Assignment> pinned = new HashMap<>();
   private boolean closed;
+
+  /**
+   * @param version the number of the one that has to answer, stable or candidate; empty where keys
+   *     decide
+   */
+  public PinnedVersions(OptionalLong version) {
+    this.version = version;
+  }
 
   /**
    * As {@link ServedDomain#acquire}.
@@ -23,11 +33,15 @@ public final class PinnedVersions implements AutoCloseable {
       return null;
     }
     Assignment assignment = pinned.computeIfAbsent(domain, ServedDomain::pin);
-    LiveAdapter version = assignment == null ? null : assignment.choose(key);
-    if (version != null) {
-      version.retain();
+    LiveAdapter chosen = assignment == null ? null : choose(assignment, key);
+    if (chosen != null) {
+      chosen.retain();
     }
-    return version;
+    return chosen;
+  }
+
+  private LiveAdapter choose(Assignment assignment, String key) {
+    return version.isEmpty() ? assignment.choose(key) : assignment.find(version.getAsLong());
   }
 
   /** Lets the versions go. */

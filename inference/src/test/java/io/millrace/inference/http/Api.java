@@ -65,7 +65,7 @@ public final class Api {
   Reply send(HttpRequest.Builder request, byte[] body) throws Exception {
     Reply reply = send(request.POST(BodyPublishers.ofByteArray(body)));
     if (reply.status() == 200) {
-      ApiDescription.get().checkTaken("POST", reply.response().uri().getPath(), body);
+      ApiDescription.get().checkTaken("POST", reply.response().uri().getRawPath(), body);
     }
     return reply;
   }

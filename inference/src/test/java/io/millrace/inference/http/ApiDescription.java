@@ -38,7 +38,17 @@ public final class ApiDescription {
   private final Map<JsonNode, Schema> schemas = new ConcurrentHashMap<>();
 
   /** What can be asked for. */
-  record Operation(String method, String path, JsonNode description) {}
+  record Operation(String method, String path, JsonNode description) {
+    /** A path of it that can be asked for. */
+    String example() {
+      return ApiDescription.example(path);
+    }
+  }
+
+  /** A path that can be asked for, of one with names of parameters. */
+  static String example(String path) {
+    return path.replace("{model}", "m").replace("{version}", "1");
+  }
 
   private ApiDescription() {
     close(root.path("components").path("schemas"));
@@ -90,7 +100,7 @@ public final class ApiDescription {
   /** Fails where the description does not have this answer to this request. */
   public void check(HttpResponse<String> response) throws IOException {
     String method = response.request().method();
-    String path = response.uri().getPath();
+    String path = ModelPath.route(response.uri().getRawPath());
     JsonNode methods = root.get("paths").path(path);
     String asked = method.equals("HEAD") ? "get" : method.toLowerCase(Locale.ROOT);
     JsonNode error = components("schemas").get("Error");
@@ -153,7 +163,7 @@ public final class ApiDescription {
   void checkTaken(String method, String path, byte[] body) throws IOException {
     JsonNode schema =
         root.get("paths")
-            .path(path)
+            .path(ModelPath.route(path))
             .path(method.toLowerCase(Locale.ROOT))
             .at("/requestBody/content/application~1json/schema");
     ObjectNode open = JSON.createObjectNode();

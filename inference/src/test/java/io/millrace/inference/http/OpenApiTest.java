@@ -88,7 +88,7 @@ class OpenApiTest {
       HttpResponse<String> response =
           HttpClient.newHttpClient()
               .send(
-                  api.request(operation.path())
+                  api.request(operation.example())
                       .header("Content-Type", "application/json")
                       .method(
                           method,

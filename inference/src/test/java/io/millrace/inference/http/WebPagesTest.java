@@ -73,7 +73,8 @@ class WebPagesTest {
   }
 
   static List<String> paths() {
-    List<String> paths = new ArrayList<>(process.routes().keySet());
+    List<String> paths = new ArrayList<>();
+    process.routes().keySet().forEach(path -> paths.add(ApiDescription.example(path)));
     paths.add("/no/such/path");
     return paths;
   }
