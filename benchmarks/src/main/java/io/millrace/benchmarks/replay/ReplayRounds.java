@@ -1,6 +1,7 @@
 package io.millrace.benchmarks.replay;
 
 import io.millrace.benchmarks.process.MillraceCommands;
+import io.millrace.client.process.ExitCode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,9 +10,6 @@ import java.util.function.Consumer;
 
 /** Trains on a file and replays that training, in turn, each in a process of its own. */
 final class ReplayRounds implements AutoCloseable {
-  /** Exit code of {@code replay} where a version differs, and where it failed. */
-  private static final int DIFFERS = 1;
-
   private final MillraceCommands commands;
   private final Path input;
   private final Path data;
@@ -79,7 +77,7 @@ final class ReplayRounds implements AutoCloseable {
         commands.run(
             round,
             List.of("replay", "--data", data.toString(), "--all", "--report", report.toString()));
-    if (exitCode != 0 && !(exitCode == DIFFERS && Files.exists(report))) {
+    if (exitCode != 0 && !(exitCode == ExitCode.MISMATCH && Files.exists(report))) {
       throw commands.failed(round, "replay", exitCode);
     }
     return exitCode;

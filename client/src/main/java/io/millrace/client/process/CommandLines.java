@@ -40,7 +40,7 @@ public final class CommandLines {
       return print(
           new ShownOutput(new PrintWriter(System.err, true)),
           Failures.describe(e) + details(),
-          CommandLine.ExitCode.SOFTWARE);
+          ExitCode.FAILED);
     }
     return run(commandLine, args);
   }
@@ -113,7 +113,7 @@ public final class CommandLines {
 
   private static int usage(PrintWriter err, String message, CommandLine command) {
     String name = command.getCommandSpec().qualifiedName();
-    return print(err, message + " (try: " + name + " --help)", CommandLine.ExitCode.USAGE);
+    return print(err, message + " (try: " + name + " --help)", ExitCode.USAGE);
   }
 
   private static int failed(PrintWriter err, Throwable failure, CommandLine command) {
@@ -121,9 +121,16 @@ public final class CommandLines {
       if (cause instanceof UsageException) {
         return usage(err, cause.getMessage(), command);
       }
+      if (cause instanceof NotFoundException) {
+        return print(err, cause.getMessage(), ExitCode.NOT_FOUND);
+      }
+      if (cause instanceof ConflictException) {
+        return print(err, cause.getMessage(), ExitCode.CONFLICT);
+      }
     }
     LOG.error("{} failed", command.getCommandSpec().qualifiedName(), failure);
-    return print(err, Failures.describe(failure) + details(), CommandLine.ExitCode.SOFTWARE);
+    int exitCode = command.getCommandSpec().exitCodeOnExecutionException();
+    return print(err, Failures.describe(failure) + details(), exitCode);
   }
 
   private static String details() {

@@ -52,6 +52,15 @@ class CommandLinesTest {
     }
   }
 
+  /** Its exit code for a difference is that of other commands for a failure. */
+  @Command(name = "check", exitCodeOnExecutionException = ExitCode.NOT_COMPARED)
+  private final class Check implements Callable<Integer> {
+    @Override
+    public Integer call() throws Exception {
+      throw (Exception) failure;
+    }
+  }
+
   @AfterEach
   void forgetTheLogFile() {
     System.clearProperty(CommandLines.LOG_FILE);
@@ -198,6 +207,16 @@ class CommandLinesTest {
   }
 
   @Test
+  void whatIsNotThereAndWhoComesSecondHaveExitCodesOfTheirOwn() {
+    failure = new CompletionException(new NotFoundException("there is no domain \"d\""));
+    failsWith(3, "millrace: there is no domain \"d\"", "train");
+    failure = new ConflictException("nothing changed");
+    failsWith(4, "millrace: nothing changed", "train");
+    failure = new IOException("cannot read the topic");
+    failsWith(5, "millrace: cannot read the topic", "check");
+  }
+
+  @Test
   void anErrorIsOneLineToo() {
     failure = new OutOfMemoryError("Java heap space");
     failsWith(1, "millrace: Java heap space", "train");
@@ -210,7 +229,8 @@ class CommandLinesTest {
   }
 
   private int run(String... arguments) {
-    CommandLine commandLine = new CommandLine(new Top()).addSubcommand(new Train());
+    CommandLine commandLine =
+        new CommandLine(new Top()).addSubcommand(new Train()).addSubcommand(new Check());
     commandLine.setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
     return CommandLines.run(commandLine, arguments);
   }

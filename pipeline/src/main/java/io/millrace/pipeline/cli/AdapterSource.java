@@ -1,5 +1,6 @@
 package io.millrace.pipeline.cli;
 
+import io.millrace.client.process.NotFoundException;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.records.AdapterLog;
@@ -54,7 +55,8 @@ final class AdapterSource {
    * @param payload a file to read instead of the log; null where there is none
    * @param domain null where there is only one
    * @param number null for the newest
-   * @throws UsageException where there is no such version; it says which there are
+   * @throws NotFoundException where there is no such version; it says which there are
+   * @throws UsageException where the options do not say which
    */
   Version choose(Settings settings, PrintWriter err, Path payload, String domain, Long number) {
     if (payload == null) {
@@ -108,7 +110,7 @@ final class AdapterSource {
             .of(domain, number == null ? newest : number)
             .orElseThrow(
                 () ->
-                    new UsageException(
+                    new NotFoundException(
                         "%s has no version %d; it has %s"
                             .formatted(ShownText.of(domain), number, ranges(numbers))));
     LoggedVersion<AdapterVersion> logged = log.at(entry.partition(), entry.offset());
@@ -135,11 +137,11 @@ final class AdapterSource {
   }
 
   /**
-   * @throws UsageException where the domain has no versions
+   * @throws NotFoundException where the domain has no versions
    */
   static void requireDomain(PublishedVersions versions, String domain) {
     if (versions.of(domain).isEmpty()) {
-      throw new UsageException(
+      throw new NotFoundException(
           versions.domains().isEmpty()
               ? "no adapters are published"
               : "no adapters of the domain \"%s\"; there are %s"

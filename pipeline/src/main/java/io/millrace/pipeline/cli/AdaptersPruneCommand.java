@@ -1,6 +1,8 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
+import io.millrace.client.process.NotFoundException;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -45,8 +47,8 @@ import picocli.CommandLine.Spec;
     },
     footer = {
       "",
-      "Exit code 1 where a rollout named a version while it was being deleted, or Kafka did not take"
-          + " everything."
+      "Exit code 4 where a rollout named a version while it was being deleted; 1 where Kafka did not"
+          + " take everything."
     })
 final class AdaptersPruneCommand implements Callable<Integer> {
   private static final Pattern DAYS = Pattern.compile("([0-9]{1,6})([dhm])");
@@ -115,7 +117,7 @@ final class AdaptersPruneCommand implements Callable<Integer> {
   private int prune(Connection connection, PruningRule rule) {
     PrunableVersions versions = PrunableVersions.read(connection, domain);
     if (domain != null && versions.of(domain).isEmpty()) {
-      throw new UsageException("no adapters of the domain \"" + ShownText.of(domain) + "\"");
+      throw new NotFoundException("no adapters of the domain \"" + ShownText.of(domain) + "\"");
     }
     Map<String, Set<Long>> deleted = new HashMap<>();
     boolean clean;
@@ -142,7 +144,7 @@ final class AdaptersPruneCommand implements Callable<Integer> {
                 deleted.values().stream().mapToInt(Set::size).sum(),
                 versions.domains().stream().mapToInt(name -> versions.of(name).size()).sum(),
                 dryRun ? "would be deleted; nothing was" : "deleted"));
-    return clean ? 0 : 1;
+    return clean ? ExitCode.DONE : ExitCode.CONFLICT;
   }
 
   private static NavigableSet<Long> deletable(

@@ -1,7 +1,8 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
-import io.millrace.client.process.UsageException;
+import io.millrace.client.process.ExitCode;
+import io.millrace.client.process.NotFoundException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -31,10 +32,11 @@ import picocli.CommandLine.Spec;
 /** Checks every published version. */
 @Command(
     name = "verify",
+    exitCodeOnExecutionException = ExitCode.NOT_COMPARED,
     description = {
       "Check every version: its hash, its payload, its parent, the record beside the payload, and the"
           + " base model it names.",
-      "Exit code 0 where nothing is wrong, 1 otherwise."
+      "Exit code 0 where nothing is wrong, 1 where something is; 5 where they could not be checked."
     })
 final class AdaptersVerifyCommand implements Callable<Integer> {
   static final List<Setting<?>> SETTINGS =
@@ -65,7 +67,7 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
     boolean sound = payload == null ? log(settings, bases, out) : file(bases, out);
     bases.notes.forEach(out::println);
     out.flush();
-    return sound ? 0 : 1;
+    return sound ? ExitCode.DONE : ExitCode.MISMATCH;
   }
 
   private boolean log(Settings settings, Bases bases, PrintWriter out) {
@@ -87,7 +89,7 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
         });
     List<AdapterAudit.Domain> domains = audit.domains();
     if (domain != null && domains.isEmpty()) {
-      throw new UsageException(
+      throw new NotFoundException(
           others.isEmpty()
               ? "no adapters are published"
               : "no adapters of the domain \"%s\"; there are %s"

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.process.CommandLines;
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -40,7 +41,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -50,8 +50,6 @@ import picocli.CommandLine.Spec;
 /** Trains several methods on one stream, one after the other, and shows them side by side. */
 @Command(name = "compare")
 final class CompareCommand implements Callable<Integer> {
-  private static final int STOPPED = 130;
-
   // The default in two lines, as it fits into the help text.
   private static final String FACTORS = "svft:plain,svft:banded:1,lora:8,dora:8,";
   private static final String OTHERS = "vera,boft,full,head";
@@ -192,10 +190,10 @@ final class CompareCommand implements Callable<Integer> {
       }
       if (!complete) {
         say("Stopped.");
-        return STOPPED;
+        return ExitCode.STOPPED;
       }
     }
-    return failed.isEmpty() ? 0 : CommandLine.ExitCode.SOFTWARE;
+    return failed.isEmpty() ? ExitCode.DONE : ExitCode.FAILED;
   }
 
   private static void requireLocalStore(Settings settings) {

@@ -1,5 +1,6 @@
 package io.millrace.pipeline.cli;
 
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.process.Home;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -71,7 +72,7 @@ final class DemoCommand implements Callable<Integer> {
               .run();
       if (result.isEmpty()) {
         say("Stopped.");
-        return 130;
+        return ExitCode.STOPPED;
       }
       run.finish();
       result.get().lines().forEach(this::say);

@@ -1,10 +1,13 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.process.CommandLines;
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.process.Home;
 import io.millrace.pipeline.embedded.BrokerFailure;
 import io.millrace.schemas.text.ShownText;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
@@ -34,7 +37,16 @@ public final class MillraceCommand implements Runnable {
   /** System property with the directory of the logs; {@code bin/millrace} sets it. */
   private static final String LOGS = "millrace.logs";
 
-  @Spec private CommandSpec spec;
+  private CommandSpec spec;
+
+  /** Help ends with the exit codes of all commands. */
+  @Spec
+  void spec(CommandSpec spec) {
+    this.spec = spec;
+    Map<String, String> codes = new LinkedHashMap<>();
+    ExitCode.meanings().forEach((code, meaning) -> codes.put(String.valueOf(code), meaning));
+    spec.usageMessage().exitCodeListHeading("%nExit codes:%n").exitCodeList(codes);
+  }
 
   public static void main(String[] args) {
     // Before anything logs.

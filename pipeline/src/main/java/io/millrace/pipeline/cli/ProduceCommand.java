@@ -1,6 +1,7 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -71,7 +72,7 @@ final class ProduceCommand implements Callable<Integer> {
         return 0;
       } catch (CancellationException e) {
         say(e.getMessage() + "; run it again to go on from there");
-        return 130;
+        return ExitCode.STOPPED;
       }
     }
   }

@@ -1,6 +1,8 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
+import io.millrace.client.process.NotFoundException;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
@@ -41,19 +43,18 @@ import picocli.CommandLine.Spec;
 /** Trains versions again from the recorded stream. */
 @Command(
     name = "replay",
+    exitCodeOnExecutionException = ExitCode.NOT_COMPARED,
     description = {
       "Train a version again from the recorded stream, and compare every step and every version on"
           + " the way with the record. Nothing is published.",
       "Exit code 0 where all hashes are the same; 1 where one differs: the first step that does is"
-          + " named; 3 where examples, steps or versions that it needs are gone.",
+          + " named; 3 where examples, steps or versions that it needs are gone, or were never there; 5"
+          + " where it failed before it could tell.",
       "With --set of what training depends on (--set svft.pattern=banded:2) it is a what-if: the same"
           + " batches, trained with other settings, beside what is on record. What is not set is as"
           + " recorded."
     })
 final class ReplayCommand implements Callable<Integer> {
-  /** The exit code if examples or steps that a replay needs are deleted. */
-  static final int MISSING = 3;
-
   /** So that a user who has them for the job learns why they are not for a replay. */
   private static final Setting<String> DOMAINS =
       Setting.family(
@@ -140,7 +141,7 @@ final class ReplayCommand implements Callable<Integer> {
       named = ranges(log, start);
     } catch (GoneException e) {
       say(e.getMessage());
-      return MISSING;
+      return ExitCode.NOT_FOUND;
     }
     try (RecordedExamples examples = new RecordedExamples(connection, topic);
         TrainerSource trainers =
@@ -163,7 +164,7 @@ final class ReplayCommand implements Callable<Integer> {
           : compare(log, ranges, examples, trainers);
     } catch (MissingExamplesException e) {
       e.missing().lines().forEach(line -> say("missing: " + line));
-      return MISSING;
+      return ExitCode.NOT_FOUND;
     }
   }
 
@@ -195,7 +196,7 @@ final class ReplayCommand implements Callable<Integer> {
               .formatted(domain == null ? "every domain" : ShownText.of(domain)));
     }
     if (histories.isEmpty()) {
-      throw new UsageException(
+      throw new NotFoundException(
           domain == null
               ? "no adapters are published"
               : "no adapters of the domain \"" + ShownText.of(domain) + "\"");
@@ -237,9 +238,11 @@ final class ReplayCommand implements Callable<Integer> {
       saySum(results);
     }
     if (results.stream().anyMatch(result -> !result.differences().isEmpty())) {
-      return 1;
+      return ExitCode.MISMATCH;
     }
-    return complete && results.stream().allMatch(ReplayResult::same) ? 0 : MISSING;
+    return complete && results.stream().allMatch(ReplayResult::same)
+        ? ExitCode.DONE
+        : ExitCode.NOT_FOUND;
   }
 
   private static Progress progress(ReplayRange range) {
@@ -310,7 +313,7 @@ final class ReplayCommand implements Callable<Integer> {
       sayWhatIf(result, range);
     }
     report.write(results);
-    return complete ? 0 : MISSING;
+    return complete ? ExitCode.DONE : ExitCode.NOT_FOUND;
   }
 
   private void sayWhatIf(WhatIf.Result result, ReplayRange range) {

@@ -1,6 +1,8 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
+import io.millrace.client.process.NotFoundException;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -23,11 +25,10 @@ import picocli.CommandLine.Spec;
 @Command(
     footer = {
       "",
-      "Exit code 1 where another decision came first: then nothing has changed. Exit code 2 where it"
-          + " cannot be done, or was not understood."
+      "Exit code 2 where it cannot be done, or was not understood; 3 where there is no such domain or"
+          + " version; 4 where another decision came first: then nothing has changed."
     })
 abstract class RolloutDecisionCommand implements Callable<Integer> {
-  private static final int NOTHING_CHANGED = 1;
   private static final int LONGEST_TEXT = 1000;
 
   @Option(names = "--domain", paramLabel = "D", required = true, description = "About this domain.")
@@ -101,7 +102,8 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
       out.flush();
       return 0;
     } catch (RolloutRefusedException e) {
-      throw new UsageException(ShownText.of(e.getMessage()), e);
+      String why = ShownText.of(e.getMessage());
+      throw e.isUnknownVersion() ? new NotFoundException(why, e) : new UsageException(why, e);
     }
   }
 
@@ -117,6 +119,6 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
                 .formatted(
                     now.revision(), RolloutWords.what(last), ShownText.of(last.getAuthor())));
     err.flush();
-    return NOTHING_CHANGED;
+    return ExitCode.CONFLICT;
   }
 }

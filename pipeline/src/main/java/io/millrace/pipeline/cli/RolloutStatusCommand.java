@@ -3,7 +3,7 @@ package io.millrace.pipeline.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
-import io.millrace.client.process.UsageException;
+import io.millrace.client.process.NotFoundException;
 import io.millrace.client.rollout.RolloutJson;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -139,8 +139,8 @@ final class RolloutStatusCommand implements Callable<Integer> {
   }
 
   /** The exception for an unknown domain; it names the known ones. */
-  static UsageException unknown(String domain, Collection<String> known) {
-    return new UsageException(
+  static NotFoundException unknown(String domain, Collection<String> known) {
+    return new NotFoundException(
         known.isEmpty()
             ? "there is no domain yet: nothing was published"
             : "there is no domain \"%s\"; there are %s"

@@ -1,5 +1,6 @@
 package io.millrace.pipeline.cli;
 
+import io.millrace.client.process.NotFoundException;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -31,7 +32,7 @@ import picocli.CommandLine.Spec;
     description = {
       "Stop the job with a savepoint, and print the savepoint's path. millrace submit goes on from"
           + " there.",
-      "Exit code 0 once it has stopped; 1 if it does not stop, and goes on; 2 if no such job runs."
+      "Exit code 0 once it has stopped; 1 if it does not stop, and goes on; 3 if no such job runs."
     })
 final class StopCommand implements Callable<Integer> {
   /** Flink gives a savepoint that takes longer than ten minutes up. */
@@ -81,7 +82,7 @@ final class StopCommand implements Callable<Integer> {
     try (FlinkSession session = new FlinkSession(flink.host(), flink.port())) {
       List<JobID> jobs = session.running(name);
       if (jobs.isEmpty()) {
-        throw new UsageException(
+        throw new NotFoundException(
             "no job %s runs at %s; job.name names another".formatted(name, flink.address()));
       }
       boolean endsWithJob = session.isApplication();

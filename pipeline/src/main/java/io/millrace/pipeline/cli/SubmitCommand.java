@@ -1,6 +1,7 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ConflictException;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -58,7 +59,7 @@ final class SubmitCommand implements Callable<Integer> {
       paramLabel = "refuse|ok",
       defaultValue = "refuse",
       description =
-          "What to do where a job of this name runs already: refuse (exit code 2), or leave it as it is"
+          "What to do where a job of this name runs already: refuse (exit code 4), or leave it as it is"
               + " (exit code 0; with --wait, stay with it). Default: ${DEFAULT-VALUE}.")
   private String ifRunning;
 
@@ -98,7 +99,7 @@ final class SubmitCommand implements Callable<Integer> {
     try (FlinkSession session = new FlinkSession(flink.host(), flink.port())) {
       List<JobID> running = session.running(name);
       if (!running.isEmpty() && ifRunning.equals("refuse")) {
-        throw new UsageException(
+        throw new ConflictException(
             "job %s is running already, as %s; two would write the same versions twice"
                 .formatted(name, running.get(0)));
       }

@@ -1,6 +1,7 @@
 package io.millrace.pipeline.cli;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.process.Home;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
@@ -124,7 +125,7 @@ final class TrainCommand implements Callable<Integer> {
             FlinkJob job = submit(flink, connected, run.path(), start);
             if (!follow(job, record, sent.examples(), stop)) {
               say("Stopping; the same command goes on from here.");
-              return 130;
+              return ExitCode.STOPPED;
             }
           }
           if (record.examples() == 0) {

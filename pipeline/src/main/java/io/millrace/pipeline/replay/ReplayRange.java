@@ -1,5 +1,6 @@
 package io.millrace.pipeline.replay;
 
+import io.millrace.client.process.NotFoundException;
 import io.millrace.client.process.UsageException;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.schemas.text.ShownText;
@@ -50,13 +51,13 @@ public record ReplayRange(
    * @param number the version it ends at; empty for the newest
    * @param all whether every version that can be is trained again: then the nearest snapshot is the
    *     oldest
-   * @throws UsageException where there is no such version or snapshot
+   * @throws NotFoundException where there is no such version or snapshot
    * @throws GoneException where there was such a version, which has been pruned
    */
   public static ReplayRange of(
       DomainHistory history, From from, Optional<Long> number, boolean all) {
     if (history.versions().isEmpty()) {
-      throw new UsageException("%s has no versions".formatted(history.domain()));
+      throw new NotFoundException("%s has no versions".formatted(history.domain()));
     }
     long newest = history.versions().lastKey();
     long last = number.orElse(newest);
@@ -68,7 +69,7 @@ public record ReplayRange(
                   last, ShownText.of(history.domain()), history.versions().firstKey(), newest));
     }
     if (version == null) {
-      throw new UsageException(
+      throw new NotFoundException(
           "%s has no version %d; it has %d to %d"
               .formatted(history.domain(), last, history.versions().firstKey(), newest));
     }
@@ -92,7 +93,7 @@ public record ReplayRange(
             : earlier.isEmpty() ? null : all ? earlier.firstKey() : earlier.lastKey();
     DomainHistory.SnapshotPlace place = wanted == null ? null : earlier.get(wanted);
     if (place == null) {
-      throw new UsageException(
+      throw new NotFoundException(
           "--from: %s has no snapshot %sbefore version %d%s"
               .formatted(
                   history.domain(),

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.TestStack;
@@ -255,23 +256,23 @@ class AdaptersCommandTest {
 
   @Test
   void aMistakeIsOneLineThatNamesWhatThereIs() throws Exception {
-    assertMistake(
+    assertMissing(
         "no adapters of the domain \"nope\"; there are mail\\u001b[31m, reviews",
         "show",
         "--domain",
         "nope");
-    assertMistake(
+    assertMissing(
         "no adapters of the domain \"nope\"; there are mail\\u001b[31m, reviews",
         "list",
         "--domain",
         "nope");
-    assertMistake(
+    assertMissing(
         "no adapters of the domain \"nope\"; there are mail\\u001b[31m, reviews",
         "verify",
         "--domain",
         "nope");
     assertMistake("--domain is needed: there are mail\\u001b[31m, reviews", "show");
-    assertMistake(
+    assertMissing(
         "reviews has no version 9; it has 1", "show", "--domain", "reviews", "--version", "9");
     assertMistake("unknown format \"onnx\"", "export", "--format", "onnx", "--output", "x");
     assertMistake("--output", "export", "--format", "safetensors");
@@ -305,8 +306,16 @@ class AdaptersCommandTest {
   }
 
   private static void assertMistake(String message, String... command) {
+    assertRefused(ExitCode.USAGE, message, command);
+  }
+
+  private static void assertMissing(String message, String... command) {
+    assertRefused(ExitCode.NOT_FOUND, message, command);
+  }
+
+  private static void assertRefused(int exitCode, String message, String... command) {
     Said said = adapters(command);
-    assertThat(said.exitCode()).as("%s", said).isEqualTo(2);
+    assertThat(said.exitCode()).as("%s", said).isEqualTo(exitCode);
     assertThat(said.line()).startsWith("millrace: ").contains(message);
     assertThat(said.out()).isEmpty();
   }

@@ -3,6 +3,7 @@ package io.millrace.pipeline.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.TestStack;
@@ -74,7 +75,7 @@ class AdaptersPruneCommandTest {
     Said verified = millrace("adapters", "verify");
     assertThat(verified.exitCode()).as("%s", verified).isZero();
     Said gone = millrace("rollout", "pin", "--domain", "mail", "--version", "5");
-    assertThat(gone.exitCode()).isEqualTo(2);
+    assertThat(gone.exitCode()).isEqualTo(ExitCode.NOT_FOUND);
     assertThat(gone.line()).contains("there is no version 5 any more");
     assertThat(millrace("rollout", "status", "--domain", "mail").text()).contains("pinned");
   }
@@ -96,14 +97,24 @@ class AdaptersPruneCommandTest {
     assertMistake(
         "--older-than: \"soon\" is no time such as 30d, 12h or PT90M", "--older-than", "soon");
     assertMistake("--older-than: \"PT-1H\" is no time", "--older-than", "PT-1H");
-    assertMistake("no adapters of the domain \"nobody\"", "--keep", "1", "--domain", "nobody");
+    assertRefused(
+        ExitCode.NOT_FOUND,
+        "no adapters of the domain \"nobody\"",
+        "--keep",
+        "1",
+        "--domain",
+        "nobody");
   }
 
   private static void assertMistake(String message, String... options) {
+    assertRefused(ExitCode.USAGE, message, options);
+  }
+
+  private static void assertRefused(int exitCode, String message, String... options) {
     List<String> arguments = new ArrayList<>(List.of("adapters", "prune"));
     arguments.addAll(List.of(options));
     Said said = millrace(arguments.toArray(String[]::new));
-    assertThat(said.exitCode()).as("%s", said).isEqualTo(2);
+    assertThat(said.exitCode()).as("%s", said).isEqualTo(exitCode);
     assertThat(said.line()).contains(message);
   }
 

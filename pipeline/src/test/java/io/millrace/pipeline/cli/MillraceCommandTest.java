@@ -2,10 +2,13 @@ package io.millrace.pipeline.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.millrace.client.process.ExitCode;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -20,6 +23,25 @@ class MillraceCommandTest {
   void withoutACommandItListsThem() throws Exception {
     assertThat(String.join("\n", run(0))).contains("up ", "produce ", "serve ");
     assertThat(run(0, "--help")).isEqualTo(run(0));
+  }
+
+  @Test
+  void thePageHasTheExitCodesThatTheHelpLists() throws Exception {
+    String page =
+        Files.readString(Path.of(System.getProperty("millrace.home"), "docs/command-line.md"));
+    List<String> rows =
+        Pattern.compile("(?m)^\\| (\\d+) \\| (.*?) \\|")
+            .matcher(page)
+            .results()
+            .map(row -> "  %-5s %s".formatted(row.group(1), row.group(2)))
+            .toList();
+
+    List<String> help = Said.run("--help").out();
+
+    int from = help.indexOf("Exit codes:") + 1;
+    assertThat(from).isPositive();
+    assertThat(help.subList(from, from + rows.size())).containsExactlyElementsOf(rows);
+    assertThat(rows).hasSameSizeAs(ExitCode.meanings().keySet());
   }
 
   @Test

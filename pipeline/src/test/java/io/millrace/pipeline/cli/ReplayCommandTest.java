@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.demo.WordNet;
@@ -338,23 +339,41 @@ class ReplayCommandTest {
   void aMistakeIsOneLineAndExitCodeTwo() {
     Map<String, List<String>> mistakes =
         Map.of(
-            "nowhere", List.of("--domain", "nowhere"),
             "--domain or --all is needed", List.of(),
-            "has no version 99", List.of("--domain", "domain-0", "--version", "99"),
             "leave --version out", List.of("--all", "--version", "1"),
             "\"yesterday\" is not 0, snapshot", List.of("--all", "--from", "yesterday"),
-            "has no snapshot", List.of("--domain", "domain-0", "--from", "1"),
             "there is no topic elsewhere",
                 List.of("--domain", "domain-0", "--examples", "elsewhere"),
             "batch.size: a replay takes batches",
                 List.of("--domain", "domain-0", "--set", "batch.size=8"),
             "training.learningRat", List.of("--all", "--set", "training.learningRat=1"));
-    mistakes.forEach(
-        (told, arguments) -> {
-          Said said = replay(arguments.toArray(String[]::new));
-          assertThat(said.exitCode()).as("%s", said).isEqualTo(2);
-          assertThat(said.line()).startsWith("millrace: ").contains(told);
-        });
+    mistakes.forEach((told, arguments) -> assertRefused(ExitCode.USAGE, told, arguments));
+  }
+
+  @Test
+  void whatIsNotThereAndAFailureHaveOtherExitCodesThanADifference() {
+    assertRefused(ExitCode.NOT_FOUND, "nowhere", List.of("--domain", "nowhere"));
+    assertRefused(
+        ExitCode.NOT_FOUND,
+        "has no version 99",
+        List.of("--domain", "domain-0", "--version", "99"));
+    assertRefused(
+        ExitCode.NOT_FOUND, "has no snapshot", List.of("--domain", "domain-0", "--from", "1"));
+    Said away =
+        Said.run(
+            "replay",
+            "--set",
+            STORE,
+            "--set=kafka.bootstrap.servers=127.0.0.1:1",
+            "--set=kafka.default.api.timeout.ms=500");
+    assertThat(away.exitCode()).as("%s", away).isEqualTo(ExitCode.NOT_COMPARED);
+    assertThat(away.line()).contains("127.0.0.1:1");
+  }
+
+  private static void assertRefused(int exitCode, String told, List<String> arguments) {
+    Said said = replay(arguments.toArray(String[]::new));
+    assertThat(said.exitCode()).as("%s", said).isEqualTo(exitCode);
+    assertThat(said.line()).startsWith("millrace: ").contains(told);
   }
 
   /** Replays the version's domain with a changed record in the place of its own. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.process.ExitCode;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.pipeline.TestStack;
@@ -308,12 +309,12 @@ class RolloutCommandTest {
     done("rollback", "--domain", "fuzz");
     JsonNode before = json("history", "--domain", "fuzz", "--json");
 
-    assertMistake(
+    assertMissing(
         "domain fuzz: there is no version 9: there are 4, from 1 to 5", "canary", "--version", "9");
-    assertMistake("domain fuzz: there is no version 2 any more", "rollback", "--to", "2");
-    assertMistake("domain fuzz: there is no version 2 any more", "promote", "--version", "2");
-    assertMistake("domain fuzz: there is no version -3", "promote", "--version", "-3");
-    assertMistake("domain fuzz: there is no version 0", "pin", "--version", "0");
+    assertMissing("domain fuzz: there is no version 2 any more", "rollback", "--to", "2");
+    assertMissing("domain fuzz: there is no version 2 any more", "promote", "--version", "2");
+    assertMissing("domain fuzz: there is no version -3", "promote", "--version", "-3");
+    assertMissing("domain fuzz: there is no version 0", "pin", "--version", "0");
     assertMistake("'9223372036854775808' is not a long", "pin", "--version", "9223372036854775808");
     assertMistake("domain fuzz: version 4 is the stable one already", "canary", "--version", "4");
     assertMistake("domain fuzz: version 4 is the stable one already", "rollback", "--to", "4");
@@ -341,9 +342,9 @@ class RolloutCommandTest {
     assertMistake(
         "--reason: 1001 characters are more than 1000", "rollback", "--reason", "x".repeat(1001));
     assertMistake("Missing required option: '--domain=D'", (Optional<String>) null, "rollback");
-    assertMistake(
+    assertMissing(
         "there is no domain \"fuz\\u001bz\"; there are ", Optional.of("fuz\u001bz"), "rollback");
-    assertMistake("there is no domain \"\"; there are ", Optional.of(""), "status");
+    assertMissing("there is no domain \"\"; there are ", Optional.of(""), "status");
     assertMistake("--at: \"yesterday\" is no time such as", "history", "--at", "yesterday");
     assertMistake(
         "--at: 2999-01-01T00:00:00.000Z is yet to come", "history", "--at", "2999-01-01T00:00:00Z");
@@ -367,7 +368,7 @@ class RolloutCommandTest {
           rollout(
               Stream.concat(Stream.of(command), Stream.of("--domain", "stale", "--revision", "0"))
                   .toArray(String[]::new));
-      assertThat(said.exitCode()).isEqualTo(1);
+      assertThat(said.exitCode()).isEqualTo(ExitCode.CONFLICT);
       assertThat(said.line())
           .isEqualTo(
               "millrace: nothing changed: revision 0 is not the current one; revision 1 is pin 2 by"
@@ -516,12 +517,25 @@ class RolloutCommandTest {
   }
 
   private static void assertMistake(String message, Optional<String> domain, String... command) {
+    assertRefused(ExitCode.USAGE, message, domain, command);
+  }
+
+  private static void assertMissing(String message, String... command) {
+    assertMissing(message, Optional.of("fuzz"), command);
+  }
+
+  private static void assertMissing(String message, Optional<String> domain, String... command) {
+    assertRefused(ExitCode.NOT_FOUND, message, domain, command);
+  }
+
+  private static void assertRefused(
+      int exitCode, String message, Optional<String> domain, String... command) {
     List<String> all = new ArrayList<>(List.of(command));
     if (domain != null) {
       all.addAll(List.of("--domain", domain.get()));
     }
     Said said = rollout(all.toArray(String[]::new));
-    assertThat(said.exitCode()).as("%s", said).isEqualTo(2);
+    assertThat(said.exitCode()).as("%s", said).isEqualTo(exitCode);
     assertThat(said.line()).startsWith("millrace: ").contains(message);
     assertThat(said.out()).isEmpty();
   }

@@ -2,6 +2,7 @@ package io.millrace.pipeline.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.millrace.client.process.ExitCode;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.TrainingStep;
 import io.millrace.testing.ApicurioRegistry;
@@ -108,7 +109,7 @@ class StopCommandTest {
   void thereMustBeAJobToStop() {
     Said answer = harness.stop("--set=job.name=mails");
 
-    assertThat(answer.exitCode()).isEqualTo(2);
+    assertThat(answer.exitCode()).isEqualTo(ExitCode.NOT_FOUND);
     assertThat(answer.line())
         .startsWith("millrace: no job mails runs at 127.0.0.1:" + harness.flink().port());
   }
@@ -118,7 +119,7 @@ class StopCommandTest {
     String id = SubmitHarness.id(harness.submit());
 
     Said refused = harness.submit();
-    assertThat(refused.exitCode()).isEqualTo(2);
+    assertThat(refused.exitCode()).isEqualTo(ExitCode.CONFLICT);
     assertThat(refused.line()).contains("job millrace is running already, as " + id);
 
     Said taken = harness.submit("--if-running=ok");

@@ -203,7 +203,7 @@ public final class RolloutDecisions {
   private VersionRef newest() throws RolloutRefusedException {
     VersionRef newest = versions.newest();
     if (newest == null) {
-      throw refused("no version is published");
+      throw unknown("no version is published");
     }
     return newest;
   }
@@ -215,7 +215,7 @@ public final class RolloutDecisions {
     }
     VersionRef newest = newest();
     boolean pruned = version > 0 && version < newest.getVersion();
-    throw refused(
+    throw unknown(
         "there is no version %d%s: there are %d, from %d to %d"
             .formatted(
                 version,
@@ -225,8 +225,12 @@ public final class RolloutDecisions {
                 newest.getVersion()));
   }
 
+  private RolloutRefusedException unknown(String why) {
+    return new RolloutRefusedException("domain %s: %s".formatted(now.domain(), why), true);
+  }
+
   private RolloutRefusedException refused(String why) {
-    return new RolloutRefusedException("domain %s: %s".formatted(now.domain(), why));
+    return new RolloutRefusedException("domain %s: %s".formatted(now.domain(), why), false);
   }
 
   /** A policy in lower case, as the command line and messages write it. */

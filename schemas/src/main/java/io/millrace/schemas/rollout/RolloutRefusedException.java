@@ -4,7 +4,15 @@ package io.millrace.schemas.rollout;
 public final class RolloutRefusedException extends Exception {
   private static final long serialVersionUID = 1;
 
-  RolloutRefusedException(String message) {
+  private final boolean unknownVersion;
+
+  RolloutRefusedException(String message, boolean unknownVersion) {
     super(message);
+    this.unknownVersion = unknownVersion;
+  }
+
+  /** Whether there is no such version, or not any more; otherwise the rules forbid it. */
+  public boolean isUnknownVersion() {
+    return unknownVersion;
   }
 }
