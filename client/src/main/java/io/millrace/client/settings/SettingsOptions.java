@@ -29,6 +29,9 @@ public final class SettingsOptions {
           List.of("none", "text", "json"),
           "Log events on standard error as well, one line each, as in containers.");
 
+  /** System property: whether the user wants to see no progress. */
+  private static final String QUIET = "millrace.quiet";
+
   private static final String CONSOLE_PROPERTY = "millrace.log.console";
 
   private final List<Setting<?>> known;
@@ -44,6 +47,15 @@ public final class SettingsOptions {
       paramLabel = "KEY=VALUE",
       description = "One setting; wins over file and environment. May be repeated.")
   private List<String> sets = new ArrayList<>();
+
+  /** Sets a system property, since progress is shown by whatever takes its time. */
+  @Option(
+      names = {"-q", "--quiet"},
+      defaultValue = "false",
+      description = "Show no progress: results, warnings and errors only.")
+  private void quiet(boolean quiet) {
+    System.setProperty(QUIET, String.valueOf(quiet));
+  }
 
   /** For a command that declares {@code known}. */
   public SettingsOptions(List<Setting<?>> known) {
@@ -62,6 +74,11 @@ public final class SettingsOptions {
     // Read with each event, by log4j2.xml. What is shown makes no other run.
     System.setProperty(CONSOLE_PROPERTY, settings.get(LOG_CONSOLE));
     return settings.without(LOG_CONSOLE);
+  }
+
+  /** Whether the user wants to see no progress. */
+  public static boolean isQuiet() {
+    return Boolean.getBoolean(QUIET);
   }
 
   @Spec(Spec.Target.MIXEE)

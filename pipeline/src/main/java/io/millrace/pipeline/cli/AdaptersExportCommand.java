@@ -14,7 +14,6 @@ import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.tensor.Torch;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -61,12 +60,14 @@ final class AdaptersExportCommand implements Callable<Integer> {
   private String format;
 
   @Option(names = "--output", required = true, paramLabel = "PATH", description = "Where to.")
-  private Path output;
+  private Path place;
 
   @Option(names = "--force", description = "Replace an earlier export.")
   private boolean force;
 
   @Mixin private final AdapterSource source = new AdapterSource();
+
+  @Mixin private final Output output = new Output();
 
   @Mixin
   private final SettingsOptions options = new SettingsOptions(AdaptersVerifyCommand.SETTINGS);
@@ -78,8 +79,8 @@ final class AdaptersExportCommand implements Callable<Integer> {
     Settings settings = options.load();
     ExportTarget target =
         switch (format) {
-          case "huggingface", "peft" -> ExportTarget.directory(output, force);
-          case "safetensors" -> ExportTarget.file(output, force);
+          case "huggingface", "peft" -> ExportTarget.directory(place, force);
+          case "safetensors" -> ExportTarget.file(place, force);
           default ->
               throw new UsageException(
                   "--format: unknown format \""
@@ -91,18 +92,17 @@ final class AdaptersExportCommand implements Callable<Integer> {
     try {
       switch (format) {
         case "safetensors" ->
-            say(chosen, target.write(place -> Files.write(place, chosen.payload())), PAYLOAD);
+            say(chosen, target.write(to -> Files.write(to, chosen.payload())), PAYLOAD);
         case "peft" -> {
           requireMethodOfPeft(chosen.adapter());
           say(
               chosen,
-              target.write(place -> export(settings, chosen.adapter(), place, PeftExport::write)),
+              target.write(to -> export(settings, chosen.adapter(), to, PeftExport::write)),
               PEFT);
         }
         default -> {
           Path directory =
-              target.write(
-                  place -> export(settings, chosen.adapter(), place, HuggingFaceExport::write));
+              target.write(to -> export(settings, chosen.adapter(), to, HuggingFaceExport::write));
           say(
               chosen,
               directory,
@@ -110,7 +110,7 @@ final class AdaptersExportCommand implements Callable<Integer> {
         }
       }
     } catch (IOException e) {
-      throw new IllegalStateException("cannot write " + output, e);
+      throw new IllegalStateException("cannot write " + place, e);
     }
     return 0;
   }
@@ -164,19 +164,25 @@ final class AdaptersExportCommand implements Callable<Integer> {
 
   private void say(AdapterSource.Version version, Path path, List<String> python)
       throws IOException {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println("Wrote %s to %s (%s)".formatted(version.name(), path, size(path)));
-    out.println("sha256 " + version.sha256());
-    out.println();
-    out.println("Load it in Python:");
-    out.println();
+    output.say("Wrote %s to %s (%s)".formatted(version.name(), path, size(path)));
+    output.say("sha256 " + version.sha256());
+    output.say("");
+    output.say("Load it in Python:");
+    output.say("");
     String quoted = new TextNode(path.toString()).toString();
-    python.forEach(line -> out.println("  " + line.replace("%s", quoted)));
+    python.forEach(line -> output.say("  " + line.replace("%s", quoted)));
     if (Files.isDirectory(path)) {
-      out.println();
-      out.println("More in " + path.resolve("README.md"));
+      output.say("");
+      output.say("More in " + path.resolve("README.md"));
     }
-    out.flush();
+    output.json(
+        () ->
+            Json.object()
+                .put("domain", version.adapter().domain())
+                .put("version", version.adapter().version())
+                .put("sha256", version.sha256())
+                .put("format", format)
+                .put("path", path.toString()));
   }
 
   private static String size(Path path) throws IOException {

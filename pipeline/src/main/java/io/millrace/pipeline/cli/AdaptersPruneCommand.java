@@ -1,5 +1,7 @@
 package io.millrace.pipeline.cli;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.ExitCode;
 import io.millrace.client.process.NotFoundException;
@@ -73,9 +75,14 @@ final class AdaptersPruneCommand implements Callable<Integer> {
 
   @Mixin private final RecordSource source = new RecordSource();
 
+  @Mixin private final Output output = new Output();
+
   @Mixin private final SettingsOptions options = new SettingsOptions(Connection.SETTINGS);
 
   @Spec private CommandSpec spec;
+
+  /** For {@code --json}. */
+  private final ArrayNode pruned = Json.array();
 
   @Override
   public Integer call() {
@@ -138,7 +145,8 @@ final class AdaptersPruneCommand implements Callable<Integer> {
       log.readOn();
       clean = dryRun || warn(log, deleted);
     }
-    say(
+    output.json(() -> Json.object().put("dryRun", dryRun).set("domains", pruned));
+    output.say(
         "%,d of %,d versions %s"
             .formatted(
                 deleted.values().stream().mapToInt(Set::size).sum(),
@@ -197,7 +205,11 @@ final class AdaptersPruneCommand implements Callable<Integer> {
         snapshot == null
             ? "no replay reaches them"
             : "a replay reaches the newest --from %d".formatted(snapshot);
-    say(
+    ObjectNode json = pruned.addObject();
+    json.put("domain", domain);
+    numbers.forEach(json.putArray("deleted")::add);
+    json.put("bytes", bytes).put("kept", kept.size()).put("replayFrom", snapshot);
+    output.say(
         "%s: %s%s, %,.1f MB; %d stay; %s"
             .formatted(
                 ShownText.of(domain),
@@ -206,11 +218,5 @@ final class AdaptersPruneCommand implements Callable<Integer> {
                 bytes / 1e6,
                 kept.size(),
                 replay));
-  }
-
-  private void say(String line) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(line);
-    out.flush();
   }
 }

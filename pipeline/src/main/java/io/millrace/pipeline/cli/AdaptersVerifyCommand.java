@@ -1,5 +1,6 @@
 package io.millrace.pipeline.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.ExitCode;
 import io.millrace.client.process.NotFoundException;
@@ -13,7 +14,6 @@ import io.millrace.svft.adapter.Adapter;
 import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -55,22 +55,30 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
 
   @Mixin private final AdapterSource source = new AdapterSource();
 
+  @Mixin private final Output output = new Output();
+
   @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
 
   @Spec private CommandSpec spec;
 
+  /** For {@code --json}. */
+  private final ObjectNode result = Json.object();
+
   @Override
   public Integer call() {
     Settings settings = options.load();
-    PrintWriter out = spec.commandLine().getOut();
     Bases bases = new Bases(Path.of(JobSettings.modelStore(settings)));
-    boolean sound = payload == null ? log(settings, bases, out) : file(bases, out);
-    bases.notes.forEach(out::println);
-    out.flush();
+    result.putArray("domains");
+    result.putArray("strays");
+    boolean sound = payload == null ? log(settings, bases) : file(bases);
+    bases.notes.forEach(output::say);
+    bases.notes.forEach(result.putArray("notes")::add);
+    result.put("sound", sound);
+    output.json(() -> result);
     return sound ? ExitCode.DONE : ExitCode.MISMATCH;
   }
 
-  private boolean log(Settings settings, Bases bases, PrintWriter out) {
+  private boolean log(Settings settings, Bases bases) {
     AdapterAudit audit = new AdapterAudit(bases);
     List<String> others = new ArrayList<>();
     source.read(
@@ -100,14 +108,22 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
     boolean sound = audit.strays().isEmpty();
     for (AdapterAudit.Domain each : domains) {
       sound &= each.faults().isEmpty();
-      out.println(summary(each));
-      each.faults().forEach(fault -> out.println("  " + ShownText.of(fault)));
+      output.say(summary(each));
+      each.faults().forEach(fault -> output.say("  " + ShownText.of(fault)));
+      json(each.name(), each.checked(), each.faults());
     }
-    audit.strays().forEach(stray -> out.println("  " + ShownText.of(stray)));
+    audit.strays().forEach(stray -> output.say("  " + ShownText.of(stray)));
+    audit.strays().forEach(result.withArray("strays")::add);
     if (domains.isEmpty() && sound) {
-      out.println("No adapters are published");
+      output.say("No adapters are published");
     }
     return sound;
+  }
+
+  private void json(String domain, int checked, List<String> faults) {
+    ObjectNode each = result.withArray("domains").addObject();
+    each.put("domain", domain).put("versions", checked);
+    faults.forEach(each.putArray("faults")::add);
   }
 
   private static String summary(AdapterAudit.Domain domain) {
@@ -127,15 +143,16 @@ final class AdaptersVerifyCommand implements Callable<Integer> {
             faults == 0 ? "sound" : faults == 1 ? "1 fault" : faults + " faults");
   }
 
-  private boolean file(Bases bases, PrintWriter out) {
+  private boolean file(Bases bases) {
     source.requireAlone(payload, domain, null);
     AdapterSource.Version version = AdapterSource.file(payload);
     Optional<String> fault = bases.fault(version.adapter());
-    out.println(
+    output.say(
         "%s: %s, %s: %s"
             .formatted(
                 payload, version.name(), version.sha256(), fault.isEmpty() ? "sound" : "1 fault"));
-    fault.ifPresent(each -> out.println("  " + ShownText.of(each)));
+    fault.ifPresent(each -> output.say("  " + ShownText.of(each)));
+    json(version.adapter().domain(), 1, fault.stream().toList());
     return fault.isEmpty();
   }
 

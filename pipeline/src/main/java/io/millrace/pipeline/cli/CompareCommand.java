@@ -74,6 +74,8 @@ final class CompareCommand implements Callable<Integer> {
 
   @Mixin private final ReportOption report = new ReportOption();
 
+  @Mixin private final Output output = new Output();
+
   @Mixin private final SettingsOptions options = new SettingsOptions(TrainMethod.SETTINGS);
 
   private CommandSpec spec;
@@ -155,7 +157,7 @@ final class CompareCommand implements Callable<Integer> {
     Content content = read(limits);
     ModelFiles model = BaseModels.prepare(settings);
     for (ComparedMethod each : compared) {
-      each.method().warning(model).ifPresent(warning -> say(each.text() + ": " + warning));
+      each.method().warning(model).ifPresent(warning -> output.warn(each.text() + ": " + warning));
     }
     Path directory = Files.createTempDirectory("millrace-compare");
     List<MethodReport> done = new ArrayList<>();
@@ -183,13 +185,14 @@ final class CompareCommand implements Callable<Integer> {
               failed);
       if (complete) {
         report.write(comparison);
+        output.json(() -> Json.tree(comparison));
       }
       if (!done.isEmpty() || !failed.isEmpty()) {
-        say("");
-        comparison.lines().forEach(this::say);
+        output.say("");
+        comparison.lines().forEach(output::say);
       }
       if (!complete) {
-        say("Stopped.");
+        output.warn("Stopped.");
         return ExitCode.STOPPED;
       }
     }
@@ -221,7 +224,7 @@ final class CompareCommand implements Callable<Integer> {
       }
       String skipped = RejectedLines.counts(content.skipped());
       if (!skipped.isEmpty()) {
-        say(
+        output.warn(
             "%,d lines cannot be trained on and are skipped: %s"
                 .formatted(content.skippedLines(), skipped));
       }
@@ -258,7 +261,7 @@ final class CompareCommand implements Callable<Integer> {
         try {
           MethodReport result = follow(process, method, content.examples());
           done.add(result);
-          say(summary(result));
+          output.progress(summary(result));
         } catch (IllegalStateException e) {
           if (stops(stop, process)) {
             return false;
@@ -313,12 +316,6 @@ final class CompareCommand implements Callable<Integer> {
         Files.delete(each);
       }
     }
-  }
-
-  private void say(String line) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(line);
-    out.flush();
   }
 
   private void complain(String line) {

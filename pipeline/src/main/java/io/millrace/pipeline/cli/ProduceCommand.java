@@ -1,5 +1,7 @@
 package io.millrace.pipeline.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.ExitCode;
 import io.millrace.client.settings.Setting;
@@ -23,9 +25,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** Sends a file of examples to Kafka. */
 @Command(
@@ -49,9 +49,9 @@ final class ProduceCommand implements Callable<Integer> {
           "The file, one JSON object a line; gzip files are unpacked. - reads the standard input.")
   private Path path;
 
-  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+  @Mixin private final Output output = new Output();
 
-  @Spec private CommandSpec spec;
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
 
   /** What earlier runs had sent; null until Kafka has answered. */
   private Sent start;
@@ -64,14 +64,15 @@ final class ProduceCommand implements Callable<Integer> {
       try {
         ExampleFile file = open();
         Sent sent = send(file, settings, stop);
-        say(summary(file, sent, Duration.ofNanos(System.nanoTime() - begin)));
+        output.say(summary(file, sent, Duration.ofNanos(System.nanoTime() - begin)));
+        output.json(() -> json(file, sent));
         if (sent.examples() == 0 && sent.deadLetters() > 0) {
           throw new IllegalStateException(
               RejectedLines.nothingIn(file.shortName(), sent.deadLettersByClass()));
         }
         return 0;
       } catch (CancellationException e) {
-        say(e.getMessage() + "; run it again to go on from there");
+        output.warn(e.getMessage() + "; run it again to go on from there");
         return ExitCode.STOPPED;
       }
     }
@@ -100,6 +101,14 @@ final class ProduceCommand implements Callable<Integer> {
     }
   }
 
+  private JsonNode json(ExampleFile file, Sent sent) {
+    ObjectNode json = Json.object();
+    json.put("file", file.shortName()).put("sha256", file.sha256());
+    json.put("afterLine", start.lines()).put("lines", sent.lines());
+    json.put("examples", sent.examples()).put("deadLetters", sent.deadLetters());
+    return json.set("deadLettersByClass", Json.tree(sent.deadLettersByClass()));
+  }
+
   private String summary(ExampleFile file, Sent sent, Duration duration) {
     String text =
         String.format(
@@ -118,10 +127,5 @@ final class ProduceCommand implements Callable<Integer> {
             .map(letters -> letters.getKey() + " " + letters.getValue())
             .collect(Collectors.joining(", "));
     return reasons.isEmpty() ? text : text + ": " + reasons;
-  }
-
-  private void say(String line) {
-    spec.commandLine().getOut().println(line);
-    spec.commandLine().getOut().flush();
   }
 }

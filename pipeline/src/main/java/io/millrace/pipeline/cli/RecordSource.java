@@ -4,6 +4,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.Home;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
+import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -39,8 +40,10 @@ final class RecordSource {
     if (!Files.exists(data.resolve("kafka").resolve("meta.properties"))) {
       throw new UsageException("--data: " + data + " holds no data of a train, demo or up");
     }
-    err.println("Starting Kafka and the schema registry of " + data + " ...");
-    err.flush();
+    if (!SettingsOptions.isQuiet()) {
+      err.println("Starting Kafka and the schema registry of " + data + " ...");
+      err.flush();
+    }
     Settings defaults = Settings.of(EmbeddedStack.SETTINGS, null, List.of());
     try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, defaults)) {
       return reader.apply(new Connection(stack.connect(settings)));

@@ -27,7 +27,6 @@ import io.millrace.schemas.Topics;
 import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.model.BaseModel;
 import io.millrace.svft.tensor.Torch;
-import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -111,6 +110,8 @@ final class ReplayCommand implements Callable<Integer> {
 
   @Mixin private final ReportOption report = new ReportOption();
 
+  @Mixin private final Output output = new Output();
+
   @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
 
   @Spec private CommandSpec spec;
@@ -140,7 +141,7 @@ final class ReplayCommand implements Callable<Integer> {
     try {
       named = ranges(log, start);
     } catch (GoneException e) {
-      say(e.getMessage());
+      output.explain(e.getMessage());
       return ExitCode.NOT_FOUND;
     }
     try (RecordedExamples examples = new RecordedExamples(connection, topic);
@@ -163,7 +164,7 @@ final class ReplayCommand implements Callable<Integer> {
           ? whatIf(log, ranges, changes, examples, trainers)
           : compare(log, ranges, examples, trainers);
     } catch (MissingExamplesException e) {
-      e.missing().lines().forEach(line -> say("missing: " + line));
+      e.missing().lines().forEach(line -> output.explain("missing: " + line));
       return ExitCode.NOT_FOUND;
     }
   }
@@ -182,8 +183,8 @@ final class ReplayCommand implements Callable<Integer> {
     if (reach.isComplete()) {
       return true;
     }
-    say(shown(range) + ": " + reach.answer());
-    reach.missing().lines().forEach(line -> say("  missing: " + line));
+    output.explain(shown(range) + ": " + reach.answer());
+    reach.missing().lines().forEach(line -> output.explain("  missing: " + line));
     return false;
   }
 
@@ -234,6 +235,7 @@ final class ReplayCommand implements Callable<Integer> {
       sayResult(result, range);
     }
     report.write(results);
+    output.json(() -> Json.tree(results));
     if (results.size() > 1) {
       saySum(results);
     }
@@ -253,7 +255,7 @@ final class ReplayCommand implements Callable<Integer> {
     String name = shown(range);
     result.differences().forEach(difference -> sayDifference(name, difference));
     if (result.same()) {
-      say(
+      output.say(
           "%s: %s, %,d steps, %,d examples from version %d on: the same, bit for bit"
               .formatted(
                   name,
@@ -261,28 +263,28 @@ final class ReplayCommand implements Callable<Integer> {
                   result.steps(),
                   result.examples(),
                   result.fromVersion()));
-      say(
+      output.say(
           "  version %d  sha256 %s  %.1f examples/s"
               .formatted(result.version(), result.sha256(), result.examplesPerSecond()));
     }
   }
 
   private void sayDifference(String name, Difference difference) {
-    say(
+    output.say(
         "%s: step %d%s: %s"
             .formatted(
                 name,
                 difference.step(),
                 difference.version() == 0 ? "" : " (version " + difference.version() + ")",
                 ShownText.of(difference.what())));
-    say("  recorded  " + difference.recorded());
-    say("  replayed  " + (difference.replayed().isEmpty() ? "-" : difference.replayed()));
-    difference.details().forEach(line -> say("  " + ShownText.of(line)));
+    output.say("  recorded  " + difference.recorded());
+    output.say("  replayed  " + (difference.replayed().isEmpty() ? "-" : difference.replayed()));
+    difference.details().forEach(line -> output.say("  " + ShownText.of(line)));
   }
 
   private void saySum(List<ReplayResult> results) {
     long same = results.stream().filter(ReplayResult::same).count();
-    say(
+    output.say(
         "%,d of %,d domains are the same; %,d versions, %,d steps, %,d examples replayed"
             .formatted(
                 same,
@@ -313,33 +315,35 @@ final class ReplayCommand implements Callable<Integer> {
       sayWhatIf(result, range);
     }
     report.write(results);
+    output.json(() -> Json.tree(results));
     return complete ? ExitCode.DONE : ExitCode.NOT_FOUND;
   }
 
   private void sayWhatIf(WhatIf.Result result, ReplayRange range) {
-    say(
+    output.say(
         "%s: what if, over the same %,d batches; nothing is published"
             .formatted(shown(range), range.steps().size()));
     result
         .settings()
         .forEach(
             (key, value) ->
-                say("  %s=%s (recorded: %s)".formatted(key, value, result.instead().get(key))));
+                output.say(
+                    "  %s=%s (recorded: %s)".formatted(key, value, result.instead().get(key))));
     Score recorded = result.recorded();
     Score other = result.replayed();
-    say("                     recorded   what if");
-    say(row("accuracy", recorded.accuracy(), other.accuracy()));
+    output.say("                     recorded   what if");
+    output.say(row("accuracy", recorded.accuracy(), other.accuracy()));
     for (int i = 0; i < recorded.thirds().size(); i++) {
-      say(row("  third " + (i + 1), recorded.thirds().get(i), other.thirds().get(i)));
+      output.say(row("  third " + (i + 1), recorded.thirds().get(i), other.thirds().get(i)));
     }
-    say(row("mean loss", recorded.meanLoss(), other.meanLoss()));
-    say(
+    output.say(row("mean loss", recorded.meanLoss(), other.meanLoss()));
+    output.say(
         "  %-17s %9s %,9d"
             .formatted(
                 "trained values",
                 "%,d".formatted(range.trainableParameters()),
                 result.trainableParameters()));
-    say(
+    output.say(
         result.firstDifferentStep() == 0
             ? "  every step has the state on record"
             : "  the first step with another state is " + result.firstDifferentStep());
@@ -351,11 +355,5 @@ final class ReplayCommand implements Callable<Integer> {
 
   private static String shown(ReplayRange range) {
     return ShownText.of(range.history().domain());
-  }
-
-  private void say(String line) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(line);
-    out.flush();
   }
 }

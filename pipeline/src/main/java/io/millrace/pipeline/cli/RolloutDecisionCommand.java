@@ -4,6 +4,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.ExitCode;
 import io.millrace.client.process.NotFoundException;
 import io.millrace.client.process.UsageException;
+import io.millrace.client.rollout.RolloutJson;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.records.DomainRollout;
@@ -57,6 +58,8 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
 
   @Mixin private final RecordSource source = new RecordSource();
 
+  @Mixin private final Output output = new Output();
+
   @Mixin private final SettingsOptions options = new SettingsOptions(Connection.SETTINGS);
 
   @Spec private CommandSpec spec;
@@ -97,9 +100,8 @@ abstract class RolloutDecisionCommand implements Callable<Integer> {
       if (entry.objection() != null) {
         return nothingChanged(entry.event().getBasedOn(), entry.after());
       }
-      PrintWriter out = spec.commandLine().getOut();
-      out.println(ShownText.of(domain) + ": " + RolloutWords.change(before, entry.after()));
-      out.flush();
+      output.say(ShownText.of(domain) + ": " + RolloutWords.change(before, entry.after()));
+      output.json(() -> RolloutJson.rollout(entry.after()));
       return 0;
     } catch (RolloutRefusedException e) {
       String why = ShownText.of(e.getMessage());

@@ -1,5 +1,7 @@
 package io.millrace.pipeline.cli;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.process.NotFoundException;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
@@ -9,7 +11,6 @@ import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.FlinkSession;
 import io.millrace.pipeline.submission.Lineage;
-import java.io.PrintWriter;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -22,9 +23,7 @@ import org.apache.flink.api.common.JobStatus;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Stops a submitted job. */
 @Command(
@@ -67,14 +66,15 @@ final class StopCommand implements Callable<Integer> {
               + " cluster. Default: savepoints in checkpoint.directory.")
   private String to;
 
-  @Mixin private final SettingsOptions options = new SettingsOptions(FlinkJob.SETTINGS);
+  @Mixin private final Output output = new Output();
 
-  @Spec private CommandSpec spec;
+  @Mixin private final SettingsOptions options = new SettingsOptions(FlinkJob.SETTINGS);
 
   @Override
   public Integer call() throws InterruptedException {
     Settings settings = options.load();
     String name = settings.get(JobSettings.GROUP);
+    ArrayNode ended = Json.array();
     boolean cancel = how != null && how.cancel;
     if (cancel && to != null) {
       throw new UsageException("--to is for a savepoint, and --no-savepoint takes none");
@@ -89,22 +89,31 @@ final class StopCommand implements Callable<Integer> {
       for (JobID job : jobs) {
         if (cancel) {
           cancel(session, name, job, endsWithJob);
+          ended.add(json(name, job).put("state", "cancelled").putNull("savepoint"));
         } else {
-          stop(session, name, job, endsWithJob, JobSettings.checkpoints(settings));
+          String savepoint =
+              stop(session, name, job, endsWithJob, JobSettings.checkpoints(settings));
+          ended.add(json(name, job).put("state", "stopped").put("savepoint", savepoint));
         }
       }
     }
+    output.json(() -> ended);
     return 0;
+  }
+
+  private static ObjectNode json(String name, JobID job) {
+    return Json.object().put("job", name).put("id", job.toString());
   }
 
   private void cancel(FlinkSession session, String name, JobID job, boolean endsWithJob)
       throws InterruptedException {
     session.cancel(job);
     awaitEnd(session, job, endsWithJob);
-    say("Job %s (%s) is cancelled; its checkpoints stay".formatted(name, job));
+    output.say("Job %s (%s) is cancelled; its checkpoints stay".formatted(name, job));
   }
 
-  private void stop(
+  /** Returns the savepoint's path. */
+  private String stop(
       FlinkSession session, String name, JobID job, boolean endsWithJob, String checkpoints)
       throws InterruptedException {
     String directory = to == null ? checkpoints.replaceAll("/+$", "") + "/savepoints" : to;
@@ -112,12 +121,13 @@ final class StopCommand implements Callable<Integer> {
     String savepoint = await(session.stop(job, drain, directory));
     awaitEnd(session, job, endsWithJob);
     boolean recorded = Lineage.recordStop(checkpoints, job, savepoint);
-    say("Job %s (%s) is stopped; its state is in %s".formatted(name, job, savepoint));
-    say(
+    output.say("Job %s (%s) is stopped; its state is in %s".formatted(name, job, savepoint));
+    output.say(
         recorded
             ? "millrace submit goes on from there"
             : "millrace submit --from %s goes on from there: %s holds no record of this start"
                 .formatted(savepoint, checkpoints));
+    return savepoint;
   }
 
   private String await(CompletableFuture<String> stopped) throws InterruptedException {
@@ -160,11 +170,5 @@ final class StopCommand implements Callable<Integer> {
       Thread.sleep(200);
     }
     throw new IllegalStateException("the job has not ended after its savepoint");
-  }
-
-  private void say(String line) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(line);
-    out.flush();
   }
 }

@@ -19,7 +19,6 @@ import io.millrace.pipeline.submission.JobSupervisor;
 import io.millrace.pipeline.submission.JobTopics;
 import io.millrace.pipeline.submission.JobWatch;
 import io.millrace.pipeline.submission.RecordLimits;
-import java.io.PrintWriter;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -28,9 +27,7 @@ import java.util.concurrent.TimeoutException;
 import org.apache.flink.api.common.JobID;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Sends the job to a Flink session that is already there. */
 @Command(
@@ -79,9 +76,12 @@ final class SubmitCommand implements Callable<Integer> {
       description = "How long the job may take until it runs. Default: ${DEFAULT-VALUE}.")
   private int startSeconds;
 
+  @Mixin private final Output output = new Output();
+
   @Mixin private final SettingsOptions options = new SettingsOptions(FlinkJob.SETTINGS);
 
-  @Spec private CommandSpec spec;
+  /** The state that the job started from; null where from nothing. */
+  private String startedFrom;
 
   @Override
   public Integer call() throws InterruptedException {
@@ -94,7 +94,7 @@ final class SubmitCommand implements Callable<Integer> {
     if (!List.of("refuse", "ok").contains(ifRunning)) {
       throw new UsageException("--if-running: \"" + ifRunning + "\" is not refuse or ok");
     }
-    ExampleTimestamps.check(settings).ifPresent(this::say);
+    ExampleTimestamps.check(settings).ifPresent(output::warn);
     String name = settings.get(JobSettings.GROUP);
     try (FlinkSession session = new FlinkSession(flink.host(), flink.port())) {
       List<JobID> running = session.running(name);
@@ -111,15 +111,23 @@ final class SubmitCommand implements Callable<Integer> {
         job = submitted.id();
         slots.ifPresent(
             missing ->
-                say(
+                output.progress(
                     "It waits for task managers, %d s at most: ".formatted(startSeconds)
                         + missing));
         awaitRunning(submitted, slots);
-        say("It is running; http://" + flink.address() + " shows it.");
+        output.say("It is running; http://" + flink.address() + " shows it.");
       } else {
         job = running.get(0);
-        say("Job " + name + " runs already, as " + job);
+        output.say("Job " + name + " runs already, as " + job);
       }
+      boolean found = !running.isEmpty();
+      output.json(
+          () ->
+              Json.object()
+                  .put("job", name)
+                  .put("id", job.toString())
+                  .put("submitted", !found)
+                  .put("from", startedFrom));
       return wait ? supervise(session, name, job, settings, connection) : 0;
     }
   }
@@ -131,7 +139,7 @@ final class SubmitCommand implements Callable<Integer> {
         .ifPresent(
             model -> {
               RecordLimits.requireFit(limited, model);
-              InitialAdapters.requireFit(limited, model).forEach(this::say);
+              InitialAdapters.requireFit(limited, model).forEach(output::warn);
             });
     String checkpoints = JobSettings.checkpoints(settings);
     ChosenState start = ChosenState.of(from, checkpoints, settings, connection);
@@ -143,10 +151,11 @@ final class SubmitCommand implements Callable<Integer> {
             checkpoints,
             start.state(),
             AdaptationJob.Input.UNBOUNDED);
-    say("Job " + settings.get(JobSettings.GROUP) + " is submitted as " + job.id());
-    start.lines().forEach(this::say);
+    startedFrom = start.state().map(state -> state.path()).orElse(null);
+    output.say("Job " + settings.get(JobSettings.GROUP) + " is submitted as " + job.id());
+    start.lines().forEach(output::say);
     if (!job.isRecorded()) {
-      say(
+      output.warn(
           "Warning: cannot write to %s from here: name a checkpoint with --from next time"
               .formatted(checkpoints));
     }
@@ -170,7 +179,7 @@ final class SubmitCommand implements Callable<Integer> {
   private void awaitRunning(FlinkJob job, Optional<String> missingSlots)
       throws InterruptedException {
     try (JobHealth health = job.health();
-        JobWatch watch = new JobWatch(job, this::say)) {
+        JobWatch watch = new JobWatch(job, output::warn)) {
       long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(startSeconds);
       while (System.nanoTime() < deadline) {
         job.requireAlive();
@@ -208,20 +217,14 @@ final class SubmitCommand implements Callable<Integer> {
                 job,
                 () -> submit(ChosenState.LATEST, settings, connection),
                 id -> JobHealth.of(flink.host(), flink.port(), id),
-                this::say)) {
-      say("Staying with it until it ends; Ctrl-C leaves it running.");
+                output::warn)) {
+      output.progress("Staying with it until it ends; Ctrl-C leaves it running.");
       switch (supervisor.supervise(stop.requested())) {
-        case FINISHED -> say("Job " + name + " was stopped.");
-        case CANCELED -> say("Job " + name + " was cancelled.");
-        case LEFT -> say("Job " + name + " goes on without supervision.");
+        case FINISHED -> output.say("Job " + name + " was stopped.");
+        case CANCELED -> output.say("Job " + name + " was cancelled.");
+        case LEFT -> output.say("Job " + name + " goes on without supervision.");
       }
       return 0;
     }
-  }
-
-  private void say(String line) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(line);
-    out.flush();
   }
 }

@@ -1,11 +1,13 @@
 package io.millrace.pipeline.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.pipeline.embedded.TopicLayout;
-import java.io.PrintWriter;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -14,8 +16,6 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.errors.TimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /** Makes Millrace's topics on a Kafka cluster that is already there. */
 @Command(
@@ -30,25 +30,29 @@ final class TopicsCommand implements Callable<Integer> {
           .<Setting<?>>flatMap(List::stream)
           .toList();
 
-  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+  @Mixin private final Output output = new Output();
 
-  @Spec private CommandSpec spec;
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
 
   @Override
   public Integer call() throws InterruptedException {
     Settings settings = options.load();
     Connection connection = new Connection(settings);
     List<String> made = make(connection, settings);
-    PrintWriter out = spec.commandLine().getOut();
-    made.forEach(
-        topic ->
-            out.printf(
-                "Made %s with %d partitions%n", topic, settings.get(TopicLayout.PARTITIONS)));
+    int partitions = settings.get(TopicLayout.PARTITIONS);
+    made.forEach(topic -> output.say("Made %s with %d partitions".formatted(topic, partitions)));
     if (made.isEmpty()) {
-      out.println("All topics are there already");
+      output.say("All topics are there already");
     }
-    out.flush();
+    output.json(() -> json(made, partitions));
     return 0;
+  }
+
+  private static JsonNode json(List<String> made, int partitions) {
+    ObjectNode json = Json.object();
+    ArrayNode topics = json.putArray("made");
+    made.forEach(topic -> topics.addObject().put("topic", topic).put("partitions", partitions));
+    return json;
   }
 
   private static List<String> make(Connection connection, Settings settings)

@@ -29,7 +29,6 @@ import io.millrace.pipeline.submission.StartingState;
 import io.millrace.svft.method.AdapterMethod;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -38,9 +37,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Runs the job over a file, to its end, in the embedded stack. */
 @Command(
@@ -76,9 +73,9 @@ final class TrainCommand implements Callable<Integer> {
 
   @Mixin private final ReportOption report = new ReportOption();
 
-  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
+  @Mixin private final Output output = new Output();
 
-  @Spec private CommandSpec spec;
+  @Mixin private final SettingsOptions options = new SettingsOptions(SETTINGS);
 
   @Override
   public Integer call() {
@@ -100,10 +97,11 @@ final class TrainCommand implements Callable<Integer> {
             data == null ? Home.data().resolve("train") : data, file.sha256(), settings.explicit());
     ModelFiles model = BaseModels.prepare(settings);
     RecordLimits.requireFit(settings, model);
-    InitialAdapters.requireFit(settings, model).forEach(this::say);
-    methods.forEach(method -> method.warning(model).ifPresent(this::say));
+    InitialAdapters.requireFit(settings, model).forEach(output::warn);
+    methods.forEach(method -> method.warning(model).ifPresent(output::warn));
     try (StopSignal stop = StopSignal.install()) {
-      say(run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
+      output.progress(
+          run.resumed() ? "Going on with the run in " + run.path() : "Starting the stack ...");
       try (EmbeddedStack stack =
               EmbeddedStack.start(run.path(), EmbeddedStack.Ports.FREE, settings);
           EmbeddedFlink flink = EmbeddedFlink.start(run.path().resolve("flink"), 0, slots)) {
@@ -124,7 +122,7 @@ final class TrainCommand implements Callable<Integer> {
           } else {
             FlinkJob job = submit(flink, connected, run.path(), start);
             if (!follow(job, record, sent.examples(), stop)) {
-              say("Stopping; the same command goes on from here.");
+              output.warn("Stopping; the same command goes on from here.");
               return ExitCode.STOPPED;
             }
           }
@@ -137,9 +135,10 @@ final class TrainCommand implements Callable<Integer> {
               RunReport.of(record, (System.nanoTime() - began) / 1e9, PeakMemory.mib());
           report.write(done);
           run.finish();
-          done.lines().forEach(this::say);
-          record.similarLabels().forEach(this::say);
-          say("bin/millrace up --data " + run.path() + " opens what it published.");
+          done.lines().forEach(output::say);
+          output.json(() -> Json.tree(done));
+          record.similarLabels().forEach(output::warn);
+          output.say("bin/millrace up --data " + run.path() + " opens what it published.");
         }
       }
     }
@@ -235,11 +234,5 @@ final class TrainCommand implements Callable<Integer> {
     return record.examples() == 0
         ? ""
         : "accuracy so far %.3f".formatted((double) right / record.examples());
-  }
-
-  private void say(String line) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(line);
-    out.flush();
   }
 }

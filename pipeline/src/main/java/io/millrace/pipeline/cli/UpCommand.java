@@ -9,15 +9,12 @@ import io.millrace.pipeline.embedded.EmbeddedFlink;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.embedded.EmbeddedStack.Ports;
 import io.millrace.pipeline.settings.JobSettings;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Keeps an embedded stack running until the process is asked to end. */
 @Command(
@@ -65,33 +62,29 @@ final class UpCommand implements Callable<Integer> {
       description = "Task slots of the Flink session. Default: ${DEFAULT-VALUE}.")
   private int slots;
 
-  @Mixin private final SettingsOptions settings = new SettingsOptions(EmbeddedStack.SETTINGS);
+  @Mixin private final Output output = new Output();
 
-  @Spec private CommandSpec spec;
+  @Mixin private final SettingsOptions settings = new SettingsOptions(EmbeddedStack.SETTINGS);
 
   @Override
   public Integer call() {
     Path directory = data == null ? Home.data().resolve("stack") : data;
     Ports ports = new Ports(kafkaPort, registryPort);
-    PrintWriter out = spec.commandLine().getOut();
-    out.println("Starting Kafka, the schema registry and Flink ...");
-    out.flush();
+    output.progress("Starting Kafka, the schema registry and Flink ...");
     try (StopSignal stop = StopSignal.install();
         EmbeddedStack stack = EmbeddedStack.start(directory, ports, settings.load());
         EmbeddedFlink flink = EmbeddedFlink.start(directory.resolve("flink"), flinkPort, slots)) {
-      describe(stack, flink, directory, out);
+      describe(stack, flink, directory);
       CompletableFuture.anyOf(stop.requested(), stack.ended()).join();
       if (!stop.requested().isDone()) {
         throw new IllegalStateException("the schema registry has ended by itself");
       }
-      out.println("Stopping ...");
-      out.flush();
+      output.progress("Stopping ...");
       return 0;
     }
   }
 
-  private static void describe(
-      EmbeddedStack stack, EmbeddedFlink flink, Path directory, PrintWriter out) {
+  private void describe(EmbeddedStack stack, EmbeddedFlink flink, Path directory) {
     Path checkpoints = directory.toAbsolutePath().normalize().resolve("checkpoints");
     String connection =
         unlessDefault(Connection.BOOTSTRAP_SERVERS, stack.bootstrapServers())
@@ -100,16 +93,22 @@ final class UpCommand implements Callable<Integer> {
     boolean usual = checkpoints.equals(Home.data().resolve("stack").resolve("checkpoints"));
     String place =
         usual ? "" : " --set " + JobSettings.CHECKPOINT_DIRECTORY.key() + "=" + checkpoints;
-    out.println("Kafka            " + stack.bootstrapServers());
-    out.println("Schema registry  " + stack.registryUrl());
-    out.println("Flink            http://127.0.0.1:" + flink.port());
-    out.println("Data             " + directory.toAbsolutePath().normalize());
-    out.println();
-    out.println("Start the job:   bin/millrace submit" + session + connection + place);
-    out.println("Send examples:   bin/millrace produce FILE.jsonl" + connection);
-    out.println("Serve adapters:  bin/millrace serve" + connection);
-    out.println("Stop:            Ctrl-C");
-    out.flush();
+    output.say("Kafka            " + stack.bootstrapServers());
+    output.say("Schema registry  " + stack.registryUrl());
+    output.say("Flink            http://127.0.0.1:" + flink.port());
+    output.say("Data             " + directory.toAbsolutePath().normalize());
+    output.say("");
+    output.say("Start the job:   bin/millrace submit" + session + connection + place);
+    output.say("Send examples:   bin/millrace produce FILE.jsonl" + connection);
+    output.say("Serve adapters:  bin/millrace serve" + connection);
+    output.say("Stop:            Ctrl-C");
+    output.json(
+        () ->
+            Json.object()
+                .put("kafka", stack.bootstrapServers())
+                .put("registry", stack.registryUrl())
+                .put("flink", "http://127.0.0.1:" + flink.port())
+                .put("data", directory.toAbsolutePath().normalize().toString()));
   }
 
   private static String unlessDefault(Setting<String> setting, String value) {

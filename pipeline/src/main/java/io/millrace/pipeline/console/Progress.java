@@ -1,5 +1,6 @@
 package io.millrace.pipeline.console;
 
+import io.millrace.client.settings.SettingsOptions;
 import io.millrace.schemas.text.ShownText;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -11,7 +12,7 @@ import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
  * Shows the progress of a long task on standard error: a bar if that is a terminal, otherwise a
- * line every few seconds. For one thread.
+ * line every few seconds, and nothing where the user wants to see none. For one thread.
  *
  * <pre>{@code
  * try (Progress progress = Progress.start("Sending", total, "lines")) {
@@ -71,6 +72,9 @@ public abstract class Progress implements AutoCloseable {
   public abstract void close();
 
   private static Progress start(String task, long total, String unit, long unitSize) {
+    if (SettingsOptions.isQuiet()) {
+      return new Silence();
+    }
     Integer columns = Integer.getInteger(TERMINAL_COLUMNS);
     return columns != null && columns >= NARROWEST
         ? new Bar(task, total, unit, unitSize, columns)
@@ -122,6 +126,20 @@ public abstract class Progress implements AutoCloseable {
         bar.close();
       }
     }
+  }
+
+  /** Shows nothing but what must be said. */
+  private static final class Silence extends Progress {
+    @Override
+    void show(long count, String note) {}
+
+    @Override
+    void print(String line) {
+      System.err.println(line);
+    }
+
+    @Override
+    public void close() {}
   }
 
   /** The plain lines. */

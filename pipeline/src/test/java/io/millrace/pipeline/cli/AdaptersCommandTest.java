@@ -303,6 +303,9 @@ class AdaptersCommandTest {
 
     assertThat(said.exitCode()).as("%s", said).isZero();
     assertThat(said.out()).hasSize(3);
+    assertThat(said.line()).startsWith("Starting Kafka");
+    assertThat(Said.run("adapters", "list", "--data", own.toString(), "--quiet"))
+        .isEqualTo(new Said(0, said.out(), List.of()));
   }
 
   private static void assertMistake(String message, String... command) {

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
@@ -22,6 +23,12 @@ public final class ChildJvm implements AutoCloseable {
 
   /** Starts {@code mainClass}; standard error joins standard output. */
   public ChildJvm(Path logs, String mainClass, String... arguments) throws IOException {
+    this(logs, Map.of(), mainClass, arguments);
+  }
+
+  /** As the other, with more environment variables. */
+  public ChildJvm(Path logs, Map<String, String> environment, String mainClass, String... arguments)
+      throws IOException {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -37,7 +44,9 @@ public final class ChildJvm implements AutoCloseable {
                 mainClass));
     command.addAll(1, List.of(System.getProperty("millrace.test.opens").split(" ")));
     command.addAll(List.of(arguments));
-    process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().putAll(environment);
+    process = builder.start();
     reader =
         new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
   }

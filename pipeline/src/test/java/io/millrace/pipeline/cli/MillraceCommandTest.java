@@ -8,6 +8,7 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -45,6 +46,16 @@ class MillraceCommandTest {
   }
 
   @Test
+  void helpHasColorsUnlessTheUserWantsNone() throws Exception {
+    Map<String, String> colors = Map.of("CLICOLOR_FORCE", "1");
+    Map<String, String> none = Map.of("CLICOLOR_FORCE", "1", "NO_COLOR", "1");
+
+    assertThat(run(colors, 0, "--help")).anyMatch(line -> line.contains("\u001b["));
+    assertThat(run(none, 0, "--help")).isEqualTo(run(0, "--help"));
+    assertThat(run(0, "--help")).noneMatch(line -> line.contains("\u001b["));
+  }
+
+  @Test
   void everyMistakeIsOneLineAndExitCode2() throws Exception {
     assertThat(mistake("produce", "none.jsonl")).contains("none.jsonl does not exist");
     assertThat(mistake("produce", directory.toString())).contains("is no ordinary file");
@@ -73,8 +84,14 @@ class MillraceCommandTest {
   }
 
   private List<String> run(int exitCode, String... arguments) throws Exception {
+    return run(Map.of(), exitCode, arguments);
+  }
+
+  private List<String> run(Map<String, String> environment, int exitCode, String... arguments)
+      throws Exception {
     try (ChildJvm child =
-        new ChildJvm(directory.resolve("logs"), MillraceCommand.class.getName(), arguments)) {
+        new ChildJvm(
+            directory.resolve("logs"), environment, MillraceCommand.class.getName(), arguments)) {
       List<String> said = child.awaitEnd();
       assertThat(child.exitCode()).as("%s", said).isEqualTo(exitCode);
       return said;

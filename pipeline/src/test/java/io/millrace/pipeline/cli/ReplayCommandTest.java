@@ -2,6 +2,7 @@ package io.millrace.pipeline.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.ExitCode;
@@ -131,12 +132,17 @@ class ReplayCommandTest {
   }
 
   @Test
-  void aReplayCanStartAtASnapshot() {
+  void aReplayCanStartAtASnapshot() throws Exception {
     Said said = replay("--domain", "domain-1", "--version", "3", "--from", "snapshot");
 
     assertThat(said.exitCode()).as("%s", said).isZero();
     assertThat(said.text()).contains("1 version, 2 steps, 32 examples from version 2 on");
     assertThat(said.text()).contains(versions("domain-1").get(3L).getSha256());
+
+    Said json = replay("--domain=domain-1", "--version=3", "--from=snapshot", "--json");
+    JsonNode result = new ObjectMapper().readTree(json.text()).get(0);
+    assertThat(result.path("sha256").asText()).isEqualTo(versions("domain-1").get(3L).getSha256());
+    assertThat(result.path("differences")).isEmpty();
   }
 
   @Test

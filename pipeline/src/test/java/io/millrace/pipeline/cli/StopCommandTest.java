@@ -2,6 +2,8 @@ package io.millrace.pipeline.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.process.ExitCode;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.TrainingStep;
@@ -125,6 +127,17 @@ class StopCommandTest {
     Said taken = harness.submit("--if-running=ok");
     assertThat(taken.exitCode()).isZero();
     assertThat(taken.out()).containsExactly("Job millrace runs already, as " + id);
+
+    JsonNode found =
+        new ObjectMapper().readTree(harness.submit("--if-running=ok", "--json").text());
+    assertThat(found.path("id").asText()).isEqualTo(id);
+    assertThat(found.path("submitted").asBoolean()).isFalse();
+    JsonNode stopped = new ObjectMapper().readTree(harness.stop("--json").text()).get(0);
+    assertThat(stopped.path("id").asText()).isEqualTo(id);
+    assertThat(stopped.path("state").asText()).isEqualTo("stopped");
+    JsonNode next = new ObjectMapper().readTree(harness.submit("--json").text());
+    assertThat(next.path("submitted").asBoolean()).isTrue();
+    assertThat(next.path("from").asText()).isEqualTo(stopped.path("savepoint").asText());
   }
 
   /** For as long as it may take to start, and no longer. */
@@ -133,11 +146,13 @@ class StopCommandTest {
     Said answer = harness.submit("--set=job.parallelism=3", "--start-within=2");
 
     assertThat(answer.exitCode()).isEqualTo(1);
-    assertThat(answer.out())
+    assertThat(answer.err())
         .contains(
             "It waits for task managers, 2 s at most: it needs 3 task slots (job.parallelism), the"
                 + " session has 1, of which 1 were free");
-    assertThat(answer.line())
+    assertThat(answer.err())
+        .last()
+        .asString()
         .contains("the job does not run after 2 s: it needs 3 task slots")
         .contains("it stays submitted, millrace stop --no-savepoint cancels it");
     assertThat(harness.stop("--no-savepoint").exitCode()).isZero();

@@ -118,6 +118,7 @@ class SubmitCommandTest {
     List<Exception> failures = new ArrayList<>();
     new CommandLine(new SubmitCommand())
         .setOut(new PrintWriter(said, true))
+        .setErr(new PrintWriter(said, true))
         .setExecutionExceptionHandler(
             (failure, command, parsed) -> {
               failures.add(failure);

@@ -168,6 +168,7 @@ class SubmittedJobTest {
     }
     new CommandLine(new SubmitCommand())
         .setOut(new PrintWriter(said, true))
+        .setErr(new PrintWriter(said, true))
         .setExecutionExceptionHandler(
             (failure, command, parsed) -> {
               (failure instanceof UsageException ? mistakes : failures).add(failure);

@@ -112,6 +112,9 @@ class SupervisedJobTest {
 
   private void awaitSaid(String text) throws Exception {
     Await.value(
-        "it says: " + text, Duration.ofMinutes(1), said::toString, all -> all.contains(text));
+        "it says: " + text,
+        Duration.ofMinutes(1),
+        () -> said.toString() + failed,
+        all -> all.contains(text));
   }
 }

@@ -39,6 +39,26 @@ class ProgressTest {
   }
 
   @Test
+  void whoWantsSilenceGetsWarningsOnly() {
+    PrintStream err = System.err;
+    System.setProperty("millrace.quiet", "true");
+    System.setErr(out);
+    try (Progress progress = Progress.start("Training", -1, "steps")) {
+      assertThat(progress).isNotInstanceOf(Progress.Lines.class);
+      progress.at(7);
+      progress.say("Two labels differ by case alone");
+    } finally {
+      System.setErr(err);
+      System.clearProperty("millrace.quiet");
+    }
+
+    assertThat(said.toString(UTF_8).strip()).isEqualTo("Two labels differ by case alone");
+    try (Progress progress = Progress.start("Training", -1, "steps")) {
+      assertThat(progress).isInstanceOf(Progress.Lines.class);
+    }
+  }
+
+  @Test
   void withoutATotalItCounts() {
     try (Progress progress = new Progress.Lines("Training", -1, "steps", 1, Duration.ZERO, out)) {
       progress.at(7);
