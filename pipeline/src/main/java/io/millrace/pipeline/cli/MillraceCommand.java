@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
       ServeCommand.class,
       AdaptersCommand.class,
       RolloutCommand.class,
-      ReplayCommand.class
+      ReplayCommand.class,
+      CompletionCommand.class
     })
 public final class MillraceCommand implements Runnable {
   /** System property with the directory of the logs; {@code bin/millrace} sets it. */
