@@ -47,17 +47,22 @@ public final class Settings implements Serializable {
    *     file unreadable
    */
   public static Settings of(List<Setting<?>> known, Path configFile, List<String> sets) {
-    return of(known, configFile, Map.of(), sets);
+    return of(known, configFile == null ? List.of() : List.of(configFile), Map.of(), sets);
   }
 
   /**
-   * As the other {@code of}, with the settings that environment variables hold.
+   * As the other {@code of}, with any number of files, and the settings that environment variables
+   * hold.
    *
-   * @param environment by name; they win over the file, and the items win over them. See {@link
+   * @param configFiles a later one wins over an earlier one
+   * @param environment by name; they win over the files, and the items win over them. See {@link
    *     EnvironmentVariables}
    */
   public static Settings of(
-      List<Setting<?>> known, Path configFile, Map<String, String> environment, List<String> sets) {
+      List<Setting<?>> known,
+      List<Path> configFiles,
+      Map<String, String> environment,
+      List<String> sets) {
     Map<String, Setting<?>> byKey = new TreeMap<>();
     for (Setting<?> setting : known) {
       if (byKey.put(setting.key(), setting) != null) {
@@ -65,10 +70,11 @@ public final class Settings implements Serializable {
       }
     }
     TreeMap<String, String> explicit = new TreeMap<>();
-    if (configFile != null) {
-      explicit.putAll(read(configFile));
+    for (Path configFile : configFiles) {
+      Map<String, String> read = read(configFile);
+      explicit.putAll(read);
       try {
-        explicit.forEach((key, value) -> check(byKey, key, value));
+        read.forEach((key, value) -> check(byKey, key, value));
         requireKnownElsewhere(byKey, explicit);
       } catch (UsageException e) {
         throw new UsageException("config file " + configFile + ": " + e.getMessage(), e);

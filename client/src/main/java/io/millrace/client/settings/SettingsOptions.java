@@ -39,13 +39,15 @@ public final class SettingsOptions {
   @Option(
       names = "--config",
       paramLabel = "FILE",
-      description = "Settings, as a Java properties file.")
-  private Path configFile;
+      description =
+          "Settings, as a Java properties file. May be repeated; a later file wins over an earlier"
+              + " one.")
+  private List<Path> configFiles = new ArrayList<>();
 
   @Option(
       names = "--set",
       paramLabel = "KEY=VALUE",
-      description = "One setting; wins over file and environment. May be repeated.")
+      description = "One setting; wins over files and environment. May be repeated.")
   private List<String> sets = new ArrayList<>();
 
   /** Sets a system property, since progress is shown by whatever takes its time. */
@@ -70,7 +72,7 @@ public final class SettingsOptions {
    * @throws UsageException as {@link Settings#of}
    */
   public Settings load() {
-    Settings settings = Settings.of(known, configFile, System.getenv(), sets);
+    Settings settings = Settings.of(known, configFiles, System.getenv(), sets);
     // Read with each event, by log4j2.xml. What is shown makes no other run.
     System.setProperty(CONSOLE_PROPERTY, settings.get(LOG_CONSOLE));
     return settings.without(LOG_CONSOLE);

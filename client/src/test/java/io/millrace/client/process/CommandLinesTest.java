@@ -7,13 +7,16 @@ import io.millrace.client.settings.SettingsOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -107,6 +110,15 @@ class CommandLinesTest {
   void aCommandGetsItsSettingsAndItsExitCodeIsReturned() {
     assertThat(run("train", "--set", "batch.size=40", "--epochs", "2")).isEqualTo(42);
     assertThat(err.toString()).isEmpty();
+  }
+
+  @Test
+  void aCommandTakesSeveralFilesOfSettings(@TempDir Path directory) throws Exception {
+    Path shared = Files.writeString(directory.resolve("shared"), "batch.size=2");
+    Path own = Files.writeString(directory.resolve("own"), "batch.size=3");
+
+    assertThat(run("train", "--config", shared.toString(), "--config", own.toString()))
+        .isEqualTo(3);
   }
 
   @Test

@@ -31,7 +31,7 @@ class EnvironmentVariablesTest {
   }
 
   private static Settings of(Map<String, String> environment, String... items) {
-    return Settings.of(KNOWN, null, environment, List.of(items));
+    return Settings.of(KNOWN, List.of(), environment, List.of(items));
   }
 
   private static void refused(Map<String, String> environment, String message) {
@@ -55,10 +55,12 @@ class EnvironmentVariablesTest {
     Path file = Files.writeString(directory.resolve("f"), "serving.maxBatch=2\n");
     Map<String, String> environment = Map.of("MILLRACE_SERVING_MAX_BATCH", "3", "PATH", "x");
 
-    assertThat(Settings.of(KNOWN, file, environment, List.of()).get(BATCH)).isEqualTo(3);
-    assertThat(Settings.of(KNOWN, file, environment, List.of("serving.maxBatch=4")).get(BATCH))
+    assertThat(Settings.of(KNOWN, List.of(file), environment, List.of()).get(BATCH)).isEqualTo(3);
+    assertThat(
+            Settings.of(KNOWN, List.of(file), environment, List.of("serving.maxBatch=4"))
+                .get(BATCH))
         .isEqualTo(4);
-    assertThat(Settings.of(KNOWN, file, Map.of(), List.of()).get(BATCH)).isEqualTo(2);
+    assertThat(Settings.of(KNOWN, List.of(file), Map.of(), List.of()).get(BATCH)).isEqualTo(2);
   }
 
   @Test

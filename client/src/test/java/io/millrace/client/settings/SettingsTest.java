@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -106,6 +107,26 @@ class SettingsTest {
     Path latin = file("");
     Files.write(latin, "batch.size=\u00e9".getBytes(StandardCharsets.ISO_8859_1));
     refused(latin, "config file " + latin + " is not UTF-8");
+  }
+
+  @Test
+  void aLaterFileWinsAndAMistakeNamesItsFile() throws Exception {
+    Path shared = file("batch.size=2\nkafka.linger.ms=5");
+    Path own = file("batch.size=3");
+
+    Settings settings = of(List.of(shared, own));
+
+    assertThat(settings.get(SIZE)).isEqualTo(3);
+    assertThat(settings.under("kafka.")).containsExactly(entry("linger.ms", "5"));
+    assertThat(of(List.of(own, shared)).get(SIZE)).isEqualTo(2);
+    Path wrong = file("batch.size=many");
+    assertThatThrownBy(() -> of(List.of(shared, wrong)))
+        .isInstanceOf(UsageException.class)
+        .hasMessageStartingWith("config file " + wrong + ": batch.size: 'many'");
+  }
+
+  private static Settings of(List<Path> files) {
+    return Settings.of(KNOWN, files, Map.of(), List.of());
   }
 
   @Test

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.process.ExitCode;
+import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
@@ -25,6 +26,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Sends a file of examples to Kafka. */
@@ -43,11 +45,16 @@ final class ProduceCommand implements Callable<Integer> {
           .<Setting<?>>flatMap(List::stream)
           .toList();
 
-  @Parameters(
+  @Option(
+      names = "--input",
       paramLabel = "FILE.jsonl",
       description =
           "The file, one JSON object a line; gzip files are unpacked. - reads the standard input.")
-  private Path path;
+  private Path input;
+
+  /** The option without its name. */
+  @Parameters(paramLabel = "FILE.jsonl", arity = "0..1", hidden = true)
+  private Path file;
 
   @Mixin private final Output output = new Output();
 
@@ -58,6 +65,12 @@ final class ProduceCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if ((input == null) == (file == null)) {
+      throw new UsageException(
+          input == null
+              ? "--input FILE.jsonl is needed: the file to send"
+              : "--input %s and %s: give one file".formatted(input, file));
+    }
     Settings settings = options.load();
     long begin = System.nanoTime();
     try (StopSignal stop = StopSignal.install()) {
@@ -79,6 +92,7 @@ final class ProduceCommand implements Callable<Integer> {
   }
 
   private ExampleFile open() {
+    Path path = input == null ? file : input;
     try (Progress progress = Progress.ofBytes("Reading", path.toFile().length())) {
       return ExampleFile.open(path, progress::at);
     }

@@ -99,7 +99,7 @@ final class UpCommand implements Callable<Integer> {
     output.say("Data             " + directory.toAbsolutePath().normalize());
     output.say("");
     output.say("Start the job:   bin/millrace submit" + session + connection + place);
-    output.say("Send examples:   bin/millrace produce FILE.jsonl" + connection);
+    output.say("Send examples:   bin/millrace produce --input FILE.jsonl" + connection);
     output.say("Serve adapters:  bin/millrace serve" + connection);
     output.say("Stop:            Ctrl-C");
     output.json(

@@ -59,7 +59,9 @@ class MillraceCommandTest {
   void everyMistakeIsOneLineAndExitCode2() throws Exception {
     assertThat(mistake("produce", "none.jsonl")).contains("none.jsonl does not exist");
     assertThat(mistake("produce", directory.toString())).contains("is no ordinary file");
-    assertThat(mistake("produce")).contains("FILE.jsonl");
+    assertThat(mistake("produce")).contains("--input FILE.jsonl is needed");
+    assertThat(mistake("produce", "--input", "a", "b")).contains("--input a and b: give one file");
+    assertThat(mistake("produce", "--input", "none.jsonl")).contains("none.jsonl does not exist");
     assertThat(mistake("produce", "x", "--nonsense")).contains("--nonsense");
     assertThat(mistake("produce", "x", "--set", "limits.textbytes=1")).contains("limits.textBytes");
     assertThat(mistake("up", "--kafka-port", "many")).contains("--kafka-port");

@@ -68,6 +68,7 @@ class ProduceCommandTest {
     Path file = Files.writeString(directory.resolve("file.jsonl"), lines);
     return Said.run(
         "produce",
+        "--input",
         file.toString(),
         "--set=kafka.bootstrap.servers=" + connection.bootstrapServers(),
         "--set=schema.registry.url=" + connection.registryUrl());

@@ -79,12 +79,13 @@ class DomainKeyTest {
   void noEnvironmentVariableStandsForOne() {
     Map<String, String> environment = Map.of("MILLRACE_DOMAINS_A_BATCH_SIZE", "4");
 
-    assertThatThrownBy(() -> Settings.of(JobSettings.ALL, null, environment, List.of()))
+    assertThatThrownBy(() -> Settings.of(JobSettings.ALL, List.of(), environment, List.of()))
         .isInstanceOf(UsageException.class)
         .hasMessage(
             "MILLRACE_DOMAINS_A_BATCH_SIZE: no variable can say which name is meant: set domains.*"
                 + " in the file of --config, or with --set");
-    assertThatCode(() -> Settings.of(List.of(JobSettings.BATCH_SIZE), null, environment, List.of()))
+    assertThatCode(
+            () -> Settings.of(List.of(JobSettings.BATCH_SIZE), List.of(), environment, List.of()))
         .as("a process that has none of these settings")
         .doesNotThrowAnyException();
   }

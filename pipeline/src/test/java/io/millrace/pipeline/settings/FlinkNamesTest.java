@@ -54,7 +54,7 @@ class FlinkNamesTest {
             "MILLRACE_JOB_NAME", "mine",
             "MILLRACE_BATCH_SIZE", "4");
 
-    assertThat(Settings.of(JobSettings.ALL, null, environment, List.of()).explicit())
+    assertThat(Settings.of(JobSettings.ALL, List.of(), environment, List.of()).explicit())
         .isEqualTo(
             Map.of(
                 "flink.restart-strategy.exponential-delay.max-backoff", "1 s",
@@ -65,7 +65,7 @@ class FlinkNamesTest {
             () ->
                 Settings.of(
                     JobSettings.ALL,
-                    null,
+                    List.of(),
                     Map.of("MILLRACE_FLINK_PIPELINE_OBJECTREUSE", "true"),
                     List.of()))
         .hasMessageEndingWith("the nearest is MILLRACE_FLINK_PIPELINE_OBJECT_REUSE");
