@@ -87,7 +87,11 @@ public final class ServeCommand implements Callable<Integer> {
     return 0;
   }
 
+  /** What the process has come to, unless the user wants to see no progress. */
   private void say(String line) {
+    if (SettingsOptions.isQuiet()) {
+      return;
+    }
     PrintWriter out = spec.commandLine().getOut();
     out.println(line);
     out.flush();

@@ -57,6 +57,19 @@ class ServeCommandTest {
   }
 
   @Test
+  void whoWantsNoProgressSeesNone() throws Exception {
+    Process serve = serve("data", "--port", "0", "--port-file", portFile().toString(), "--quiet");
+    Await.until("the port file is there", () -> Files.exists(portFile()));
+    Api api = new Api(Integer.parseInt(Files.readString(portFile()).strip()));
+    Await.until("the model is loaded", () -> api.predict("films", "x").status() == 200);
+
+    serve.destroy();
+
+    assertThat(serve.waitFor(20, TimeUnit.SECONDS)).isTrue();
+    assertThat(text(serve, "out")).isEmpty();
+  }
+
+  @Test
   @EnabledOnOs(OS.LINUX)
   void mergingAndTheOptimizingCompilerLetRequestsGoFirst() throws Exception {
     Process serve = serve("data", "--port", "0", "--port-file", portFile().toString());
