@@ -1,5 +1,7 @@
 package io.millrace.pipeline.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.millrace.client.process.ExitCode;
 import io.millrace.client.process.Home;
 import io.millrace.client.settings.Settings;
@@ -12,16 +14,13 @@ import io.millrace.pipeline.submission.InitialAdapters;
 import io.millrace.pipeline.submission.RecordLimits;
 import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Runs the demo. */
 @Command(
@@ -53,9 +52,9 @@ final class DemoCommand implements Callable<Integer> {
       description = "Usage examples after them. Default: ${DEFAULT-VALUE}.")
   private int usages;
 
-  @Mixin private final SettingsOptions options = new SettingsOptions(TrainCommand.SETTINGS);
+  @Mixin private final Output output = new Output();
 
-  @Spec private CommandSpec spec;
+  @Mixin private final SettingsOptions options = new SettingsOptions(TrainCommand.SETTINGS);
 
   @Override
   public Integer call() throws IOException {
@@ -64,19 +63,21 @@ final class DemoCommand implements Callable<Integer> {
     JobSettings.localSlots(settings);
     ModelFiles model = BaseModels.prepare(settings);
     RecordLimits.requireFit(settings, model);
-    InitialAdapters.requireFit(settings, model).forEach(this::say);
+    InitialAdapters.requireFit(settings, model).forEach(output::warn);
     RunDirectory run = RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);
     try (StopSignal stop = StopSignal.install()) {
       Optional<DemoResult> result =
-          new Demo(settings, model, run.path(), serve(), stop, this::say, definitions, usages)
+          new Demo(
+                  settings, model, run.path(), serve(), stop, output::progress, definitions, usages)
               .run();
       if (result.isEmpty()) {
-        say("Stopped.");
+        output.warn("Stopped.");
         return ExitCode.STOPPED;
       }
       run.finish();
-      result.get().lines().forEach(this::say);
-      say("Time           %.0f s".formatted((System.nanoTime() - start) / 1e9));
+      result.get().lines().forEach(output::say);
+      output.json(() -> json(result.get()));
+      output.say("Time           %.0f s".formatted((System.nanoTime() - start) / 1e9));
       if (!result.get().everyVersionServed()) {
         throw new IllegalStateException("not every version that was published also served");
       }
@@ -84,13 +85,17 @@ final class DemoCommand implements Callable<Integer> {
     }
   }
 
-  private static List<String> serve() {
-    return List.of(Home.directory().resolve("bin").resolve("millrace").toString(), "serve");
+  /** The closing table, with percentiles in place of ten thousand times. */
+  static JsonNode json(DemoResult result) {
+    ObjectNode json = (ObjectNode) Json.tree(result);
+    json.remove("labelToLiveMillis");
+    json.putObject("labelToLiveSeconds")
+        .put("p50", result.labelToLive(0.5))
+        .put("p99", result.labelToLive(0.99));
+    return json;
   }
 
-  private void say(String line) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(line);
-    out.flush();
+  private static List<String> serve() {
+    return List.of(Home.directory().resolve("bin").resolve("millrace").toString(), "serve");
   }
 }

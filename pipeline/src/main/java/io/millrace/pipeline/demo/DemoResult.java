@@ -137,7 +137,7 @@ public record DemoResult(
                 versionsPublished, versionsLive, versionsAnswering, lastSha256.substring(0, 12)));
     lines.add(
         "Label to live  p50 %.1f s, p99 %.1f s, over %,d examples"
-            .formatted(percentile(0.5), percentile(0.99), labelToLiveMillis.size()));
+            .formatted(labelToLive(0.5), labelToLive(0.99), labelToLiveMillis.size()));
     lines.add("Predictions    %,d answered, %,d failed".formatted(predictions, failedPredictions));
     lines.add(
         "Dead letters   %s"
@@ -153,7 +153,8 @@ public record DemoResult(
     return lines;
   }
 
-  private double percentile(double share) {
+  /** A quantile of the time from label to live, in seconds. */
+  public double labelToLive(double share) {
     return labelToLiveMillis.isEmpty()
         ? Double.NaN
         : labelToLiveMillis.get((int) Math.ceil(share * labelToLiveMillis.size()) - 1) / 1e3;
