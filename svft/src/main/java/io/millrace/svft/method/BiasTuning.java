@@ -54,7 +54,7 @@ public record BiasTuning(Set<WeightRole> weights) implements AdapterMethod {
 
   @Override
   public double learningRate() {
-    return 1e-3;
+    return 2.5e-3;
   }
 
   @Override

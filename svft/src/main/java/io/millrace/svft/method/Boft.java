@@ -102,7 +102,7 @@ public record Boft(int block, int factors, Set<WeightRole> weights) implements A
 
   @Override
   public double learningRate() {
-    return 1e-3;
+    return 2.5e-3;
   }
 
   @Override

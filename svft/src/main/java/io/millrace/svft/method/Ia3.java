@@ -69,7 +69,7 @@ public record Ia3(Set<WeightRole> weights) implements AdapterMethod {
 
   @Override
   public double learningRate() {
-    return 3e-3;
+    return 7.5e-3;
   }
 
   private static boolean scalesInputs(EncoderWeight weight) {

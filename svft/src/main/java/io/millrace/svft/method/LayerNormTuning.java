@@ -51,7 +51,7 @@ public record LayerNormTuning() implements AdapterMethod {
 
   @Override
   public double learningRate() {
-    return 1e-3;
+    return 2.5e-3;
   }
 
   @Override

@@ -127,7 +127,7 @@ public record Vera(int rank, double start, int seed, Set<WeightRole> weights)
 
   @Override
   public double learningRate() {
-    return 5e-3;
+    return 1.25e-2;
   }
 
   @Override
