@@ -131,18 +131,23 @@ public final class InferEndpoint implements Endpoint {
       return PredictEndpoint.Outcome.error(
           HttpStatus.NOT_FOUND_404, ModelEndpoint.unknown(inference.path().model()));
     }
+    String sha256 = first.version().sha256();
+    if (predictions.stream().anyMatch(each -> !isOf(each, sha256))) {
+      return PredictEndpoint.Outcome.error(
+          HttpStatus.SERVICE_UNAVAILABLE_503, "another version came meanwhile; try again");
+    }
     for (int i = 0; i < predictions.size(); i++) {
-      PredictRequest request = inference.texts().get(i);
-      if (predictions.get(i).version() != first.version()
-          || !served.test(request, predictions.get(i))) {
-        return PredictEndpoint.Outcome.error(
-            HttpStatus.SERVICE_UNAVAILABLE_503, "another version came meanwhile; try again");
-      }
+      // Never taken: the ids were drawn for this request.
+      served.test(inference.texts().get(i), predictions.get(i));
     }
     String by = PredictEndpoint.servedBy(first, inference.texts().get(0));
     Duration took = Duration.ofNanos(System.nanoTime() - arrived);
     predictions.forEach(each -> metrics.predicted(by, took));
     return new PredictEndpoint.Outcome(HttpStatus.OK_200, json(inference, predictions, by));
+  }
+
+  private static boolean isOf(Prediction prediction, String sha256) {
+    return !prediction.isOfBase() && prediction.version().sha256().equals(sha256);
   }
 
   private static ObjectNode json(
@@ -188,10 +193,11 @@ public final class InferEndpoint implements Endpoint {
     return body;
   }
 
-  private static ObjectNode tensor(ArrayNode outputs, String name, String datatype, int... shape) {
-    ObjectNode tensor = outputs.addObject().put("name", name).put("datatype", datatype);
+  /** Adds a tensor without its data. */
+  static ObjectNode tensor(ArrayNode tensors, String name, String datatype, long... shape) {
+    ObjectNode tensor = tensors.addObject().put("name", name).put("datatype", datatype);
     ArrayNode dimensions = tensor.putArray("shape");
-    for (int dimension : shape) {
+    for (long dimension : shape) {
       dimensions.add(dimension);
     }
     return tensor;

@@ -114,29 +114,21 @@ public final class ModelEndpoint implements Endpoint {
     ArrayNode numbers = body.putArray("versions");
     versions.forEach(version -> numbers.add(Long.toString(version.version())));
     body.put("platform", "millrace");
-    tensor(body.putArray("inputs"), InferEndpoint.TEXT, "BYTES", -1);
+    InferEndpoint.tensor(body.putArray("inputs"), InferEndpoint.TEXT, "BYTES", -1);
     long[] counts =
         versions.stream().mapToLong(version -> version.labels().size()).distinct().toArray();
     long labels = counts.length == 1 ? counts[0] : -1;
     ArrayNode outputs = body.putArray("outputs");
-    tensor(outputs, InferEndpoint.LABEL, "BYTES", -1);
-    tensor(outputs, InferEndpoint.PROBABILITIES, "FP64", -1, labels);
-    tensor(outputs, InferEndpoint.LOGITS, "FP32", -1, labels);
-    tensor(outputs, InferEndpoint.LABELS, "BYTES", labels);
-    tensor(outputs, InferEndpoint.REQUEST_ID, "BYTES", -1);
+    InferEndpoint.tensor(outputs, InferEndpoint.LABEL, "BYTES", -1);
+    InferEndpoint.tensor(outputs, InferEndpoint.PROBABILITIES, "FP64", -1, labels);
+    InferEndpoint.tensor(outputs, InferEndpoint.LOGITS, "FP32", -1, labels);
+    InferEndpoint.tensor(outputs, InferEndpoint.LABELS, "BYTES", labels);
+    InferEndpoint.tensor(outputs, InferEndpoint.REQUEST_ID, "BYTES", -1);
     return body;
   }
 
-  private static void tensor(ArrayNode tensors, String name, String datatype, long... shape) {
-    ObjectNode tensor = tensors.addObject().put("name", name).put("datatype", datatype);
-    ArrayNode dimensions = tensor.putArray("shape");
-    for (long dimension : shape) {
-      dimensions.add(dimension);
-    }
-  }
-
   static String unknown(String model) {
-    return "unknown model \"%s\": no version of such a domain has come".formatted(model);
+    return "unknown model \"%s\": no version of this domain serves".formatted(model);
   }
 
   private static String notServed(String model, long version) {

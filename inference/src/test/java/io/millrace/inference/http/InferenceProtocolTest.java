@@ -23,6 +23,7 @@ import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutDecisions;
+import java.net.Socket;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -337,6 +338,20 @@ class InferenceProtocolTest {
 
     assertThat(reply.status()).isEqualTo(400);
     assertThat(reply.error()).contains("no binary tensor data extension");
+  }
+
+  /** What no client library sends. */
+  @ParameterizedTest
+  @ValueSource(strings = {"/v2/models/%FF", "/v2/models/%ZZ/infer", "/v2/models/a%", "/v2/models/"})
+  void aNameThatCannotBeDecodedIsTheClientsMistake(String path) throws Exception {
+    try (Socket socket = new Socket("127.0.0.1", process.port())) {
+      String request = "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+      socket.getOutputStream().write(request.getBytes(UTF_8));
+
+      String answer = new String(socket.getInputStream().readAllBytes(), UTF_8);
+
+      assertThat(answer).containsPattern("^HTTP/1\\.1 40[04] ").contains("\"error\":");
+    }
   }
 
   @Test
