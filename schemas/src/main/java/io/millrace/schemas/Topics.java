@@ -20,6 +20,12 @@ public final class Topics {
   public static final String ROLLOUTS = "rollouts";
 
   /**
+   * {@link DomainProgress}, keyed by domain; written at once and in no transaction, kept for a
+   * week.
+   */
+  public static final String TRAINING_PROGRESS = "training-progress";
+
+  /**
    * What serving processes tell one another about served requests, as JSON, keyed by the hash of
    * the request's id; kept for a day.
    */

@@ -6,6 +6,7 @@ import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Setting;
 import io.millrace.client.settings.Settings;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainProgress;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
@@ -165,6 +166,7 @@ public final class EmbeddedStack implements AutoCloseable {
       schemas.idOf(Topics.TRAINING_STEPS + "-value", TrainingStep.getClassSchema());
       schemas.idOf(Topics.TRAINING_SNAPSHOTS + "-value", TrainingSnapshot.getClassSchema());
       schemas.idOf(Topics.ROLLOUTS + "-value", RolloutEvent.getClassSchema());
+      schemas.idOf(Topics.TRAINING_PROGRESS + "-value", DomainProgress.getClassSchema());
     } catch (IOException e) {
       throw new UncheckedIOException("cannot register the schemas", e);
     }

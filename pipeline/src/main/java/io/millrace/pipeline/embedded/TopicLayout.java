@@ -77,6 +77,16 @@ public final class TopicLayout {
           TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
           String.valueOf(EmbeddedKafka.LARGEST_RECORD));
 
+  /** What people look at; training-steps has what counts. */
+  private static final Map<String, String> FOR_A_WEEK =
+      Map.of(
+          TopicConfig.CLEANUP_POLICY_CONFIG,
+          TopicConfig.CLEANUP_POLICY_DELETE,
+          TopicConfig.RETENTION_MS_CONFIG,
+          String.valueOf(Duration.ofDays(7).toMillis()),
+          TopicConfig.MESSAGE_TIMESTAMP_TYPE_CONFIG,
+          "LogAppendTime");
+
   /** It holds texts of users, and is needed for as long as feedback is taken. */
   private static final Map<String, String> FOR_A_DAY =
       Map.of(
@@ -159,6 +169,7 @@ public final class TopicLayout {
     configurations.put(Topics.TRAINING_SNAPSHOTS, SNAPSHOTS);
     configurations.put(Topics.ROLLOUTS, FOR_GOOD);
     configurations.put(Topics.DEAD_LETTERS, DEAD_LETTERS);
+    configurations.put(Topics.TRAINING_PROGRESS, FOR_A_WEEK);
     configurations.put(Topics.SERVED_REQUESTS, FOR_A_DAY);
     return configurations;
   }

@@ -48,6 +48,7 @@ final class KafkaCluster implements AutoCloseable {
           Topics.TRAINING_SNAPSHOTS,
           Topics.ROLLOUTS,
           Topics.DEAD_LETTERS,
+          Topics.TRAINING_PROGRESS,
           Topics.SERVED_REQUESTS);
 
   private static final String CONFIGURATION =
