@@ -1,6 +1,8 @@
 package io.millrace.operators.adapt;
 
 import io.millrace.operators.gate.EndOfTraining;
+import io.millrace.operators.metrics.DeadLetterMetrics;
+import io.millrace.operators.metrics.JobMetrics;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReadyBatch;
@@ -14,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ScheduledFuture;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
@@ -84,6 +87,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
             : Optional.of(new DomainRetention(getRuntimeContext(), kept));
     trainers = DomainTrainers.open(settings, settings.device().of(getRuntimeContext()));
     ready = new ReadyBatches(getRuntimeContext(), settings.groups(), trainers::anyGroups);
+    MetricGroup metrics = JobMetrics.of(getMetricGroup());
     training =
         new DomainTraining(
             getRuntimeContext(),
@@ -92,7 +96,8 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
             trainers,
             new DomainStart(settings.domains(), trainers, parents),
             new DomainPublisher(trainers, signer, settings),
-            new DomainMetrics(getMetricGroup(), settings.limits().metricsDomains()),
+            new DomainMetrics(metrics, settings.limits().metricsDomains()),
+            new DeadLetterMetrics(metrics),
             settings.limits());
     ready.restore(getKeyedStateBackend());
     waitForOthers();

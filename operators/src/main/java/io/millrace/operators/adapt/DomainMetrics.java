@@ -1,5 +1,6 @@
 package io.millrace.operators.adapt;
 
+import io.millrace.operators.metrics.JobMetrics;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.List;
@@ -10,11 +11,12 @@ import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.MetricGroup;
 
 /**
- * Metrics of a domain's training, under {@code domain.<name>} in Flink's metric system: {@code
- * examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss}, {@code
- * stepMillis}, {@code version}. Of all domains together: {@code examples}, {@code steps}, {@code
- * groups} (of steps that were taken together), {@code versions}, {@code domainsSetAside}, {@code
- * examplesSetAside} and {@code domainsForgotten}. They start again with the process.
+ * Metrics of a domain's training, under {@code domain.<name>} in the group of {@link JobMetrics}:
+ * {@code examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss},
+ * {@code stepSeconds}, {@code version}. Of all domains together: {@code examples}, {@code steps},
+ * {@code groups} (of steps that were taken together), {@code versions}, {@code domainsSetAside},
+ * {@code examplesSetAside}, {@code domainsForgotten} and {@code lastStepTimestampSeconds}. They
+ * start again with the process.
  *
  * <p>Of many domains, the first to train have metrics of their own: a name that comes once would
  * otherwise take memory here, and a series in every system that collects them, for good.
@@ -29,7 +31,7 @@ final class DomainMetrics {
     Counter examples;
     volatile double accuracy = Double.NaN;
     volatile double loss = Double.NaN;
-    volatile double stepMillis = Double.NaN;
+    volatile double stepSeconds = Double.NaN;
     volatile long version;
   }
 
@@ -43,8 +45,10 @@ final class DomainMetrics {
   private final Counter domainsForgotten;
   private final Counter domainsSetAside;
   private final Counter examplesSetAside;
+  private final JobMetrics.Last lastStep;
 
   /**
+   * @param root as {@link JobMetrics#of} gives it
    * @param most domains that have metrics of their own
    */
   DomainMetrics(MetricGroup root, int most) {
@@ -57,6 +61,7 @@ final class DomainMetrics {
     domainsForgotten = root.counter("domainsForgotten");
     domainsSetAside = root.counter("domainsSetAside");
     examplesSetAside = root.counter("examplesSetAside");
+    lastStep = JobMetrics.last(root, "lastStepTimestampSeconds");
   }
 
   /** A domain was set aside. */
@@ -81,6 +86,7 @@ final class DomainMetrics {
 
   void step(String name, List<Boolean> correct, double loss, double millis) {
     steps.inc();
+    lastStep.now();
     examples.inc(correct.size());
     domain(name).ifPresent(domain -> step(domain, correct, loss, millis));
   }
@@ -96,7 +102,7 @@ final class DomainMetrics {
     domain.examples.inc(correct.size());
     domain.accuracy = (double) domain.correct / domain.window.size();
     domain.loss = loss;
-    domain.stepMillis = millis;
+    domain.stepSeconds = millis / 1e3;
   }
 
   void version(String name, long version) {
@@ -116,7 +122,7 @@ final class DomainMetrics {
     domain.examples = group.counter("examples");
     group.gauge("windowAccuracy", (Gauge<Double>) () -> domain.accuracy);
     group.gauge("loss", (Gauge<Double>) () -> domain.loss);
-    group.gauge("stepMillis", (Gauge<Double>) () -> domain.stepMillis);
+    group.gauge("stepSeconds", (Gauge<Double>) () -> domain.stepSeconds);
     group.gauge("version", (Gauge<Long>) () -> domain.version);
     return domain;
   }

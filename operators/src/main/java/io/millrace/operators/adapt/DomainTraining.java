@@ -2,6 +2,7 @@ package io.millrace.operators.adapt;
 
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.gate.SimilarLabels;
+import io.millrace.operators.metrics.DeadLetterMetrics;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.BatchClosedBy;
 import io.millrace.schemas.DomainSetAside;
@@ -67,6 +68,7 @@ final class DomainTraining {
   private final DomainStart start;
   private final DomainPublisher publisher;
   private final DomainMetrics metrics;
+  private final DeadLetterMetrics deadLetters;
   private final LabelLimit labelLimit;
   private final long versionBytes;
   private final HeldStates states;
@@ -83,6 +85,7 @@ final class DomainTraining {
       DomainStart start,
       DomainPublisher publisher,
       DomainMetrics metrics,
+      DeadLetterMetrics deadLetters,
       AdaptSettings.Limits limits) {
     this.context = context;
     this.keys = keys;
@@ -91,6 +94,7 @@ final class DomainTraining {
     this.start = start;
     this.publisher = publisher;
     this.metrics = metrics;
+    this.deadLetters = deadLetters;
     this.labelLimit = new LabelLimit(limits.labels());
     this.versionBytes = limits.versionBytes();
     states = new HeldStates(context, keys);
@@ -139,10 +143,7 @@ final class DomainTraining {
     }
     DomainState state = state(batch.domain());
     List<ReceivedExample> trained =
-        labelLimit.within(
-            state.getLabels(),
-            batch.examples(),
-            (example, error) -> out.collect(OutgoingRecords.deadLetter(example, error)));
+        labelLimit.within(state.getLabels(), batch.examples(), this::refuse);
     return trained.isEmpty()
         ? Optional.empty()
         : Optional.of(step(batch.domain(), state, trained, batch.closedBy()));
@@ -228,7 +229,7 @@ final class DomainTraining {
     DomainBatch batch = step.batch();
     if (outcome instanceof StepOutcome.NotFinite notFinite) {
       RecordError error = new RecordError("NonFiniteStep", notFinite.failure().getMessage());
-      batch.examples().forEach(e -> out.collect(OutgoingRecords.deadLetter(e, error)));
+      batch.examples().forEach(example -> refuse(example, error));
     } else if (outcome instanceof StepOutcome.Taken taken) {
       ended(step, taken.step());
     }
@@ -276,8 +277,13 @@ final class DomainTraining {
   /** Makes dead letters of examples of a domain that is set aside. */
   void refuse(List<ReceivedExample> examples) throws IOException {
     RecordError error = new RecordError("DomainSetAside", setAside.value().getReason());
-    examples.forEach(example -> out.collect(OutgoingRecords.deadLetter(example, error)));
+    examples.forEach(example -> refuse(example, error));
     metrics.setAside(examples.size());
+  }
+
+  private void refuse(ReceivedExample example, RecordError error) {
+    out.collect(OutgoingRecords.deadLetter(example, error));
+    deadLetters.add(error);
   }
 
   /** Publishes the steps that no version holds yet. */

@@ -1,5 +1,6 @@
 package io.millrace.operators.evidence;
 
+import io.millrace.operators.metrics.JobMetrics;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Comparison;
@@ -121,7 +122,9 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
         getRuntimeContext()
             .getState(new ValueStateDescriptor<>("drift", new AvroTypeInfo<>(DriftState.class)));
     frozen = new FrozenVersions(settings, settings.device().of(getRuntimeContext()));
-    metrics = new EvidenceMetrics(getRuntimeContext().getMetricGroup(), settings.metricsDomains());
+    metrics =
+        new EvidenceMetrics(
+            JobMetrics.of(getRuntimeContext().getMetricGroup()), settings.metricsDomains());
     missingSince = new HashMap<>();
   }
 
@@ -157,7 +160,13 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       return;
     }
     DriftWatch watch = new DriftWatch(drift.value(), settings.detectors());
-    watch.add(step).forEach(note -> out.collect(OutgoingRecords.rollout(note)));
+    watch
+        .add(step)
+        .forEach(
+            note -> {
+              out.collect(OutgoingRecords.rollout(note));
+              metrics.drifted();
+            });
     drift.update(watch.state());
   }
 
@@ -350,6 +359,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
           now.revision(),
           decision.get().getReason());
       out.collect(OutgoingRecords.rollout(decision.get()));
+      metrics.decided(decision.get().getAction());
       state.setDecidedOn(now.revision());
     }
   }

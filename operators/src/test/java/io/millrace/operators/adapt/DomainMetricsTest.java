@@ -22,7 +22,7 @@ class DomainMetricsTest {
     assertThat(examples("reviews")).isEqualTo(4);
     assertThat(gauge("reviews", "windowAccuracy")).isEqualTo(0.75);
     assertThat(gauge("reviews", "loss")).isEqualTo(0.5);
-    assertThat(gauge("reviews", "stepMillis")).isEqualTo(12.5);
+    assertThat(gauge("reviews", "stepSeconds")).isEqualTo(0.0125);
     assertThat(examples("mail")).isEqualTo(1);
     assertThat(gauge("mail", "windowAccuracy")).isEqualTo(0.0);
   }
@@ -72,6 +72,20 @@ class DomainMetricsTest {
 
     assertThat(listener.getMetric(Counter.class, "groups").orElseThrow().getCount()).isEqualTo(1);
     assertThat(listener.getMetric(Counter.class, "steps").orElseThrow().getCount()).isEqualTo(2);
+  }
+
+  @Test
+  void theLastStepHasATimeFromTheStartOn() {
+    double now = System.currentTimeMillis() / 1e3;
+    assertThat((double) lastStep()).isBetween(now - 60, now + 60);
+
+    double before = (double) lastStep();
+    metrics.step("a", List.of(true), 0.5, 1);
+    assertThat((double) lastStep()).isGreaterThanOrEqualTo(before);
+  }
+
+  private Object lastStep() {
+    return listener.getGauge("lastStepTimestampSeconds").orElseThrow().getValue();
   }
 
   private long examples(String domain) {

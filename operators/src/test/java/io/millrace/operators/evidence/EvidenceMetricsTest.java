@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.millrace.schemas.Comparison;
 import io.millrace.schemas.ComparisonKind;
+import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.VersionRef;
+import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.testutils.MetricListener;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -40,6 +42,20 @@ class EvidenceMetricsTest {
 
     assertThat(gauge("domain-2", "evidenceExamples")).isEqualTo(2L);
     assertThat(listener.getGauge("domain", "domain-3", "evidenceWins")).isEmpty();
+  }
+
+  @Test
+  void decisionsAreCountedByWhatTheyDo() {
+    metrics.decided(RolloutAction.ROLLBACK);
+    metrics.drifted();
+
+    assertThat(counter("action", "rollback", "decisions")).isEqualTo(1);
+    assertThat(counter("action", "promote", "decisions")).isZero();
+    assertThat(counter("drifts")).isEqualTo(1);
+  }
+
+  private long counter(String... name) {
+    return listener.getMetric(Counter.class, name).orElseThrow().getCount();
   }
 
   private static Comparison comparison(long wins, long losses, long examples) {
