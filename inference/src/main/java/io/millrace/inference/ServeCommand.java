@@ -28,6 +28,9 @@ import picocli.CommandLine.Spec;
 public final class ServeCommand implements Callable<Integer> {
   @Mixin private final SettingsOptions options = new SettingsOptions(ServingSettings.ALL);
 
+  /** System property with the directory of the logs, or none. */
+  private static final String LOGS = "millrace.logs";
+
   @Option(
       names = "--data",
       paramLabel = "DIR",
@@ -103,15 +106,21 @@ public final class ServeCommand implements Callable<Integer> {
     err.flush();
   }
 
-  /** Names the log file; log4j2.xml writes every event to the file in these properties. */
+  /**
+   * Names the log file; log4j2.xml writes every event to the file in these properties. {@code
+   * bin/millrace} may have said that there is none.
+   */
   private static void logTo(Path logs) {
     try {
       PrivateDirectories.create(logs.getParent());
+      if (System.getProperty(LOGS, "").equals("none")) {
+        return;
+      }
       PrivateDirectories.create(logs);
     } catch (IOException e) {
       throw new UsageException("cannot write to " + logs + ": " + e, e);
     }
-    System.setProperty("millrace.logs", logs.toString());
+    System.setProperty(LOGS, logs.toString());
     System.setProperty(CommandLines.LOG_FILE, logs.resolve("serve.log").toString());
   }
 

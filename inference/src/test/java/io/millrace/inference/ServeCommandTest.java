@@ -139,6 +139,22 @@ class ServeCommandTest {
     assertThat(text(quiet, "err").lines()).allMatch(line -> line.startsWith("millrace: "));
   }
 
+  /** As the launcher starts it where {@code MILLRACE_LOGS} is none. */
+  @Test
+  void withoutALogFileTheConsoleHasItAll() throws Exception {
+    Process serve =
+        serve(
+            Map.of("JAVA_TOOL_OPTIONS", "-Dmillrace.logs=none"),
+            "data",
+            "--port=0",
+            "--set=log.console=text");
+
+    Await.until(
+        "it has loaded", () -> text(serve, "err").contains("0 domains are in the local store"));
+    assertThat(directory.resolve("data")).exists();
+    assertThat(directory.resolve("data/logs")).doesNotExist();
+  }
+
   @Test
   void aSecretOfTheEnvironmentIsTakenAndShownNowhere() throws Exception {
     Process serve =

@@ -31,6 +31,7 @@ final class EnvironmentVariables {
       Set.of(
           "MILLRACE_HOME",
           "MILLRACE_JAVA_OPTS",
+          "MILLRACE_LOGS",
           "MILLRACE_END_WITH_PARENT",
           "MILLRACE_BENCHMARK",
           "MILLRACE_DEVICE",

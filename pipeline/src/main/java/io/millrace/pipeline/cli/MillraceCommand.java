@@ -35,8 +35,10 @@ import picocli.CommandLine.Spec;
       CompletionCommand.class
     })
 public final class MillraceCommand implements Runnable {
-  /** System property with the directory of the logs; {@code bin/millrace} sets it. */
+  /** System property with the directory of the logs, or none; {@code bin/millrace} sets it. */
   private static final String LOGS = "millrace.logs";
+
+  private static final String NO_LOGS = "none";
 
   private CommandSpec spec;
 
@@ -51,13 +53,16 @@ public final class MillraceCommand implements Runnable {
 
   public static void main(String[] args) {
     // Before anything logs.
-    Path logs = Path.of(System.getProperty(LOGS, Home.data().resolve("logs").toString()));
-    System.setProperty(LOGS, logs.toString());
-    Path log = logs.resolve("millrace.log");
-    System.setProperty(CommandLines.LOG_FILE, log.toString());
-    BrokerFailure.announceTo(
-        line ->
-            System.err.println("millrace: " + ShownText.of(line + " (details in " + log + ")")));
+    String logs = System.getProperty(LOGS, Home.data().resolve("logs").toString());
+    System.setProperty(LOGS, logs);
+    String details = "";
+    if (!logs.equals(NO_LOGS)) {
+      String log = Path.of(logs, "millrace.log").toString();
+      System.setProperty(CommandLines.LOG_FILE, log);
+      details = " (details in " + log + ")";
+    }
+    String more = details;
+    BrokerFailure.announceTo(line -> System.err.println("millrace: " + ShownText.of(line + more)));
     System.exit(CommandLines.run(new MillraceCommand(), args));
   }
 

@@ -79,6 +79,30 @@ class MillraceCommandTest {
     }
   }
 
+  /** As in a container, whose log is what it says. */
+  @Test
+  void withoutALogFileAFailureIsOnTheConsoleAlone() throws Exception {
+    Map<String, String> environment =
+        Map.of(
+            "MILLRACE_LOG_CONSOLE",
+            "text",
+            "MILLRACE_KAFKA_DEFAULT_API_TIMEOUT_MS",
+            "1000",
+            "MILLRACE_KAFKA_REQUEST_TIMEOUT_MS",
+            "1000");
+    String[] unreachable = {"topics", "--set=kafka.bootstrap.servers=127.0.0.1:1"};
+    try (ChildJvm child =
+        new ChildJvm(Path.of("none"), environment, MillraceCommand.class.getName(), unreachable)) {
+      List<String> said = child.awaitEnd();
+
+      assertThat(child.exitCode()).as("%s", said).isEqualTo(1);
+      assertThat(said)
+          .anyMatch(line -> line.contains(" ERROR ") && line.contains("at io.millrace."));
+      assertThat(said).noneMatch(line -> line.contains("(details in"));
+      assertThat(Path.of("none")).doesNotExist();
+    }
+  }
+
   private String mistake(String... arguments) throws Exception {
     List<String> said = run(2, arguments);
     assertThat(said).hasSize(1);
