@@ -70,6 +70,14 @@ final class SubmitCommand implements Callable<Integer> {
   private boolean wait;
 
   @Option(
+      names = "--stay",
+      description =
+          "With --wait: stay, too, once the job was stopped or cancelled, and do nothing until this"
+              + " process is asked to end. For what starts this command again whenever it ends, as"
+              + " containers are, and would start a job again that was just stopped.")
+  private boolean stay;
+
+  @Option(
       names = "--start-within",
       paramLabel = "SECONDS",
       defaultValue = "120",
@@ -93,6 +101,9 @@ final class SubmitCommand implements Callable<Integer> {
     flink.port();
     if (!List.of("refuse", "ok").contains(ifRunning)) {
       throw new UsageException("--if-running: \"" + ifRunning + "\" is not refuse or ok");
+    }
+    if (stay && !wait) {
+      throw new UsageException("--stay goes with --wait alone");
     }
     ExampleTimestamps.check(settings).ifPresent(output::warn);
     String name = settings.get(JobSettings.GROUP);
@@ -223,6 +234,11 @@ final class SubmitCommand implements Callable<Integer> {
         case FINISHED -> output.say("Job " + name + " was stopped.");
         case CANCELED -> output.say("Job " + name + " was cancelled.");
         case LEFT -> output.say("Job " + name + " goes on without supervision.");
+      }
+      if (stay && !stop.requested().isDone()) {
+        output.progress(
+            "Staying without a job; started again, this goes on from its newest state.");
+        stop.requested().join();
       }
       return 0;
     }

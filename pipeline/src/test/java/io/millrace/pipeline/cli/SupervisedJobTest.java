@@ -80,6 +80,28 @@ class SupervisedJobTest {
         .endsWith("Job millrace was cancelled." + System.lineSeparator());
   }
 
+  /** Docker starts whatever ends, and a job that was just stopped is to be stopped. */
+  @Test
+  void withStayItOutlastsAJobThatWasStopped() throws Exception {
+    try (ChildJvm supervisor =
+        new ChildJvm(
+            directory.resolve("logs"),
+            MillraceCommand.class.getName(),
+            harness.arguments("submit", "--wait", "--stay"))) {
+      supervisor.awaitLine(line -> line.startsWith("Staying with it"));
+      harness.send(8);
+      harness.awaitSteps(1);
+      assertThat(harness.stop().exitCode()).isZero();
+      supervisor.awaitLine(line -> line.equals("Job millrace was stopped."));
+      supervisor.awaitLine(line -> line.startsWith("Staying without a job"));
+
+      assertThat(supervisor.handle().isAlive()).isTrue();
+      supervisor.terminate();
+      supervisor.awaitEnd();
+      assertThat(supervisor.exitCode()).isEqualTo(143);
+    }
+  }
+
   @Test
   void aJobThatFailsForGoodIsNotStartedAgain(KafkaBroker kafka) throws Exception {
     CompletableFuture<Integer> exitCode =
