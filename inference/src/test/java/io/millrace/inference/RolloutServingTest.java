@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.millrace.client.settings.Settings;
 import io.millrace.inference.http.Api;
+import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.serving.CanaryShare;
 import io.millrace.inference.serving.Rollouts;
 import io.millrace.inference.store.AdapterStore;
@@ -352,7 +353,7 @@ class RolloutServingTest {
 
   private void assertHistoryIsWhole(String data, List<String> domains) {
     try (AdapterStore store = AdapterStore.open(directory.resolve(data).resolve("adapters"))) {
-      Rollouts rollouts = new Rollouts(store);
+      Rollouts rollouts = new Rollouts(store, new ServingMetrics());
       rollouts.load();
       for (String domain : domains) {
         Rollouts.Part history = rollouts.history(domain, null, event -> true, Integer.MAX_VALUE);

@@ -1,5 +1,6 @@
 package io.millrace.inference.log;
 
+import java.time.Instant;
 import java.util.List;
 
 /**
@@ -22,8 +23,10 @@ public record ConsumerProgress(
   /**
    * @param position the next offset to read
    * @param lag number of offsets from there to the end; null where it is unknown
+   * @param readUpTo a time before which no record is left to read: when it was last read to its
+   *     end, or Kafka's time of the last record read
    */
-  public record Partition(String topic, int partition, long position, Long lag) {}
+  public record Partition(String topic, int partition, long position, Long lag, Instant readUpTo) {}
 
   /** Whether every topic was read to the end it had at the start. */
   public boolean caughtUp() {

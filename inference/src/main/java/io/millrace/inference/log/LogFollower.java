@@ -4,6 +4,7 @@ import io.millrace.client.kafka.Connection;
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.inference.metrics.ServingMetrics;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -63,6 +64,15 @@ public final class LogFollower {
         "Records of the log still to be read, by topic and partition.",
         List.of("topic", "partition"),
         this::putLags);
+    metrics.gauge(
+        "millrace_lag_seconds",
+        "How old a record still to be read may be at most, by topic and partition.",
+        List.of("topic", "partition"),
+        this::putAges);
+    metrics.gauge(
+        "millrace_log_up",
+        "1 while nothing keeps this process from reading the log, else 0.",
+        () -> progress().problem() == null ? 1 : 0);
     metrics.counter(
         "millrace_unreadable_records_total",
         "Records of the log that could not be read, since the start.",
@@ -73,6 +83,18 @@ public final class LogFollower {
     for (ConsumerProgress.Partition partition : progress().partitions()) {
       if (partition.lag() != null) {
         series.put(partition.lag(), partition.topic(), Integer.toString(partition.partition()));
+      }
+    }
+  }
+
+  private void putAges(ServingMetrics.Series series) {
+    Instant now = Instant.now();
+    for (ConsumerProgress.Partition partition : progress().partitions()) {
+      if (partition.lag() != null) {
+        long millis =
+            partition.lag() == 0 ? 0 : Duration.between(partition.readUpTo(), now).toMillis();
+        series.put(
+            Math.max(0, millis) / 1e3, partition.topic(), Integer.toString(partition.partition()));
       }
     }
   }

@@ -54,6 +54,12 @@ final class TopicReader {
   private final CountDownLatch closing = new CountDownLatch(1);
   private volatile KafkaClients clients;
 
+  /**
+   * The times before which no record is left to read. Owned by the thread. A partition that is gone
+   * keeps its entry: Kafka never takes partitions away from a topic.
+   */
+  private final Map<TopicPartition, Instant> readUpTo = new HashMap<>();
+
   /** When to look again, as {@link System#nanoTime}. Owned by the thread. */
   private long lookAgainAt;
 
@@ -134,6 +140,10 @@ final class TopicReader {
           return;
         }
         apply(topic, record);
+        readUpTo.merge(
+            new TopicPartition(record.topic(), record.partition()),
+            Instant.ofEpochMilli(record.timestamp()),
+            TopicReader::later);
       }
     }
     flush();
@@ -294,12 +304,17 @@ final class TopicReader {
           long position = consumer.position(partition, POLL);
           positions.put(partition, position);
           OptionalLong lag = consumer.currentLag(partition);
+          Instant now = Instant.now();
+          if (lag.isPresent() && lag.getAsLong() == 0) {
+            readUpTo.merge(partition, now, TopicReader::later);
+          }
           partitions.add(
               new ConsumerProgress.Partition(
                   partition.topic(),
                   partition.partition(),
                   position,
-                  lag.isPresent() ? lag.getAsLong() : null));
+                  lag.isPresent() ? lag.getAsLong() : null,
+                  readUpTo.computeIfAbsent(partition, added -> now)));
         }
         topic.readTo(positions);
       }
@@ -307,6 +322,10 @@ final class TopicReader {
       return; // A position is still being looked up; the last report remains.
     }
     progress.report(partitions);
+  }
+
+  private static Instant later(Instant one, Instant other) {
+    return one.isAfter(other) ? one : other;
   }
 
   private void stuck(String what, Throwable why) {

@@ -1,20 +1,26 @@
 package io.millrace.inference.metrics;
 
+import io.millrace.client.process.BuildVersion;
+import io.millrace.schemas.RolloutAction;
+import io.millrace.schemas.rollout.Rollout;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.core.metrics.Info;
+import io.prometheus.metrics.instrumentation.jvm.JvmMetrics;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import io.prometheus.metrics.model.snapshots.Unit;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 
 /**
- * The counters, histograms and gauges of this process, for Prometheus. docs/http-api.md lists the
- * series. Any thread may call.
+ * The counters, histograms and gauges of this process, for Prometheus. docs/metrics.md lists them.
+ * Any thread may call.
  */
 public final class ServingMetrics {
   /** The endpoint of all unknown paths: a client may ask for any number of those. */
@@ -92,12 +98,37 @@ public final class ServingMetrics {
           .help("Decisions about rollouts that clients of this process asked for.")
           .labelNames("action", "outcome")
           .register(registry);
+  private final Counter events =
+      Counter.builder()
+          .name("millrace_rollout_events_total")
+          .help("Events of rollouts that had an effect here and were written since the start.")
+          .labelNames("action")
+          .register(registry);
   private final Counter feedback =
       Counter.builder()
           .name("millrace_feedback_total")
           .help("Feedback, by what came of it.")
           .labelNames("outcome")
           .register(registry);
+
+  /**
+   * Adds the metrics of the Java virtual machine and of the build. Series whose labels are known
+   * begin at zero: the rate of one that appears with its first event misses that event.
+   */
+  public ServingMetrics() {
+    JvmMetrics.builder().register(registry);
+    Info.builder()
+        .name("millrace_build")
+        .help("Which build of Millrace this is, and the Java that runs it.")
+        .labelNames("version", "java")
+        .register(registry)
+        .setLabelValues(BuildVersion.text(), Runtime.version().toString());
+    for (RolloutAction action : RolloutAction.values()) {
+      if (Rollout.isDecision(action) || action == RolloutAction.PUBLISHED) {
+        events.initLabelValues(word(action));
+      }
+    }
+  }
 
   private Histogram histogram(String name, String help, double... bounds) {
     return Histogram.builder()
@@ -167,6 +198,15 @@ public final class ServingMetrics {
   /** A decision was asked for. */
   public void decision(String action, String outcome) {
     decisions.labelValues(action, outcome).inc();
+  }
+
+  /** An event of a rollout had an effect. */
+  public void rolloutEvent(RolloutAction action) {
+    events.labelValues(word(action)).inc();
+  }
+
+  private static String word(RolloutAction action) {
+    return action.name().toLowerCase(Locale.ROOT);
   }
 
   /** Feedback was given. */

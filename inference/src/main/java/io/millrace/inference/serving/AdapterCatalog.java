@@ -73,7 +73,7 @@ public final class AdapterCatalog implements AutoCloseable {
     this.store = store;
     this.merger = merger;
     this.metrics = metrics;
-    this.rollouts = new Rollouts(store);
+    this.rollouts = new Rollouts(store, metrics);
     this.loadedDomains = new LoadedDomains(maxBytes);
   }
 

@@ -1,9 +1,11 @@
 package io.millrace.inference.serving;
 
 import io.millrace.inference.metrics.ServingMetrics;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 
 /** The gauges of what serves, read from the catalog at each scrape. */
 public final class CatalogGauges {
@@ -48,8 +50,8 @@ public final class CatalogGauges {
                 .forEach(
                     domain ->
                         domain
-                            .servingNumber()
-                            .ifPresent(number -> series.put(number, domain.name()))));
+                            .stable()
+                            .ifPresent(ref -> series.put(ref.getVersion(), domain.name()))));
     metrics.gauge(
         "millrace_candidate_version",
         "Number of the version that is tried, by domain.",
@@ -63,9 +65,32 @@ public final class CatalogGauges {
         DOMAIN,
         series -> candidates((domain, serving) -> series.put(serving.part(), domain)));
     metrics.gauge(
+        "millrace_serving_digest",
+        "A hash of the stable versions of all domains, for comparing replicas.",
+        this::digest);
+    metrics.gauge(
         "millrace_rollout_shortfalls",
         "Versions that rollouts name and that do not answer here.",
         () -> catalog.shortfalls().size());
+  }
+
+  /** A sum, so that the order of the domains does not count; a gauge holds 53 bits of it. */
+  private double digest() {
+    return catalog.domains().values().stream()
+            .mapToLong(
+                domain ->
+                    domain
+                        .stable()
+                        .map(stable -> hash(domain.name() + '@' + stable.getSha256()))
+                        .orElse(0L))
+            .sum()
+        & ((1L << 53) - 1);
+  }
+
+  private static long hash(String text) {
+    CRC32C crc = new CRC32C();
+    crc.update(text.getBytes(StandardCharsets.UTF_8));
+    return crc.getValue();
   }
 
   private Stream<ServedDomain> domains() {

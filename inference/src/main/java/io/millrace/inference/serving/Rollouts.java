@@ -1,6 +1,7 @@
 package io.millrace.inference.serving;
 
 import io.millrace.client.rollout.RolloutKind;
+import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.store.AdapterStore;
 import io.millrace.inference.store.LogPlace;
 import io.millrace.inference.store.LoggedEvent;
@@ -11,6 +12,7 @@ import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.VersionRef;
 import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.rollout.RolloutHistory;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -76,12 +78,15 @@ public final class Rollouts {
   }
 
   private final AdapterStore store;
+  private final ServingMetrics metrics;
+  private final Instant start = Instant.now();
   private final ConcurrentNavigableMap<String, State> byDomain = new ConcurrentSkipListMap<>();
   private final Map<String, CompletableFuture<RolloutHistory.Entry>> awaited =
       new ConcurrentHashMap<>();
 
-  public Rollouts(AdapterStore store) {
+  public Rollouts(AdapterStore store, ServingMetrics metrics) {
     this.store = store;
+    this.metrics = metrics;
   }
 
   /** Folds the events in the store. */
@@ -117,6 +122,10 @@ public final class Rollouts {
                 event.getDomain(),
                 (domain, state) -> orInitial(domain, state).after(event, isOneOfFew))
             .rollout();
+    // What was written before is read again by a process with an empty store.
+    if (!after.equals(before) && !logged.time().isBefore(start)) {
+      metrics.rolloutEvent(event.getAction());
+    }
     CompletableFuture<RolloutHistory.Entry> waiting = awaited.remove(event.getEventId());
     if (waiting != null) {
       String objection =

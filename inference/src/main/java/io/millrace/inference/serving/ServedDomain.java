@@ -13,7 +13,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
@@ -396,21 +395,15 @@ public final class ServedDomain implements LoadedDomains.Member {
   }
 
   /**
-   * The number of the stable version: of the one that answers, or where none is loaded of the one
-   * that the rollout names.
+   * The stable version: the one that answers, or where none is loaded the one that the rollout
+   * names.
    */
-  OptionalLong servingNumber() {
-    if (loaded) {
-      return serving()
-          .map(now -> OptionalLong.of(now.stable().version().version()))
-          .orElse(OptionalLong.empty());
-    }
-    return rollouts
-        .of(name)
-        .orNewest(() -> newest())
-        .stable()
-        .map(ref -> OptionalLong.of(ref.getVersion()))
-        .orElse(OptionalLong.empty());
+  Optional<VersionRef> stable() {
+    return loaded
+        ? serving()
+            .map(now -> now.stable().version())
+            .map(version -> new VersionRef(version.version(), version.sha256()))
+        : rollouts.of(name).orNewest(() -> newest()).stable();
   }
 
   private VersionRef newest() {

@@ -10,6 +10,7 @@ import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** The HTTP service, as a client sees it who holds it to its description. */
@@ -55,6 +56,15 @@ public final class Api {
 
   Reply post(String path, BodyPublisher body) throws Exception {
     return send(request(path).header("Content-Type", "application/json").POST(body));
+  }
+
+  /** A request with a bearer token. */
+  public Reply post(String path, String body, String token) throws Exception {
+    return send(
+        request(path)
+            .header("Content-Type", "application/json")
+            .header("Authorization", "Bearer " + token),
+        body.getBytes(StandardCharsets.UTF_8));
   }
 
   HttpRequest.Builder request(String path) {

@@ -28,7 +28,12 @@ public record Scrape(String contentType, Map<String, Double> samples, Map<String
     return of(port, "text/plain;version=0.0.4");
   }
 
-  static Scrape of(int port, String accept) throws Exception {
+  /** As Prometheus gets it. */
+  static String text(int port) throws Exception {
+    return get(port, "text/plain;version=0.0.4").body();
+  }
+
+  private static HttpResponse<String> get(int port, String accept) throws Exception {
     HttpResponse<String> response =
         HttpClient.newHttpClient()
             .send(
@@ -37,6 +42,11 @@ public record Scrape(String contentType, Map<String, Double> samples, Map<String
                     .build(),
                 BodyHandlers.ofString());
     ApiDescription.get().check(response);
+    return response;
+  }
+
+  static Scrape of(int port, String accept) throws Exception {
+    HttpResponse<String> response = get(port, accept);
     Map<String, Double> samples = new LinkedHashMap<>();
     Map<String, String> types = new LinkedHashMap<>();
     for (String line : response.body().split("\n")) {
