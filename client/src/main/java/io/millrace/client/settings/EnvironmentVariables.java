@@ -34,8 +34,9 @@ final class EnvironmentVariables {
           "MILLRACE_LOGS",
           "MILLRACE_END_WITH_PARENT",
           "MILLRACE_BENCHMARK",
-          "MILLRACE_DEVICE",
-          "MILLRACE_LIBTORCH");
+          "MILLRACE_GPU",
+          "MILLRACE_LIBTORCH",
+          "MILLRACE_SECRETS");
 
   private final Map<String, Setting<?>> known;
   private final Map<String, String> environment;

@@ -4,6 +4,7 @@ import io.millrace.client.process.UsageException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine.Model.CommandSpec;
@@ -72,10 +73,20 @@ public final class SettingsOptions {
    * @throws UsageException as {@link Settings#of}
    */
   public Settings load() {
-    Settings settings = Settings.of(known, configFiles, System.getenv(), sets);
+    Settings settings = load(System.getenv());
     // Read with each event, by log4j2.xml. What is shown makes no other run.
     System.setProperty(CONSOLE_PROPERTY, settings.get(LOG_CONSOLE));
     return settings.without(LOG_CONSOLE);
+  }
+
+  /**
+   * What files, that environment and options set, {@code log.console} included; for whoever checks
+   * a command line that runs elsewhere.
+   *
+   * @throws UsageException as {@link Settings#of}
+   */
+  public Settings load(Map<String, String> environment) {
+    return Settings.of(known, configFiles, environment, sets);
   }
 
   /** Whether the user wants to see no progress. */

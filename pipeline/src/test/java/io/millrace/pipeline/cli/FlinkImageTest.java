@@ -19,12 +19,15 @@ import org.apache.flink.configuration.ExternalResourceOptions;
 import org.apache.flink.configuration.GlobalConfiguration;
 import org.apache.flink.configuration.JobManagerOptions;
 import org.apache.flink.configuration.MemorySize;
+import org.apache.flink.configuration.MetricOptions;
 import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.configuration.WebOptions;
+import org.apache.flink.metrics.prometheus.PrometheusReporterFactory;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
 import org.apache.flink.runtime.jobmanager.JobManagerProcessUtils;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -32,6 +35,14 @@ import org.junit.jupiter.api.Test;
 @Tag("unit")
 class FlinkImageTest {
   private static final Path HOME = Path.of(System.getProperty("millrace.home"));
+  private static final String REPORTER = "metrics.reporter.prom.";
+
+  private static ComposeFile compose;
+
+  @BeforeAll
+  static void read() throws Exception {
+    compose = ComposeFile.read("docker-compose.yml");
+  }
 
   @Test
   void flinkKnowsEveryOptionAndTakesItsValue() throws Exception {
@@ -55,6 +66,18 @@ class FlinkImageTest {
     assertThat(JobManagerProcessUtils.processSpecFromConfig(jobManager).getTotalProcessMemorySize())
         .isEqualTo(MemorySize.parse("1g"));
     assertThat(cpu.getTotalProcessMemorySize()).isEqualTo(MemorySize.parse("3136m"));
+    assertThat(compose.memoryLimit("jobmanager")).isGreaterThan(1024);
+    assertThat(compose.memoryLimit("taskmanager")).isGreaterThan(3136);
+  }
+
+  /** It is a plugin of the distribution; the tests have it from Maven. */
+  @Test
+  void theReporterForPrometheusIsThere() throws Exception {
+    Configuration configuration = configuration("taskmanager");
+
+    assertThat(configuration.get(MetricOptions.REPORTERS_LIST)).isEqualTo("prom");
+    assertThat(configuration.getString(REPORTER + "factory.class", ""))
+        .isEqualTo(PrometheusReporterFactory.class.getName());
   }
 
   @Test
@@ -68,13 +91,14 @@ class FlinkImageTest {
     assertThat(gpu.getTaskHeapSize()).isGreaterThan(mebibytes(JobSettings.SLOT_HEAP_MIB));
     assertThat(gpu.getTaskOffHeapSize()).isGreaterThan(mebibytes(JobSettings.SLOT_OFF_HEAP_MIB));
     assertThat(gpu.getManagedMemorySize()).isGreaterThan(mebibytes(JobSettings.SLOT_MANAGED_MIB));
+    assertThat(compose.memoryLimit("taskmanager-gpu"))
+        .isGreaterThan(gpu.getTotalProcessMemorySize().getMebiBytes());
   }
 
   /** The file's options, and over them those on the service's command line. */
   private static Configuration configuration(String service) throws IOException {
-    ComposeFile compose = ComposeFile.read(HOME.resolve("docker-compose.yml"));
     Configuration dynamic = new Configuration();
-    for (String argument : compose.list(service, "command")) {
+    for (String argument : compose.<String>list(service, "command")) {
       if (argument.startsWith("-D")) {
         String[] option = argument.substring(2).split("=", 2);
         dynamic.setString(option[0], option[1]);
@@ -90,6 +114,7 @@ class FlinkImageTest {
             CoreOptions.class,
             JobManagerOptions.class,
             TaskManagerOptions.class,
+            MetricOptions.class,
             RestOptions.class,
             WebOptions.class)) {
       for (Field field : type.getFields()) {
@@ -101,6 +126,8 @@ class FlinkImageTest {
     for (ConfigOption<?> option :
         List.of(
             ExternalResourceOptions.EXTERNAL_RESOURCE_LIST,
+            ConfigOptions.key(REPORTER + "factory.class").stringType().noDefaultValue(),
+            ConfigOptions.key(REPORTER + "port").intType().noDefaultValue(),
             ConfigOptions.key(ExternalResourceOptions.getAmountConfigOptionForResource("gpu"))
                 .longType()
                 .noDefaultValue(),
