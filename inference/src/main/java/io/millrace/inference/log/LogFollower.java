@@ -66,7 +66,7 @@ public final class LogFollower {
         this::putLags);
     metrics.gauge(
         "millrace_lag_seconds",
-        "How old a record still to be read may be at most, by topic and partition.",
+        "How old a record still to be read may be at most.",
         List.of("topic", "partition"),
         this::putAges);
     metrics.gauge(
@@ -90,12 +90,9 @@ public final class LogFollower {
   private void putAges(ServingMetrics.Series series) {
     Instant now = Instant.now();
     for (ConsumerProgress.Partition partition : progress().partitions()) {
-      if (partition.lag() != null) {
-        long millis =
-            partition.lag() == 0 ? 0 : Duration.between(partition.readUpTo(), now).toMillis();
-        series.put(
-            Math.max(0, millis) / 1e3, partition.topic(), Integer.toString(partition.partition()));
-      }
+      // It grows where Kafka does not answer: nobody knows what there is to read.
+      long millis = Math.max(0, Duration.between(partition.readUpTo(), now).toMillis());
+      series.put(millis / 1e3, partition.topic(), Integer.toString(partition.partition()));
     }
   }
 

@@ -111,6 +111,12 @@ class MetricsTest {
   }
 
   @Test
+  void aProcessThatCannotReadTheLogSaysSo() throws Exception {
+    Await.until("it has noticed", () -> scrape().value("millrace_log_up") == 0);
+    assertThat(scrape().samples()).containsEntry("millrace_log_up", 0.0);
+  }
+
+  @Test
   void itSpeaksTheFormatItIsAskedFor() throws Exception {
     assertThat(scrape().contentType()).startsWith("text/plain; version=0.0.4");
     assertThat(Scrape.of(process.port(), "*/*").contentType()).startsWith("text/plain");
