@@ -202,6 +202,22 @@ class ComposeFileTest {
   }
 
   @Test
+  void prometheusScrapesServicesThatAreThere() throws Exception {
+    String prometheus = Files.readString(HOME.resolve("deploy/prometheus/prometheus.yml"));
+    List<String> names =
+        Stream.concat(
+                matches("names: \\[(.*)]", prometheus)
+                    .flatMap(list -> Stream.of(list.group(1).split(", "))),
+                matches("targets: \\[([\\w-]+):\\d+]", prometheus).map(target -> target.group(1)))
+            .toList();
+
+    assertThat(names).contains("serve", "jobmanager", "taskmanager");
+    assertThat(compose.services().keySet()).containsAll(names);
+    assertThat(Files.readString(HOME.resolve("docker/flink/config.yaml"))).contains("port: 9249");
+    assertThat(prometheus).contains("jobmanager:9249", "port: 9249");
+  }
+
+  @Test
   void everyServiceHasAHealthCheckAndABoundForMemoryAndLogs() {
     for (Map.Entry<String, Map<String, Object>> service : whole.services().entrySet()) {
       assertThat(service.getValue()).containsKeys("mem_limit", "logging");
