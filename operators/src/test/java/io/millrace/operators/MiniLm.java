@@ -91,7 +91,8 @@ public final class MiniLm {
         1,
         "",
         limits,
-        groups);
+        groups,
+        0);
   }
 
   private static SharedModel.Lease lease() {

@@ -11,6 +11,7 @@ import io.millrace.schemas.signing.AdapterSigner;
 import io.millrace.schemas.signing.KeyFileException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -56,6 +57,7 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
   private transient ReadyBatches ready;
   private transient Optional<DomainRetention> retention;
   private transient DomainTrainers trainers;
+  private transient ProgressReports progress;
   private transient DomainTraining training;
   private transient Turn turn;
 
@@ -86,18 +88,23 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
             ? Optional.empty()
             : Optional.of(new DomainRetention(getRuntimeContext(), kept));
     trainers = DomainTrainers.open(settings, settings.device().of(getRuntimeContext()));
+    TimestampedCollector<OutgoingRecord> out = new TimestampedCollector<>(output);
+    progress =
+        new ProgressReports(
+            out, FrozenComparison.open(settings, getRuntimeContext(), System::nanoTime));
     ready = new ReadyBatches(getRuntimeContext(), settings.groups(), trainers::anyGroups);
     MetricGroup metrics = JobMetrics.of(getMetricGroup());
     training =
         new DomainTraining(
             getRuntimeContext(),
             this,
-            new TimestampedCollector<>(output),
+            out,
             trainers,
             new DomainStart(settings.domains(), trainers, parents),
             new DomainPublisher(trainers, signer, settings),
             new DomainMetrics(metrics, settings.limits().metricsDomains()),
             new DeadLetterMetrics(metrics),
+            progress,
             settings.limits());
     ready.restore(getKeyedStateBackend());
     waitForOthers();
@@ -116,6 +123,9 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
 
   @Override
   public void close() throws Exception {
+    if (progress != null) {
+      progress.close();
+    }
     if (trainers != null) {
       trainers.close();
     }
@@ -303,6 +313,12 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
   public void snapshotState(StateSnapshotContext context) throws Exception {
     training.writeAll();
     super.snapshotState(context);
+  }
+
+  @Override
+  public void notifyCheckpointComplete(long checkpoint) throws Exception {
+    super.notifyCheckpointComplete(checkpoint);
+    progress.checkpointed(Instant.ofEpochMilli(timers.currentProcessingTime()));
   }
 
   @Override

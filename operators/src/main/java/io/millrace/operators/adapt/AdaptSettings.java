@@ -15,6 +15,8 @@ import java.time.Duration;
  * @param signingKey path of the Ed25519 private key that signs versions; empty for none
  * @param limits what a domain may grow to
  * @param groups which batches train together
+ * @param frozenShare largest share of the time for comparing with the frozen model, see {@link
+ *     FrozenComparison}; 0 compares nothing
  */
 public record AdaptSettings(
     DomainRules domains,
@@ -24,13 +26,20 @@ public record AdaptSettings(
     int threads,
     String signingKey,
     Limits limits,
-    Groups groups)
+    Groups groups,
+    double frozenShare)
     implements Serializable {
 
   /** These with other settings of domains. */
   public AdaptSettings with(DomainRules others) {
     return new AdaptSettings(
-        others, modelStore, modelName, device, threads, signingKey, limits, groups);
+        others, modelStore, modelName, device, threads, signingKey, limits, groups, frozenShare);
+  }
+
+  /** These with another share of the time for the frozen model. */
+  public AdaptSettings withFrozenShare(double share) {
+    return new AdaptSettings(
+        domains, modelStore, modelName, device, threads, signingKey, limits, groups, share);
   }
 
   /**

@@ -5,6 +5,7 @@ import io.millrace.operators.gate.ExampleGate;
 import io.millrace.operators.gate.ExampleRules;
 import io.millrace.operators.gate.GateOperator;
 import io.millrace.operators.model.TaskDevice;
+import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.EvidenceInput;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
@@ -24,9 +25,13 @@ import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
  * edge would not do: Flink turns it into a rebalance when parallelisms differ.
  *
  * @param outgoing all records to write
+ * @param progress how domains are doing, to be written in no transaction
  * @param evidence the examples that can be trained on, and the steps, for {@link Evidence}
  */
-public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<EvidenceInput> evidence) {
+public record Adaptation(
+    DataStream<OutgoingRecord> outgoing,
+    DataStream<OutgoingRecord> progress,
+    DataStream<EvidenceInput> evidence) {
 
   /**
    * Adds the operators behind a source.
@@ -62,6 +67,7 @@ public record Adaptation(DataStream<OutgoingRecord> outgoing, DataStream<Evidenc
         adapted
             .union(examples.getSideOutput(ExampleGate.DEAD_LETTERS))
             .keyBy(OutgoingRecord::getRoute),
+        adapted.getSideOutput(OutgoingRecords.PROGRESS),
         examples.getSideOutput(Evidence.INPUT).union(adapted.getSideOutput(Evidence.INPUT)));
   }
 

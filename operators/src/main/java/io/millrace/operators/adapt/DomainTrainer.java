@@ -214,12 +214,15 @@ public final class DomainTrainer implements AutoCloseable {
           "domain %s was trained with the adapter method %s, the setting is %s: set the method that it was trained with (for this domain alone: domains.%1$s.adapter.method), or start without its state"
               .formatted(ShownText.of(batch.domain()), state.getMethod(), method.spec()));
     }
-    List<TrainingExample> examples =
-        batch.examples().stream()
-            .map(ReceivedExample::getExample)
-            .map(e -> new TrainingExample(e.getText(), e.getLabel(), e.getWeight()))
-            .toList();
-    return new Trainer.Batch(DomainStates.read(state, base), examples, true);
+    return new Trainer.Batch(DomainStates.read(state, base), examples(batch.examples()), true);
+  }
+
+  /** What is trained on of examples that were received. */
+  static List<TrainingExample> examples(List<ReceivedExample> received) {
+    return received.stream()
+        .map(ReceivedExample::getExample)
+        .map(e -> new TrainingExample(e.getText(), e.getLabel(), e.getWeight()))
+        .toList();
   }
 
   /** Writes a result into the state, and makes the step's record. */

@@ -69,6 +69,7 @@ final class DomainTraining {
   private final DomainPublisher publisher;
   private final DomainMetrics metrics;
   private final DeadLetterMetrics deadLetters;
+  private final ProgressReports progress;
   private final LabelLimit labelLimit;
   private final long versionBytes;
   private final HeldStates states;
@@ -86,6 +87,7 @@ final class DomainTraining {
       DomainPublisher publisher,
       DomainMetrics metrics,
       DeadLetterMetrics deadLetters,
+      ProgressReports progress,
       AdaptSettings.Limits limits) {
     this.context = context;
     this.keys = keys;
@@ -95,6 +97,7 @@ final class DomainTraining {
     this.publisher = publisher;
     this.metrics = metrics;
     this.deadLetters = deadLetters;
+    this.progress = progress;
     this.labelLimit = new LabelLimit(limits.labels());
     this.versionBytes = limits.versionBytes();
     states = new HeldStates(context, keys);
@@ -246,6 +249,7 @@ final class DomainTraining {
       publish(domain, state, record.getStateSha256());
     }
     states.put(domain, state);
+    progress.report(domain, step.batch().examples(), record, state);
   }
 
   /** Says once, when the label comes, that another one differs by case or white space only. */
@@ -325,6 +329,7 @@ final class DomainTraining {
     }
     states.clear(domain);
     setAside.clear();
+    progress.forget();
     emit(Evidence.forgotten(domain, lastExample));
     metrics.forgotten();
     return true;

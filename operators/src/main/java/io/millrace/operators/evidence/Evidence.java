@@ -38,8 +38,9 @@ public final class Evidence {
    * @param places where the versions stand that are committed, as {@link #input(String,
    *     VersionPlace)}
    * @param slots where the operator runs, if training must not share slots with the rest
+   * @return decisions; the side output {@code OutgoingRecords.PROGRESS} has how comparisons go
    */
-  public static DataStream<OutgoingRecord> of(
+  public static SingleOutputStreamOperator<OutgoingRecord> of(
       DataStream<EvidenceInput> seen,
       DataStream<RolloutEvent> log,
       DataStream<EvidenceInput> places,

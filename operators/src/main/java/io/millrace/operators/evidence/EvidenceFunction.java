@@ -6,9 +6,11 @@ import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.Comparison;
 import io.millrace.schemas.ComparisonKind;
 import io.millrace.schemas.DomainForgotten;
+import io.millrace.schemas.DomainProgress;
 import io.millrace.schemas.DriftState;
 import io.millrace.schemas.EvidenceExample;
 import io.millrace.schemas.EvidenceInput;
+import io.millrace.schemas.EvidenceProgress;
 import io.millrace.schemas.EvidenceState;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.RolloutEvent;
@@ -20,6 +22,7 @@ import io.millrace.schemas.rollout.Rollout;
 import io.millrace.schemas.text.ShownText;
 import io.millrace.svft.method.AdapterException;
 import java.io.IOException;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -260,7 +263,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
       Optional<AdapterVersion> against = versions.find(domain, comparison.getAgainst());
       if (tried.isPresent() && against.isPresent()) {
         missingSince.remove(domain);
-        compare(state, tried.get(), against.get());
+        compare(state, tried.get(), against.get(), context);
         long rest = KeptExamples.notCompared(state);
         if (rules.open(comparison) && rest > 0) {
           setTimer(state, rest < BATCH ? WAIT_MILLIS : 0, context);
@@ -308,7 +311,8 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     comparison.setFlaw(flaw);
   }
 
-  private void compare(EvidenceState state, AdapterVersion tried, AdapterVersion against)
+  private void compare(
+      EvidenceState state, AdapterVersion tried, AdapterVersion against, Context context)
       throws Exception {
     KeptExamples.Batch next =
         examples.next(
@@ -316,6 +320,7 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
     List<EvidenceExample> batch = next.examples();
     if (!batch.isEmpty()) {
       count(state.getComparison(), frozen.correct(tried, batch), frozen.correct(against, batch));
+      report(state.getComparison(), context);
     }
     state.setCompared(next.end());
   }
@@ -330,6 +335,22 @@ final class EvidenceFunction extends KeyedProcessFunction<String, EvidenceInput,
         comparison.setLosses(comparison.getLosses() + 1);
       }
     }
+  }
+
+  private void report(Comparison comparison, Context context) {
+    EvidenceProgress evidence =
+        EvidenceProgress.newBuilder()
+            .setWatch(comparison.getKind() == ComparisonKind.WATCH)
+            .setTried(comparison.getTried().getVersion())
+            .setAgainst(comparison.getAgainst().getVersion())
+            .setExamples(comparison.getExamples())
+            .setWins(comparison.getWins())
+            .setLosses(comparison.getLosses())
+            .setLimit(rules.limit(comparison))
+            .build();
+    DomainProgress progress =
+        new DomainProgress(context.getCurrentKey(), Instant.now(), null, evidence);
+    context.output(OutgoingRecords.PROGRESS, OutgoingRecords.progress(progress));
   }
 
   /** Whether a version's training had reached an example's offset and so may have used it. */

@@ -96,6 +96,11 @@ public record EvidenceRules(PairedTest test, long watch, double share) implement
         && verdict(comparison) == Verdict.OPEN;
   }
 
+  /** Examples after which a comparison ends without a result. */
+  long limit(Comparison comparison) {
+    return comparison.getKind() == ComparisonKind.CANARY ? test.limit() : watch;
+  }
+
   private Verdict verdict(Comparison c) {
     Verdict verdict = test.verdict(c.getWins(), c.getLosses(), c.getExamples());
     if (c.getKind() == ComparisonKind.CANARY || verdict == Verdict.WORSE) {

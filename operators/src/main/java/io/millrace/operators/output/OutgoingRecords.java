@@ -1,6 +1,7 @@
 package io.millrace.operators.output;
 
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainProgress;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RecordError;
@@ -13,6 +14,8 @@ import io.millrace.schemas.VersionRef;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import org.apache.flink.formats.avro.typeutils.AvroTypeInfo;
+import org.apache.flink.util.OutputTag;
 
 /**
  * The records that the job writes, each with its topic, key, partition and route; and the reason
@@ -73,6 +76,10 @@ import java.util.Map;
  * written twice has the same event id.
  */
 public final class OutgoingRecords {
+  /** Side output of the operators that report progress: see {@link #progress}. */
+  public static final OutputTag<OutgoingRecord> PROGRESS =
+      new OutputTag<>("progress", new AvroTypeInfo<>(OutgoingRecord.class));
+
   private OutgoingRecords() {}
 
   /** The record of a training step. */
@@ -150,6 +157,19 @@ public final class OutgoingRecords {
                 Topics.DEAD_LETTER_OFFSET, Long.toString(record.getOffset()),
                 Topics.DEAD_LETTER_ERROR_CLASS, error.getErrorClass(),
                 Topics.DEAD_LETTER_ERROR_MESSAGE, error.getMessage()))
+        .build();
+  }
+
+  /**
+   * How a domain is doing. It is for people, who want to see it at once: it is written in no
+   * transaction.
+   */
+  public static OutgoingRecord progress(DomainProgress progress) {
+    return OutgoingRecord.newBuilder()
+        .setTopic(Topics.TRAINING_PROGRESS)
+        .setRoute(progress.getDomain())
+        .setKey(utf8(progress.getDomain()))
+        .setValue(progress)
         .build();
   }
 

@@ -2,7 +2,9 @@ package io.millrace.operators.adapt;
 
 import io.millrace.operators.Received;
 import io.millrace.operators.evidence.Evidence;
+import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainProgress;
 import io.millrace.schemas.DomainState;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
@@ -147,6 +149,7 @@ public final class AdaptHarness implements AutoCloseable {
   void forgetOutput() {
     harness.getOutput().clear();
     harness.getSideOutput(Evidence.INPUT).clear();
+    harness.getSideOutput(OutgoingRecords.PROGRESS).clear();
   }
 
   private static final class CountedMetrics implements MetricRegistry {
@@ -298,6 +301,16 @@ public final class AdaptHarness implements AutoCloseable {
 
   List<OutgoingRecord> output() {
     return harness.extractOutputValues();
+  }
+
+  void checkpointCompleted() throws Exception {
+    harness.notifyOfCompletedCheckpoint(1);
+  }
+
+  List<DomainProgress> progress() {
+    return harness.getSideOutput(OutgoingRecords.PROGRESS).stream()
+        .map(record -> (DomainProgress) record.getValue().getValue())
+        .toList();
   }
 
   List<TrainingStep> steps() {

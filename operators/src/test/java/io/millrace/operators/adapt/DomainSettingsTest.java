@@ -183,7 +183,8 @@ class DomainSettingsTest {
                         1,
                         "",
                         AdaptSettings.Limits.DEFAULT.withRecords(1 << 20, 1 << 20),
-                        job.groups())))
+                        job.groups(),
+                        0)))
         .isInstanceOf(PermanentFailureException.class)
         .hasMessageContaining("adapter method full takes more than");
     assertThat(SharedModel.loaded()).isEqualTo(before);

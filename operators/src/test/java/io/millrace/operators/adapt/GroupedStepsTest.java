@@ -260,7 +260,8 @@ class GroupedStepsTest {
         settings.threads(),
         settings.signingKey(),
         settings.limits(),
-        settings.groups());
+        settings.groups(),
+        0);
   }
 
   @Test

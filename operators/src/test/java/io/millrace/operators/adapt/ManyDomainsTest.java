@@ -77,7 +77,8 @@ class ManyDomainsTest {
         1,
         "",
         new Limits(4000, 64L << 20, 64L << 20, METRICS, Duration.ofMinutes(1)),
-        AdaptSettings.Groups.NONE);
+        AdaptSettings.Groups.NONE,
+        0);
   }
 
   private static long heap() {

@@ -148,7 +148,8 @@ class PublishingTest {
         settings.threads(),
         key.toString(),
         settings.limits(),
-        settings.groups());
+        settings.groups(),
+        0);
   }
 
   private static Path pem(Path directory, String kind, Key key) throws Exception {

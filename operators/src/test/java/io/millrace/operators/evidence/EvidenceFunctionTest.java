@@ -7,6 +7,7 @@ import io.millrace.operators.Received;
 import io.millrace.operators.adapt.AdaptHarness;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.BatchClosedBy;
+import io.millrace.schemas.EvidenceProgress;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RolloutAction;
 import io.millrace.schemas.RolloutEvent;
@@ -180,6 +181,19 @@ class EvidenceFunctionTest {
     RolloutEvent rollback = theDecision(RolloutAction.ROLLBACK);
     assertThat(rollback.getVersion().getVersion()).isEqualTo(flipped.getVersion());
     assertThat(rollback.getReason()).contains(", which it replaced");
+
+    List<EvidenceProgress> reported = evidence.progress();
+    assertThat(reported).extracting(EvidenceProgress::getWatch).contains(false, true);
+    EvidenceProgress canary = reported.get(0);
+    assertThat(canary.getTried()).isEqualTo(honestAgain.getVersion());
+    assertThat(canary.getAgainst()).isEqualTo(flipped.getVersion());
+    assertThat(canary.getExamples()).isBetween(1L, (long) EvidenceFunction.BATCH);
+    assertThat(canary.getWins()).isPositive();
+    assertThat(canary.getLimit()).isEqualTo(200);
+    EvidenceProgress watch = reported.get(reported.size() - 1);
+    assertThat(watch.getTried()).isEqualTo(honestAgain.getVersion());
+    assertThat(watch.getLosses()).isGreaterThan(watch.getWins());
+    assertThat(watch.getLimit()).isEqualTo(100);
   }
 
   @Test

@@ -6,8 +6,10 @@ import io.millrace.operators.model.TaskDevice;
 import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.schemas.AdapterVersion;
 import io.millrace.schemas.DomainForgotten;
+import io.millrace.schemas.DomainProgress;
 import io.millrace.schemas.EvidenceExample;
 import io.millrace.schemas.EvidenceInput;
+import io.millrace.schemas.EvidenceProgress;
 import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutPolicy;
@@ -192,6 +194,13 @@ public final class EvidenceHarness implements AutoCloseable {
     }
     harness.setProcessingTime(millis);
     clock = millis;
+  }
+
+  /** How comparisons have gone. */
+  List<EvidenceProgress> progress() {
+    return harness.getSideOutput(OutgoingRecords.PROGRESS).stream()
+        .map(record -> ((DomainProgress) record.getValue().getValue()).getEvidence())
+        .toList();
   }
 
   /** Decisions and notes that came out since this was last asked. */

@@ -8,8 +8,10 @@ import io.millrace.operators.adapt.InitFrom;
 import io.millrace.operators.adapt.ParentVersions;
 import io.millrace.operators.evidence.Evidence;
 import io.millrace.operators.gate.ExampleRules;
+import io.millrace.operators.output.OutgoingRecords;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.schemas.EvidenceInput;
+import io.millrace.schemas.OutgoingRecord;
 import io.millrace.schemas.ReceivedExample;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
@@ -18,6 +20,7 @@ import java.util.Optional;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.operators.SlotSharingGroup;
 import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /**
@@ -29,10 +32,13 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  *                               |                                 publications in rollouts)
  *                               v
  * rollouts, adapters ------> evidence -> append to rollouts
+ *
+ * adapt, evidence -> report progress (training-progress)
  * </pre>
  *
- * Steps, versions and dead letters are published exactly once. The lower line exists only where the
- * input does not end: the examples of a file are over before a version trained on them could serve.
+ * Steps, versions and dead letters are published exactly once. The lower lines exist only where the
+ * input does not end: the examples of a file are over before a version trained on them could serve,
+ * or someone could look.
  *
  * <p>The uids here are in every savepoint; so are those in {@link Adaptation} and {@link Evidence}.
  */
@@ -83,7 +89,13 @@ public final class AdaptationJob {
     // The gate and the adapt operator, keyed by domain.
     Adaptation adaptation =
         Adaptation.of(
-            received, rules, JobSettings.adapt(settings), parents(settings, connection), slots);
+            received,
+            rules,
+            input == Input.UNBOUNDED
+                ? JobSettings.adapt(settings)
+                : JobSettings.adapt(settings).withFrozenShare(0),
+            parents(settings, connection),
+            slots);
 
     adaptation
         .outgoing()
@@ -103,16 +115,21 @@ public final class AdaptationJob {
               .fromSource(
                   sources.versionPlaces(), WatermarkStrategy.noWatermarks(), Topics.ADAPTERS)
               .uid("version-places");
-      Evidence.of(
+      SingleOutputStreamOperator<OutgoingRecord> evidence =
+          Evidence.of(
               adaptation.evidence(),
               log,
               places,
               JobSettings.evidence(settings),
               new LoggedAdapters(connection),
-              slots)
-          .sinkTo(sinks.decisions())
-          .name("append to rollouts")
-          .uid("append-rollouts");
+              slots);
+      evidence.sinkTo(sinks.decisions()).name("append to rollouts").uid("append-rollouts");
+      adaptation
+          .progress()
+          .union(evidence.getSideOutput(OutgoingRecords.PROGRESS))
+          .sinkTo(sinks.progress())
+          .name("report progress")
+          .uid("report-progress");
     }
   }
 

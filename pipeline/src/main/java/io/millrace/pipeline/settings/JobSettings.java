@@ -193,6 +193,14 @@ public final class JobSettings {
           0,
           1_000_000,
           "Domains that have metrics of their own, of each parallel operator; of more, the first.");
+  public static final Setting<Double> FROZEN_SHARE =
+      Setting.decimal(
+          "progress.frozenShare",
+          0.1,
+          0,
+          1,
+          "Largest share of a training task's time for the frozen model, which answers the examples of a"
+              + " step beside the adapted one; 1: every step is compared, 0: none.");
   public static final Setting<String> SIGNING_KEY =
       Setting.text(
           "publish.signingKey",
@@ -519,6 +527,7 @@ public final class JobSettings {
                   LABELS,
                   RETENTION,
                   METRICS_DOMAINS,
+                  FROZEN_SHARE,
                   VERSION_BYTES,
                   SNAPSHOT_BYTES,
                   SIGNING_KEY,
@@ -685,7 +694,8 @@ public final class JobSettings {
             settings.get(SNAPSHOT_BYTES),
             settings.get(METRICS_DOMAINS),
             retention(settings)),
-        new AdaptSettings.Groups(settings.get(GROUP_TOKENS), settings.get(GROUP_WAIT)));
+        new AdaptSettings.Groups(settings.get(GROUP_TOKENS), settings.get(GROUP_WAIT)),
+        settings.get(FROZEN_SHARE));
   }
 
   /** A batch that is never closed by time would keep a domain for good. */

@@ -24,7 +24,8 @@ public final class JobTopics {
           Topics.TRAINING_STEPS,
           Topics.TRAINING_SNAPSHOTS,
           Topics.ROLLOUTS,
-          Topics.DEAD_LETTERS);
+          Topics.DEAD_LETTERS,
+          Topics.TRAINING_PROGRESS);
 
   private JobTopics() {}
 

@@ -63,7 +63,10 @@ class AdaptationJobTest {
             "Source: rollouts: decisions -> follow",
             "Source: rollouts: publications -> follow",
             "evidence -> append to rollouts: Writer",
-            "append to rollouts: Writer -> append to rollouts: Committer");
+            "append to rollouts: Writer -> append to rollouts: Committer",
+            "adapt -> report progress: Writer",
+            "evidence -> report progress: Writer",
+            "report progress: Writer -> report progress: Committer");
   }
 
   private static List<String> handedOn(Input input) {

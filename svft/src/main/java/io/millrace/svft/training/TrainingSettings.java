@@ -1,6 +1,7 @@
 package io.millrace.svft.training;
 
 import io.millrace.svft.method.AdapterMethod;
+import io.millrace.svft.method.HeadOnly;
 import io.millrace.svft.task.Classification;
 import io.millrace.svft.task.Task;
 import io.millrace.svft.tensor.BatchLayout;
@@ -94,6 +95,28 @@ public record TrainingSettings(
         BatchLayout.SEGMENTS,
         Moments.FLOAT32,
         20,
+        0);
+  }
+
+  /** These settings for the head alone: what a frozen model trains with. */
+  public TrainingSettings ofHeadAlone() {
+    return new TrainingSettings(
+        task,
+        new HeadOnly(),
+        0,
+        headLearningRate,
+        beta1,
+        beta2,
+        epsilon,
+        weightDecay,
+        warmupSteps,
+        decaySteps,
+        decayFloor,
+        maxGradientNorm,
+        scoringSteps,
+        layout,
+        moments,
+        classMeans,
         0);
   }
 
