@@ -322,7 +322,7 @@ class ComposeFileTest {
   }
 
   /** The variables of the settings that a page lists. */
-  private static Set<String> variables(String page) throws IOException {
+  static Set<String> variables(String page) throws IOException {
     Set<String> variables = new TreeSet<>();
     matches("(?m)^\\| `([\\w.-]+)` \\|", Files.readString(HOME.resolve(page)))
         .map(row -> row.group(1))

@@ -128,6 +128,9 @@ class FlinkImageTest {
             ExternalResourceOptions.EXTERNAL_RESOURCE_LIST,
             ConfigOptions.key(REPORTER + "factory.class").stringType().noDefaultValue(),
             ConfigOptions.key(REPORTER + "port").intType().noDefaultValue(),
+            ConfigOptions.key(REPORTER + "filterLabelValueCharacters")
+                .booleanType()
+                .noDefaultValue(),
             ConfigOptions.key(ExternalResourceOptions.getAmountConfigOptionForResource("gpu"))
                 .longType()
                 .noDefaultValue(),
