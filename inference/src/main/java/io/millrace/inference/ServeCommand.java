@@ -1,16 +1,11 @@
 package io.millrace.inference;
 
 import io.millrace.client.process.CommandLines;
-import io.millrace.client.process.PrivateDirectories;
-import io.millrace.client.process.UsageException;
 import io.millrace.client.settings.Settings;
 import io.millrace.client.settings.SettingsOptions;
 import io.millrace.inference.serving.BackgroundThreads;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -27,9 +22,6 @@ import picocli.CommandLine.Spec;
     sortOptions = false)
 public final class ServeCommand implements Callable<Integer> {
   @Mixin private final SettingsOptions options = new SettingsOptions(ServingSettings.ALL);
-
-  /** System property with the directory of the logs, or none. */
-  private static final String LOGS = "millrace.logs";
 
   @Option(
       names = "--data",
@@ -64,17 +56,15 @@ public final class ServeCommand implements Callable<Integer> {
       settings = settings.with(ServingSettings.PORT, port);
     }
     Path directory = data.toAbsolutePath().normalize();
-    logTo(directory.resolve("logs"));
-    forgetLastPort();
+    ProcessFiles.logTo(directory.resolve("logs"));
+    ProcessFiles.forgetPort(portFile);
 
     BackgroundThreads.lowerCompilerPriority();
     ServingProcess process =
         ServingProcess.listen(settings, directory, settings.get(ServingSettings.PORT), this::warn);
     CountDownLatch end = new CountDownLatch(1);
     Runtime.getRuntime().addShutdownHook(new Thread(process::close, "shutdown"));
-    if (portFile != null) {
-      writePort(process.port());
-    }
+    ProcessFiles.writePort(portFile, process.port());
     String host = settings.get(ServingSettings.HOST);
     String shown = host.contains(":") ? "[" + host + "]" : host;
     say("listening on http://" + shown + ":" + process.port() + "; loading the model");
@@ -104,47 +94,5 @@ public final class ServeCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     err.println("millrace: " + line);
     err.flush();
-  }
-
-  /**
-   * Names the log file; log4j2.xml writes every event to the file in these properties. {@code
-   * bin/millrace} may have said that there is none.
-   */
-  private static void logTo(Path logs) {
-    try {
-      PrivateDirectories.create(logs.getParent());
-      if (System.getProperty(LOGS, "").equals("none")) {
-        return;
-      }
-      PrivateDirectories.create(logs);
-    } catch (IOException e) {
-      throw new UsageException("cannot write to " + logs + ": " + e, e);
-    }
-    System.setProperty(LOGS, logs.toString());
-    System.setProperty(CommandLines.LOG_FILE, logs.resolve("serve.log").toString());
-  }
-
-  /** Deletes the file of an earlier process: a parent could take its port for this one's. */
-  private void forgetLastPort() {
-    try {
-      if (portFile != null) {
-        Files.deleteIfExists(portFile);
-      }
-    } catch (IOException e) {
-      throw new UsageException("cannot write the port file " + portFile + ": " + e, e);
-    }
-  }
-
-  /** Writes the file at once: a reader finds the whole number or no file. */
-  private void writePort(int port) {
-    Path file = portFile.toAbsolutePath();
-    Path partial = file.resolveSibling(file.getFileName() + ".partial");
-    try {
-      Files.writeString(partial, port + "\n");
-      Files.move(
-          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } catch (IOException e) {
-      throw new UsageException("cannot write the port file " + file + ": " + e, e);
-    }
   }
 }

@@ -5,6 +5,7 @@ import io.millrace.client.process.BuildVersion;
 import io.millrace.client.process.UsageException;
 import io.millrace.client.rollout.RolloutKind;
 import io.millrace.client.settings.Settings;
+import io.millrace.inference.dashboard.Dashboard;
 import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.inference.feedback.Feedback;
 import io.millrace.inference.feedback.ServedRequests;
@@ -19,6 +20,7 @@ import io.millrace.inference.http.LiveEndpoint;
 import io.millrace.inference.http.MetricsEndpoint;
 import io.millrace.inference.http.ModelEndpoint;
 import io.millrace.inference.http.ModelsEndpoint;
+import io.millrace.inference.http.PageUpdates;
 import io.millrace.inference.http.PredictEndpoint;
 import io.millrace.inference.http.ReadyEndpoint;
 import io.millrace.inference.http.RequestBody;
@@ -46,6 +48,7 @@ import io.millrace.svft.model.ModelException;
 import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import io.millrace.svft.tensor.Torch;
+import java.net.URI;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -92,6 +95,8 @@ public final class ServingProcess implements AutoCloseable {
   private final Optional<Feedback> feedback;
   private final RolloutDesk desk;
   private final Listings listings = new Listings();
+  private final Optional<Dashboard> dashboard;
+  private final Optional<PageUpdates> page;
   private final HttpService http;
 
   /** Held while loading, and while closing what was loaded. */
@@ -160,6 +165,18 @@ public final class ServingProcess implements AutoCloseable {
     this.desk =
         new RolloutDesk(catalog, new Connection(settings), () -> follower.progress().caughtUp());
     String host = settings.get(ServingSettings.HOST);
+    List<URI> serving = DashboardSettings.serving(settings);
+    this.dashboard =
+        settings.get(ServingSettings.PAGE)
+            ? Optional.of(
+                new Dashboard(
+                    new Connection(settings),
+                    settings.get(DashboardSettings.JOB),
+                    settings.get(DashboardSettings.MAX_DOMAINS),
+                    () -> serving.isEmpty() ? List.of(own(host)) : serving,
+                    Clock.systemUTC()))
+            : Optional.empty();
+    this.page = dashboard.map(PageUpdates::new);
     this.http = HttpService.start(host, port, routes(), WebAccess.of(settings, host), metrics);
   }
 
@@ -204,6 +221,7 @@ public final class ServingProcess implements AutoCloseable {
     routes.put(
         "/v2/health/ready",
         new Routes.Route("GET", new ReadyEndpoint(catalog, follower, predictor)));
+    page.ifPresent(shown -> routes.putAll(Routes.ofPage(shown, predictToken)));
     routes.put("/openapi.yaml", new Routes.Route("GET", new DescriptionEndpoint()));
     routes.put("/metrics", new Routes.Route("GET", new MetricsEndpoint(metrics)));
     routes.put("/health/live", new Routes.Route("GET", new LiveEndpoint()));
@@ -240,6 +258,14 @@ public final class ServingProcess implements AutoCloseable {
     }
   }
 
+  /** Where this process reaches itself. */
+  private URI own(String host) {
+    boolean all = host.equals("0.0.0.0") || host.equals("::") || host.equals("[::]");
+    String address = all ? "127.0.0.1" : host;
+    return URI.create(
+        "http://" + (address.contains(":") ? "[" + address + "]" : address) + ":" + port() + "/");
+  }
+
   /** The port it listens on. */
   public int port() {
     return http.port();
@@ -261,6 +287,7 @@ public final class ServingProcess implements AutoCloseable {
       if (!closed) {
         catalog.startMerging(predictor::isIdle);
         follower.start();
+        dashboard.ifPresent(Dashboard::start);
         catalog.startWarmUp(predictor::isIdle);
       }
     } finally {
@@ -300,6 +327,8 @@ public final class ServingProcess implements AutoCloseable {
     long deadline = System.nanoTime() + GRACE.toNanos();
     closed = true;
     follower.beginClose();
+    dashboard.ifPresent(Dashboard::beginClose);
+    page.ifPresent(PageUpdates::close);
     merger.beginClose();
     catalog.beginClose();
     http.stop(GRACE.dividedBy(2));
@@ -309,6 +338,7 @@ public final class ServingProcess implements AutoCloseable {
             && desk.close(until(deadline))
             && listings.close(until(deadline))
             && follower.awaitClosed(until(deadline))
+            && dashboard.map(d -> d.awaitClosed(until(deadline))).orElse(true)
             && merger.awaitClosed(until(deadline))
             && catalog.awaitClosed(until(deadline))
             && awaitLoaded(until(deadline));

@@ -121,6 +121,12 @@ public final class ServingSettings {
           1_000_000,
           "Domains that have series of their own at /metrics; of more, the first by name.");
 
+  static final Setting<Boolean> PAGE =
+      Setting.flag(
+          "serving.page",
+          true,
+          "Whether this process reads what the page shows, and serves the page at /.");
+
   static final Setting<String> MODEL_STORE =
       Setting.text(
           "model.store",
@@ -163,6 +169,8 @@ public final class ServingSettings {
                 METRICS_DOMAINS,
                 MODEL_STORE,
                 MODEL_NAME));
+    all.add(PAGE);
+    all.addAll(DashboardSettings.SHARED);
     all.addAll(WebAccess.SETTINGS);
     all.addAll(BearerToken.SETTINGS);
     all.addAll(Connection.SETTINGS);

@@ -44,8 +44,17 @@ class ArchitectureTest {
               "predict", List.of("serving", "store", "metrics"),
               "decide", List.of("serving", "store"),
               "feedback", List.of("predict", "store", "metrics"),
+              "dashboard", List.of("log", "store"),
               "http",
-                  List.of("decide", "feedback", "log", "metrics", "predict", "serving", "store")));
+                  List.of(
+                      "dashboard",
+                      "decide",
+                      "feedback",
+                      "log",
+                      "metrics",
+                      "predict",
+                      "serving",
+                      "store")));
 
   @Test
   void everyPackageIsListed() {
@@ -94,7 +103,14 @@ class ArchitectureTest {
                 .map(JavaClass::getSimpleName)
                 .filter(name -> !name.equals("package-info"))
                 .collect(Collectors.toSet()))
-        .containsExactlyInAnyOrder("ServeCommand", "ServingProcess", "ServingSettings");
+        .containsExactlyInAnyOrder(
+            "ServeCommand",
+            "ServingProcess",
+            "ServingSettings",
+            "DashboardCommand",
+            "DashboardProcess",
+            "DashboardSettings",
+            "ProcessFiles");
   }
 
   @Test
@@ -146,7 +162,7 @@ class ArchitectureTest {
     noClasses()
         .that()
         .haveNameNotMatching(
-            ".*\\.(TopicReader|FollowedTopic|KafkaClients|ExampleWriter|ExampleSearch|SharedRequests)(\\$.*)?")
+            ".*\\.(TopicReader|FollowedTopic|KafkaClients|GroupLag|ExampleWriter|ExampleSearch|SharedRequests)(\\$.*)?")
         .should()
         .dependOnClassesThat()
         .resideInAPackage("org.apache.kafka..")

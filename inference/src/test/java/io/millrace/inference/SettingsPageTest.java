@@ -9,12 +9,13 @@ import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
 
-/** The page of settings says what the help of {@code serve} says. */
+/** The page of settings says what the help of {@code serve} and {@code dashboard} says. */
 @Tag("unit")
 class SettingsPageTest {
   @Test
   void thePageSaysWhatHelpSays() throws Exception {
     SettingsPage settings = new SettingsPage();
+    settings.add("dashboard", new CommandLine(new DashboardCommand()).getUsageMessage(Ansi.OFF));
     settings.add("serve", new CommandLine(new ServeCommand()).getUsageMessage(Ansi.OFF));
 
     assertThat(settings.difference(Path.of("../docs/settings.md"), "serve")).isEmpty();

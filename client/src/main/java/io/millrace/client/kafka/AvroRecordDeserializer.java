@@ -3,6 +3,7 @@ package io.millrace.client.kafka;
 import static java.util.stream.Collectors.toMap;
 
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.DomainProgress;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
@@ -32,7 +33,8 @@ public final class AvroRecordDeserializer implements Deserializer<Object> {
               AdapterVersion.class,
               TrainingStep.class,
               TrainingSnapshot.class,
-              RolloutEvent.class)
+              RolloutEvent.class,
+              DomainProgress.class)
           .collect(toMap(Class::getName, type -> type));
 
   private final Map<String, Class<? extends SpecificRecord>> types;

@@ -31,8 +31,28 @@ public final class Routes extends Handler.Abstract.NonBlocking {
     }
   }
 
+  private static final String EVENTS = "/page/events";
+
   /** Reads the bodies of requests that no endpoint sees. */
   private static final RequestBody UNWANTED = new RequestBody(0);
+
+  /**
+   * The routes of the page.
+   *
+   * @param token what clients must show for what it shows
+   */
+  public static Map<String, Route> ofPage(PageUpdates updates, Optional<BearerToken> token) {
+    PageEndpoint page = new PageEndpoint();
+    return Map.of(
+        "/",
+        new Route("GET", page),
+        PageEndpoint.FILE_ROUTE,
+        new Route("GET", page),
+        EVENTS,
+        new Route("GET", new PageEventsEndpoint(updates), token),
+        "/v1/dashboard",
+        new Route("GET", new DashboardEndpoint(updates), token));
+  }
 
   private final Map<String, Route> routes;
   private final WebAccess access;
@@ -46,7 +66,7 @@ public final class Routes extends Handler.Abstract.NonBlocking {
 
   @Override
   public boolean handle(Request request, Response response, Callback callback) {
-    String path = ModelPath.route(Request.getPathInContext(request));
+    String path = route(Request.getPathInContext(request));
     Route route = routes.get(path);
     String endpoint = route == null ? ServingMetrics.NO_ENDPOINT : path;
     Request.addCompletionListener(
@@ -91,6 +111,13 @@ public final class Routes extends Handler.Abstract.NonBlocking {
       return;
     }
     endpoint.answer(request, response, callback);
+  }
+
+  /** The route that answers a path: one for all models, and one for all files of the page. */
+  static String route(String path) {
+    return PageEndpoint.isFile(path) && !path.equals(EVENTS)
+        ? PageEndpoint.FILE_ROUTE
+        : ModelPath.route(path);
   }
 
   private static boolean isShown(Route route, Request request) {

@@ -25,9 +25,18 @@ final class SlowConnections extends Handler.Wrapper implements Connection.Listen
   private final Duration request;
   private final Map<Connection, State> open = new ConcurrentHashMap<>();
 
-  private record State(boolean busy, long since) {
-    static State now(boolean busy) {
-      return new State(busy, System.nanoTime());
+  /** The attribute of a request by which its endpoint says that the answer takes its time. */
+  private static final String LASTS = SlowConnections.class.getName();
+
+  private enum Phase {
+    BETWEEN_REQUESTS,
+    IN_REQUEST,
+    IN_STREAM
+  }
+
+  private record State(Phase phase, long since) {
+    static State now(Phase phase) {
+      return new State(phase, System.nanoTime());
     }
   }
 
@@ -44,7 +53,7 @@ final class SlowConnections extends Handler.Wrapper implements Connection.Listen
 
   @Override
   public void onOpened(Connection connection) {
-    open.put(connection, State.now(false));
+    open.put(connection, State.now(Phase.BETWEEN_REQUESTS));
   }
 
   @Override
@@ -55,9 +64,22 @@ final class SlowConnections extends Handler.Wrapper implements Connection.Listen
   @Override
   public boolean handle(Request request, Response response, Callback callback) throws Exception {
     Connection connection = request.getConnectionMetaData().getConnection();
-    open.replace(connection, State.now(true));
-    Request.addCompletionListener(request, failure -> open.replace(connection, State.now(false)));
+    open.replace(connection, State.now(Phase.IN_REQUEST));
+    Runnable lasts = () -> open.replace(connection, State.now(Phase.IN_STREAM));
+    request.setAttribute(LASTS, lasts);
+    Request.addCompletionListener(
+        request, failure -> open.replace(connection, State.now(Phase.BETWEEN_REQUESTS)));
     return super.handle(request, response, callback);
+  }
+
+  /**
+   * The answer to this request is a stream: it has no end, and whoever sends it sees to it that it
+   * is read.
+   */
+  static void isMeantToLast(Request request) {
+    if (request.getAttribute(LASTS) instanceof Runnable lasts) {
+      lasts.run();
+    }
   }
 
   /** Checks all connections now and then every second. */
@@ -65,8 +87,8 @@ final class SlowConnections extends Handler.Wrapper implements Connection.Listen
     long now = System.nanoTime();
     open.forEach(
         (connection, state) -> {
-          Duration limit = state.busy() ? request : betweenRequests;
-          if (now - state.since() > limit.toNanos()) {
+          Duration limit = state.phase() == Phase.BETWEEN_REQUESTS ? betweenRequests : request;
+          if (state.phase() != Phase.IN_STREAM && now - state.since() > limit.toNanos()) {
             connection.getEndPoint().close();
           }
         });

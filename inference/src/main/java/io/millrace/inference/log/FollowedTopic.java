@@ -6,13 +6,14 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Deserializer;
 
 /**
  * A topic that a {@link TopicReader} reads: its intake, its deserializer, and whether it was read
  * to the end it had at the start. Confined to one thread.
  *
- * @param <T> type of its values
+ * @param <T> type of its values; {@code byte[]} for what is to be taken as it is
  */
 final class FollowedTopic<T> {
   private final TopicIntake<T> intake;
@@ -25,7 +26,14 @@ final class FollowedTopic<T> {
 
   FollowedTopic(TopicIntake<T> intake, Connection connection) {
     this.intake = intake;
-    this.deserializer = connection.deserializer(intake.type());
+    this.deserializer = deserializer(intake.type(), connection);
+  }
+
+  @SuppressWarnings("unchecked")
+  private static <T> Deserializer<T> deserializer(Class<T> type, Connection connection) {
+    return type == byte[].class
+        ? (Deserializer<T>) new ByteArrayDeserializer()
+        : connection.deserializer(type);
   }
 
   TopicIntake<T> intake() {

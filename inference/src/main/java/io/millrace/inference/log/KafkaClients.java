@@ -3,7 +3,9 @@ package io.millrace.inference.log;
 import io.millrace.client.kafka.Connection;
 import io.millrace.inference.store.TopicIdentity;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
@@ -77,6 +79,35 @@ record KafkaClients(Admin admin, KafkaConsumer<byte[], byte[]> consumer) impleme
         found.partitions().stream()
             .map(partition -> new TopicPartition(topic, partition.partition()))
             .collect(Collectors.toSet()));
+  }
+
+  /**
+   * Where to begin in partitions; of one that is not in the answer, at its beginning.
+   *
+   * @throws TimeoutException where Kafka does not answer in time
+   */
+  Map<TopicPartition, Long> starts(Set<TopicPartition> partitions, ReadStart start) {
+    Map<TopicPartition, Long> starts = new HashMap<>();
+    if (partitions.isEmpty() || start instanceof ReadStart.Beginning) {
+      return starts;
+    }
+    Map<TopicPartition, Long> ends = consumer.endOffsets(partitions, ANSWER_TIMEOUT);
+    if (start instanceof ReadStart.Last last) {
+      Map<TopicPartition, Long> first = consumer.beginningOffsets(partitions, ANSWER_TIMEOUT);
+      ends.forEach(
+          (partition, end) ->
+              starts.put(partition, Math.max(first.get(partition), end - last.offsets())));
+    } else if (start instanceof ReadStart.NoOlderThan recent) {
+      long since = System.currentTimeMillis() - recent.age().toMillis();
+      Map<TopicPartition, Long> times = new HashMap<>();
+      partitions.forEach(partition -> times.put(partition, since));
+      consumer
+          .offsetsForTimes(times, ANSWER_TIMEOUT)
+          .forEach(
+              (partition, found) ->
+                  starts.put(partition, found == null ? ends.get(partition) : found.offset()));
+    }
+    return starts;
   }
 
   private static <T> T answer(KafkaFuture<T> future) {

@@ -4,9 +4,10 @@ import io.millrace.inference.store.StreamOffset;
 import io.millrace.inference.store.TopicIdentity;
 import java.time.Instant;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /** Takes the records of a topic and knows how far they are stored. Confined to one thread. */
-interface TopicIntake<T> {
+public interface TopicIntake<T> {
   /** The name of the topic. */
   String topic();
 
@@ -25,6 +26,11 @@ interface TopicIntake<T> {
   /** Per partition, the next offset to read. Records that were not flushed may be read again. */
   Map<Integer, Long> offsets();
 
+  /** Where to begin in a partition for which there is no offset. */
+  default ReadStart start() {
+    return ReadStart.BEGINNING;
+  }
+
   /**
    * Takes a record.
    *
@@ -33,6 +39,16 @@ interface TopicIntake<T> {
    * @param time the timestamp that Kafka has for it
    */
   void record(byte[] key, T value, StreamOffset after, Instant time);
+
+  /**
+   * Takes a record of a topic whose headers say something.
+   *
+   * @param header the text of the header with a name; null where there is none
+   */
+  default void record(
+      byte[] key, T value, UnaryOperator<String> header, StreamOffset after, Instant time) {
+    record(key, value, after, time);
+  }
 
   /** Skips a record that cannot be read. */
   void unreadable(String reason, StreamOffset after);

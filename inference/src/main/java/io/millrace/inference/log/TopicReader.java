@@ -1,5 +1,7 @@
 package io.millrace.inference.log;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.RegistryUnavailableException;
 import io.millrace.inference.store.StreamOffset;
@@ -26,19 +28,20 @@ import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.errors.WakeupException;
+import org.apache.kafka.common.header.Header;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads every partition of some topics in order, from the offsets in the local store on, on a
- * thread of its own.
+ * Reads every partition of some topics in order, from the offsets that their intakes have stored
+ * on, on a thread of its own.
  *
  * <p>There is no consumer group: every serving process reads all records, and keeps its offsets in
  * its own store, beside the records. Where Kafka, the registry or the disk fails, the reader tries
  * again until it works; meanwhile loaded versions serve on. A missing topic does not stop the
  * reading of the others.
  */
-final class TopicReader {
+public final class TopicReader {
   private static final Logger LOG = LoggerFactory.getLogger(TopicReader.class);
   private static final Duration POLL = Duration.ofMillis(250);
   private static final Duration RETRY = Duration.ofSeconds(1);
@@ -69,7 +72,7 @@ final class TopicReader {
    * @param onProgress called after every report of progress
    * @param notices receives the few lines that are shown at the console
    */
-  TopicReader(
+  public TopicReader(
       String name,
       Connection connection,
       String isolation,
@@ -86,12 +89,12 @@ final class TopicReader {
     thread.setDaemon(true);
   }
 
-  void start() {
+  public void start() {
     thread.start();
   }
 
   /** The latest report; any thread may ask. */
-  ConsumerProgress progress() {
+  public ConsumerProgress progress() {
     return progress.latest();
   }
 
@@ -237,8 +240,11 @@ final class TopicReader {
         continue;
       }
       Map<Integer, Long> stored = topic.intake().offsets();
+      Set<TopicPartition> fresh = new HashSet<>(added);
+      fresh.removeIf(partition -> stored.containsKey(partition.partition()));
+      Map<TopicPartition, Long> starts = clients.starts(fresh, topic.intake().start());
       for (TopicPartition partition : added) {
-        Long offset = stored.get(partition.partition());
+        Long offset = stored.getOrDefault(partition.partition(), starts.get(partition));
         if (offset == null) {
           consumer.seekToBeginning(List.of(partition));
         } else {
@@ -267,7 +273,19 @@ final class TopicReader {
         return;
       }
     }
-    topic.intake().record(record.key(), value, after, Instant.ofEpochMilli(record.timestamp()));
+    topic
+        .intake()
+        .record(
+            record.key(),
+            value,
+            name -> header(record, name),
+            after,
+            Instant.ofEpochMilli(record.timestamp()));
+  }
+
+  private static String header(ConsumerRecord<byte[], byte[]> record, String name) {
+    Header header = record.headers().lastHeader(name);
+    return header == null || header.value() == null ? null : new String(header.value(), UTF_8);
   }
 
   /** Waits for the registry as long as it takes: a record must not be skipped. */
@@ -347,7 +365,7 @@ final class TopicReader {
   }
 
   /** Asks the thread to stop after the record it is at. */
-  void beginClose() {
+  public void beginClose() {
     closing.countDown();
     KafkaClients opened = clients;
     if (opened != null) {
@@ -360,7 +378,7 @@ final class TopicReader {
    *
    * @return false where it still reads when the time is up
    */
-  boolean awaitClosed(Duration timeout) {
+  public boolean awaitClosed(Duration timeout) {
     try {
       thread.join(Math.max(1, timeout.toMillis()));
     } catch (InterruptedException e) {

@@ -47,7 +47,7 @@ public final class ApiDescription {
 
   /** A path that can be asked for, of one with names of parameters. */
   static String example(String path) {
-    return path.replace("{model}", "m").replace("{version}", "1");
+    return path.replace("{model}", "m").replace("{version}", "1").replace("{file}", "page.js");
   }
 
   private ApiDescription() {
@@ -100,7 +100,7 @@ public final class ApiDescription {
   /** Fails where the description does not have this answer to this request. */
   public void check(HttpResponse<String> response) throws IOException {
     String method = response.request().method();
-    String path = ModelPath.route(response.uri().getRawPath());
+    String path = Routes.route(response.uri().getRawPath());
     JsonNode methods = root.get("paths").path(path);
     String asked = method.equals("HEAD") ? "get" : method.toLowerCase(Locale.ROOT);
     JsonNode error = components("schemas").get("Error");
@@ -163,7 +163,7 @@ public final class ApiDescription {
   void checkTaken(String method, String path, byte[] body) throws IOException {
     JsonNode schema =
         root.get("paths")
-            .path(ModelPath.route(path))
+            .path(Routes.route(path))
             .path(method.toLowerCase(Locale.ROOT))
             .at("/requestBody/content/application~1json/schema");
     ObjectNode open = JSON.createObjectNode();

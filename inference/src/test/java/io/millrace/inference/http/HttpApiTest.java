@@ -237,7 +237,17 @@ class HttpApiTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"/", "/v1", "/v1/predict/", "/v1/%70redict/..", "/favicon.ico"})
+  @ValueSource(
+      strings = {
+        "/v1",
+        "/page/",
+        "/page/other.js",
+        "/page/a/b",
+        "/page/..%2Fopenapi.yaml",
+        "/v1/predict/",
+        "/v1/%70redict/..",
+        "/favicon.ico"
+      })
   void anUnknownPathIs404(String path) throws Exception {
     assertThat(api.get(path).status()).isEqualTo(404);
   }

@@ -29,6 +29,7 @@ import picocli.CommandLine.Spec;
       SubmitCommand.class,
       StopCommand.class,
       ServeCommand.class,
+      DashboardCommand.class,
       AdaptersCommand.class,
       RolloutCommand.class,
       ReplayCommand.class,
