@@ -12,8 +12,10 @@ import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingProgress;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -90,7 +92,7 @@ public final class TestProgress implements AutoCloseable {
         .setTotalExamples(step * BATCH)
         .setVersion(version)
         .setExamples(BATCH)
-        .setCorrect(correct)
+        .setCorrect(hits(correct))
         .setLoss(0.5)
         .setStepMillis(20)
         .setNewestExampleAt(at.minusMillis(400))
@@ -99,13 +101,19 @@ public final class TestProgress implements AutoCloseable {
             frozen < 0
                 ? null
                 : FrozenScore.newBuilder()
-                    .setCorrect(frozen)
+                    .setCorrect(hits(frozen))
                     .setLoss(0.7)
                     .setComparedExamples(compared[0])
                     .setComparedAdapted(compared[1])
                     .setComparedFrozen(compared[2])
+                    .setComparedBoth(Math.min(compared[1], compared[2]))
                     .build())
         .build();
+  }
+
+  /** The first so many of a step's examples. */
+  private static List<Boolean> hits(int count) {
+    return IntStream.range(0, BATCH).mapToObj(i -> i < count).toList();
   }
 
   /** Reports how far a comparison has come. */

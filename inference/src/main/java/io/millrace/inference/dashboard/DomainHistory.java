@@ -9,7 +9,7 @@ import java.util.Arrays;
  * older than a day is left out.
  */
 final class DomainHistory {
-  /** Points at most; each takes 36 bytes. */
+  /** Points at most; each takes 40 bytes. */
   static final int MOST = 180;
 
   static final Duration AGE = Duration.ofDays(1);
@@ -20,7 +20,8 @@ final class DomainHistory {
   private static final int COMPARED = 2;
   private static final int ADAPTED = 3;
   private static final int FROZEN = 4;
-  private static final int COLUMNS = 5;
+  private static final int BOTH = 5;
+  private static final int COLUMNS = 6;
 
   /** When the last step of each point ended, in milliseconds since 1970. */
   private long[] times = new long[FIRST];
@@ -41,10 +42,9 @@ final class DomainHistory {
   /**
    * Adds a step.
    *
-   * @param frozen how many of the examples the frozen model predicted; negative where that was not
-   *     compared
+   * @param compared of the same examples; none where they were not compared
    */
-  void add(long step, long time, int examples, int correct, int frozen) {
+  void add(long step, long time, int examples, int correct, Comparison compared) {
     forgetOlder(time - AGE.toMillis());
     if (size == 0 || stepsInLast >= grain) {
       if (size == MOST) {
@@ -60,11 +60,10 @@ final class DomainHistory {
     stepsInLast++;
     sums[EXAMPLES][last] += examples;
     sums[CORRECT][last] += correct;
-    if (frozen >= 0) {
-      sums[COMPARED][last] += examples;
-      sums[ADAPTED][last] += correct;
-      sums[FROZEN][last] += frozen;
-    }
+    sums[COMPARED][last] += (int) compared.examples();
+    sums[ADAPTED][last] += (int) compared.adapted();
+    sums[FROZEN][last] += (int) compared.frozen();
+    sums[BOTH][last] += (int) compared.both();
   }
 
   private void begin() {
@@ -148,7 +147,8 @@ final class DomainHistory {
   }
 
   Comparison comparison(int point) {
-    return new Comparison(sums[COMPARED][point], sums[ADAPTED][point], sums[FROZEN][point]);
+    return new Comparison(
+        sums[COMPARED][point], sums[ADAPTED][point], sums[FROZEN][point], sums[BOTH][point]);
   }
 
   /**

@@ -26,6 +26,8 @@ final class Json {
             .put("examples", comparison.examples())
             .put("adapted", comparison.adapted())
             .put("frozen", comparison.frozen())
+            .put("wins", comparison.wins())
+            .put("losses", comparison.losses())
             .put("difference", comparison.difference())
             .put("margin", comparison.margin());
   }

@@ -13,9 +13,11 @@ import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /** What is known of one domain. Guarded by {@link TrackedDomains}. */
 final class TrackedDomain {
@@ -80,20 +82,31 @@ final class TrackedDomain {
         step.getStep(),
         createdAt.toEpochMilli(),
         step.getExamples(),
-        step.getCorrect(),
-        frozen == null ? -1 : frozen.getCorrect());
+        count(step.getCorrect()),
+        frozen == null ? Comparison.NONE : compared(step.getCorrect(), frozen.getCorrect()));
     if (frozen != null) {
       comparison =
           new Comparison(
               frozen.getComparedExamples(),
               frozen.getComparedAdapted(),
-              frozen.getComparedFrozen());
+              frozen.getComparedFrozen(),
+              frozen.getComparedBoth());
     } else if (step.getStep() == 1) {
       comparison = Comparison.NONE;
     }
     newestExamples.putIfAbsent(step.getVersion(), step.getNewestExampleAt());
     training = step;
     steppedAt = createdAt;
+  }
+
+  private static int count(List<Boolean> hits) {
+    return (int) hits.stream().filter(hit -> hit).count();
+  }
+
+  private static Comparison compared(List<Boolean> adapted, List<Boolean> frozen) {
+    int examples = Math.min(adapted.size(), frozen.size());
+    long both = IntStream.range(0, examples).filter(i -> adapted.get(i) && frozen.get(i)).count();
+    return new Comparison(examples, count(adapted), count(frozen), both);
   }
 
   /**

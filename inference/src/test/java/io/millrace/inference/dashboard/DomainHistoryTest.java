@@ -18,7 +18,8 @@ class DomainHistoryTest {
   }
 
   private void step(long step, long time, int correct) {
-    history.add(step, time, BATCH, correct, step % 4 == 0 ? 4 : -1);
+    Comparison compared = new Comparison(BATCH, correct, 4, Math.min(correct, 4));
+    history.add(step, time, BATCH, correct, step % 4 == 0 ? compared : Comparison.NONE);
   }
 
   private int examples() {
@@ -36,7 +37,7 @@ class DomainHistoryTest {
     assertThat(history.time(4)).isEqualTo(5000);
     assertThat(history.examples(4)).isEqualTo(BATCH);
     assertThat(history.correct(4)).isEqualTo(8);
-    assertThat(history.comparison(3)).isEqualTo(new Comparison(BATCH, 8, 4));
+    assertThat(history.comparison(3)).isEqualTo(new Comparison(BATCH, 8, 4, 4));
     assertThat(history.comparison(4)).isEqualTo(Comparison.NONE);
   }
 
@@ -51,7 +52,7 @@ class DomainHistoryTest {
     assertThat(examples()).isEqualTo(steps * BATCH);
     assertThat(history.step(history.size() - 1)).isEqualTo(steps);
     assertThat(history.latest(Integer.MAX_VALUE))
-        .isEqualTo(new Comparison(steps / 4 * BATCH, steps / 4 * 8, steps / 4 * 4));
+        .isEqualTo(new Comparison(steps / 4 * BATCH, steps / 4 * 8, steps / 4 * 4, steps / 4 * 4));
     for (int i = 1; i < history.size(); i++) {
       assertThat(history.step(i)).isGreaterThan(history.step(i - 1));
     }
@@ -103,7 +104,7 @@ class DomainHistoryTest {
 
     assertThat(history.accuracy(160)).isEqualTo(0.75);
     assertThat(history.accuracy(Integer.MAX_VALUE)).isEqualTo(0.375);
-    assertThat(history.latest(1)).isEqualTo(new Comparison(BATCH, 12, 4));
+    assertThat(history.latest(1)).isEqualTo(new Comparison(BATCH, 12, 4, 4));
     assertThat(new DomainHistory().accuracy(10)).isNaN();
   }
 
@@ -119,12 +120,14 @@ class DomainHistoryTest {
 
   @Test
   void theIntervalAroundADifferenceHoldsTheTruthAndNarrows() {
-    Comparison few = new Comparison(20, 16, 10);
-    Comparison many = new Comparison(20_000, 16_000, 10_000);
+    Comparison few = new Comparison(20, 16, 10, 8);
+    Comparison many = new Comparison(20_000, 16_000, 10_000, 8_000);
 
     assertThat(few.difference()).isCloseTo(0.3, within(1e-9));
     assertThat(few.margin()).isBetween(0.2, 0.4);
     assertThat(many.margin()).isBetween(0.008, 0.01);
+    // Models that err together are told apart sooner than models that do not.
+    assertThat(new Comparison(20_000, 16_000, 10_000, 10_000).margin()).isLessThan(many.margin());
     assertThat(Comparison.NONE.difference()).isZero();
   }
 }

@@ -80,7 +80,7 @@ class TrackedDomainsTest {
 
     assertThat(size("films")).isEqualTo(1);
     assertThat(domains.<Comparison>readOne("films", TrackedDomain::comparison))
-        .isEqualTo(new Comparison(16, 3, 4));
+        .isEqualTo(new Comparison(16, 3, 4, 3));
     assertThat(domains.<Instant>readOne("films", known -> known.newestExampleOf(4))).isNull();
   }
 
