@@ -67,8 +67,7 @@ final class DemoCommand implements Callable<Integer> {
     RunDirectory run = RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);
     try (StopSignal stop = StopSignal.install()) {
       Optional<DemoResult> result =
-          new Demo(
-                  settings, model, run.path(), serve(), stop, output::progress, definitions, usages)
+          new Demo(settings, run.path(), serve(), stop, output::progress, definitions, usages)
               .run();
       if (result.isEmpty()) {
         output.warn("Stopped.");

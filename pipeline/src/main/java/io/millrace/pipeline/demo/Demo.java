@@ -14,7 +14,6 @@ import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobWatch;
 import io.millrace.schemas.LabeledExample;
-import io.millrace.svft.model.ModelFiles;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -33,15 +32,14 @@ import java.util.function.Consumer;
 
 /**
  * The whole of Millrace on one machine, on WordNet's stream: a live feed into Kafka, the job in
- * Flink, a serving process that follows the versions and answers all the while, and at the end the
- * frozen model on the same stream for comparison.
+ * Flink, which compares every step with the frozen model, and a serving process that follows the
+ * versions and answers all the while.
  */
 public final class Demo {
   private static final int UNSEEN_TEXTS = 500;
   private static final Duration LAST_VERSION_SERVED_WITHIN = Duration.ofSeconds(60);
 
   private final Settings settings;
-  private final ModelFiles model;
   private final Path data;
   private final List<String> serve;
   private final StopSignal stop;
@@ -52,7 +50,6 @@ public final class Demo {
 
   /**
    * @param settings the job's, the stack's and the connection's
-   * @param model the prepared base model
    * @param data an empty directory
    * @param serve what starts {@code millrace serve}, without options
    * @param definitions how many definitions the stream begins with
@@ -60,7 +57,6 @@ public final class Demo {
    */
   public Demo(
       Settings settings,
-      ModelFiles model,
       Path data,
       List<String> serve,
       StopSignal stop,
@@ -68,8 +64,7 @@ public final class Demo {
       int definitions,
       int usages)
       throws IOException {
-    this.settings = settings;
-    this.model = model;
+    this.settings = settings.with(JobSettings.FROZEN_SHARE, 1.0);
     this.data = data;
     this.serve = serve;
     this.stop = stop;
@@ -140,7 +135,7 @@ public final class Demo {
         awaitServed(load, record.domains().get(WordNet.DOMAIN).versions());
         long live = serving.versionsLive(WordNet.DOMAIN);
         long memory = PeakMemory.mib();
-        List<Boolean> frozen = frozenBaseline(stream, steps.batches());
+        List<Boolean> frozen = FrozenAnswers.read(connection, steps.taken());
         return Optional.of(
             DemoResult.of(definitions.size(), record, steps, frozen, feed, load, live, memory));
       } finally {
@@ -222,22 +217,6 @@ public final class Demo {
     if (load.newestVersion() < version) {
       // A stop was requested.
       throw new InterruptedException();
-    }
-  }
-
-  private List<Boolean> frozenBaseline(List<LabeledExample> stream, List<Integer> batches)
-      throws InterruptedException {
-    try (Progress progress =
-        Progress.start("Frozen model, same stream", stream.size(), "examples")) {
-      return FrozenBaseline.run(
-          model,
-          settings,
-          stream,
-          batches,
-          done -> {
-            progress.at(done);
-            return !stop.requested().isDone();
-          });
     }
   }
 }

@@ -11,14 +11,14 @@ import java.util.List;
  * few bytes for each example of its stream, whose texts it holds, too.
  */
 final class DemoSteps implements RunRecord.Listener {
-  private final List<Integer> batches = new ArrayList<>();
+  private int taken;
   private final List<Boolean> correct = new ArrayList<>();
   private final List<Long> trainedThrough = new ArrayList<>();
   private long trainableParameters;
 
   @Override
   public void took(TrainingStep step) {
-    batches.add(step.getCorrect().size());
+    taken++;
     step.getCorrect().forEach(each -> correct.add(Boolean.valueOf(each)));
   }
 
@@ -28,9 +28,9 @@ final class DemoSteps implements RunRecord.Listener {
     trainableParameters = version.getTrainableParameters();
   }
 
-  /** Sizes, in order. */
-  List<Integer> batches() {
-    return batches;
+  /** The number of steps. */
+  int taken() {
+    return taken;
   }
 
   /** Per example in the order of training, whether it was predicted before it was trained on. */

@@ -10,7 +10,6 @@ import io.millrace.pipeline.console.StopSignal;
 import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.settings.JobSettings;
-import io.millrace.svft.model.ModelFiles;
 import io.millrace.svft.model.ModelStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,16 +40,13 @@ class DemoTest {
                 .toList(),
             null,
             List.of("model.store=" + models(), "publish.everySteps=4"));
-    ModelFiles model =
-        new ModelStore(Path.of(models())).prepare(ModelStore.MINILM, (name, done, total) -> {});
+    new ModelStore(Path.of(models())).prepare(ModelStore.MINILM, (name, done, total) -> {});
     List<String> said = new ArrayList<>();
 
     DemoResult result;
     try (StopSignal stop = StopSignal.install()) {
       result =
-          new Demo(settings, model, directory, serve(), stop, said::add, 200, 130)
-              .run()
-              .orElseThrow();
+          new Demo(settings, directory, serve(), stop, said::add, 200, 130).run().orElseThrow();
     }
 
     // 330 examples are 20 full batches and one of 10; a version every 4 steps, and one at the end.
@@ -60,7 +56,9 @@ class DemoTest {
     assertThat(result.labelToLiveMillis()).hasSize(330).allMatch(millis -> millis > 0);
     assertThat(result.predictions()).isPositive();
     assertThat(result.failedPredictions()).isZero();
-    assertThat(result.rows()).hasSize(4);
+    assertThat(result.rows())
+        .hasSize(4)
+        .allSatisfy(row -> assertThat(row.frozen()).as(row.part()).isBetween(0.05, 1.0));
     assertThat(result.lines()).anyMatch(line -> line.startsWith("Versions       6 published, 6"));
   }
 
