@@ -28,6 +28,7 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 let chart = null;
 let marks = [];
 let drawn = '';
+let shown = null;
 
 function drawMarks(u) {
   const {ctx, bbox} = u;
@@ -72,7 +73,7 @@ function make(width) {
     width, height: HEIGHT, legend: {show: false}, cursor: {show: true, points: {show: false}, drag: {x: false, y: false}},
     scales: {x: {time: true}, y: {range: (u, low, high) => (low === null ? [0, 1]
       : [Math.max(0, Math.floor(low * 10 - 0.2) / 10), Math.min(1, Math.ceil(high * 10 + 0.2) / 10)])}},
-    axes: [{...axis(), values: (u, splits, index, space, step) => splits.map((s) => hour(s, step))}, {...axis(), size: 44, values: (u, values) => values.map((v) => Math.round(v * 100) + ' %')}],
+    axes: [{...axis(), values: (u, splits, index, space, step) => splits.map((s) => hour(s, step))}, {...axis(), size: 54, values: (u, values) => values.map((v) => Math.round(v * 100) + '\u00a0%')}],
     series: [
       {},
       {stroke: colour('--accent'), width: 2, points: {show: false}},
@@ -88,16 +89,20 @@ export function forget() {
   drawn = '';
 }
 
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', forget);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  if (!chart) return;
+  forget();
+  show(shown);
+});
 
 /** Shows a domain's curve; `detail` as the service sends it. */
 export function show(detail) {
+  shown = detail;
   const curve = detail.curve;
   const total = curve.examples.reduce((a, b) => a + b, 0);
   const width = Math.min(2000, Math.max(100, Math.round(total / 1500) * 100));
   const adapted = moving(curve.correct, curve.examples, width, Math.min(width, 32));
   const frozen = moving(curve.comparedFrozen, curve.compared, Math.max(64, width / 2), 32);
-  // Between two compared steps the last comparison holds; before the first there is none.
   marks = detail.marks;
   const box = $('chart').clientWidth || 600;
   const key = JSON.stringify([curve, marks, box]);
@@ -114,8 +119,8 @@ export function show(detail) {
     : `Share of examples predicted before training on them, moving over ${count(width)} examples; ${count(total)} examples shown. `
       + 'Frozen: the base model with a trained head of its own, on the steps that are compared.');
   if ($('chart-table').open) {
-    const shown = curve.times.map((time, i) => i).reverse();
-    rows($('chart-table').querySelector('table'), shown, ['', 'n', 'n', 'n', 'n'], (i) => [
+    const newestFirst = curve.times.map((time, i) => i).reverse();
+    rows($('chart-table').querySelector('table'), newestFirst, ['', 'n', 'n', 'n', 'n'], (i) => [
       clockTime(curve.times[i]), count(curve.steps[i]), percent(adapted[i]), percent(frozen[i]), count(curve.examples[i]),
     ]);
   }

@@ -40,18 +40,17 @@ function serves(detail) {
   const versions = known(detail).versions;
   const version = stable && versions.find((each) => each.sha256 === stable.sha256);
   const parent = version && versions.find((each) => each.sha256 === version.parentSha256);
+  hash($('stable-hash'), stable?.sha256);
   pairs($('stable-of'), [
-    ['Hash', stable && short(stable.sha256)],
     ['Parent', version && (version.parentSha256 ? (parent ? `version ${parent.version}, ` : '') + short(version.parentSha256) : 'the base model')],
     ['Batches', version && (parent ? `steps ${count(parent.steps + 1)} to ${count(version.steps)}` : `up to step ${count(version.steps)}`)],
     ['Examples', version && count(version.examples)],
   ]);
-  rows($('replicas'), detail.replicas, ['', 'n', '', '', 'n'], (replica, row) => {
-    hash(row.cells[2], replica.serving?.sha256);
+  rows($('replicas'), detail.replicas, ['name', 'n', '', 'n'], (replica) => {
+    const other = stable && replica.serving?.version === stable.version && replica.serving.sha256 !== stable.sha256;
     return [
       replica.address.replace(/^https?:\/\/|\/$/g, ''),
-      replica.problem ? '–' : replica.serving?.version ?? 'none',
-      undefined,
+      replica.problem ? '–' : (replica.serving?.version ?? 'none') + (other ? ', another hash' : ''),
       replica.problem || (replica.serving?.liveAt ? ago(replica.serving.liveAt) : replica.serving ? 'not loaded' : '–'),
       lived(replica) ?? '–',
     ];
@@ -176,11 +175,11 @@ function panel(title, result) {
   box.append(element('p', 'figure', result.label));
   for (const score of result.scores) {
     const row = element('div', 'row');
-    const meter = element('meter');
-    meter.max = 1;
-    meter.value = score.p;
-    meter.setAttribute('aria-label', `${score.label}: ${percent(score.p)}`);
-    row.append(element('span', '', score.label), meter, element('span', 'n', percent(score.p)));
+    const share = element('div', 'share');
+    share.setAttribute('aria-hidden', 'true');
+    share.append(element('span'));
+    share.firstChild.style.width = 100 * score.p + '%';
+    row.append(element('span', 'label', score.label), share, element('span', 'n', percent(score.p)));
     box.append(row);
   }
   return box;

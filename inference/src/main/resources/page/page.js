@@ -53,7 +53,7 @@ function overview(all) {
   figure.className = 'figure' + (gain && low > 0 ? ' good' : gain && high < 0 ? ' bad' : '');
   say($('gain-of'), gain
     ? `${low > 0 ? 'Yes' : high < 0 ? 'No' : 'Not to be told yet'}: adapted ${percent(gain.adapted / gain.examples)}, frozen ${percent(gain.frozen / gain.examples)} `
-      + `of the newest ${count(gain.examples)} compared examples. 95 %: ${points(low)} to ${points(high)}; ${count(gain.wins)} won, ${count(gain.losses)} lost.`
+      + `of the newest ${count(gain.examples)} compared examples. 95\u00a0%: ${points(low)} to ${points(high)}; ${count(gain.wins)} won, ${count(gain.losses)} lost.`
     : 'The job compares some steps with the frozen model; none was reported in the last day.');
   say($('gain-all'), all.comparison && `Since the start: ${points(all.comparison.difference)} points of ${count(all.comparison.examples)} compared.`);
 

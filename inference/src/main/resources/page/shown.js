@@ -53,7 +53,7 @@ export function pairs(list, entries) {
 
 const whole = new Intl.NumberFormat('en', {maximumFractionDigits: 0});
 export const count = (n) => (n === null || n === undefined ? '–' : whole.format(n));
-export const percent = (share) => (share === null || share === undefined ? '–' : (share * 100).toFixed(1) + ' %');
+export const percent = (share) => (share === null || share === undefined ? '–' : (share * 100).toFixed(1) + '\u00a0%');
 export const points = (share) => (share < 0 ? '−' : '+') + Math.abs(share * 100).toFixed(1);
 
 /** The server's clock minus this one's, in milliseconds. */

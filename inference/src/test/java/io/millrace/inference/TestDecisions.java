@@ -61,6 +61,11 @@ public final class TestDecisions implements AutoCloseable {
   /** Appends an event and folds it. */
   void append(RolloutEvent event) throws Exception {
     producer.send(record(serializer, event)).get();
+    fold(event);
+  }
+
+  /** Takes in a decision that another one appended. */
+  void fold(RolloutEvent event) {
     states.put(event.getDomain(), state(event.getDomain()).apply(event));
   }
 

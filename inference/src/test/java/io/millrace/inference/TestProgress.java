@@ -8,6 +8,7 @@ import io.millrace.client.settings.Settings;
 import io.millrace.schemas.DomainProgress;
 import io.millrace.schemas.EvidenceProgress;
 import io.millrace.schemas.FrozenScore;
+import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import io.millrace.schemas.TrainingProgress;
 import java.time.Instant;
@@ -135,6 +136,17 @@ public final class TestProgress implements AutoCloseable {
                     .setLimit(2000)
                     .build())
             .build());
+  }
+
+  /** Appends an event of a rollout at a time of its own. */
+  public void event(RolloutEvent event, Instant at) {
+    send(
+        new ProducerRecord<>(
+            Topics.ROLLOUTS,
+            null,
+            at.toEpochMilli(),
+            event.getDomain().getBytes(UTF_8),
+            serializer.serialize(Topics.ROLLOUTS, event)));
   }
 
   public void send(DomainProgress progress) {
