@@ -89,11 +89,12 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
             : Optional.of(new DomainRetention(getRuntimeContext(), kept));
     trainers = DomainTrainers.open(settings, settings.device().of(getRuntimeContext()));
     TimestampedCollector<OutgoingRecord> out = new TimestampedCollector<>(output);
+    MetricGroup group = JobMetrics.of(getMetricGroup());
+    DomainMetrics metrics = new DomainMetrics(group, settings.limits().metricsDomains());
     progress =
         new ProgressReports(
-            out, FrozenComparison.open(settings, getRuntimeContext(), System::nanoTime));
+            out, FrozenComparison.open(settings, getRuntimeContext(), System::nanoTime), metrics);
     ready = new ReadyBatches(getRuntimeContext(), settings.groups(), trainers::anyGroups);
-    MetricGroup metrics = JobMetrics.of(getMetricGroup());
     training =
         new DomainTraining(
             getRuntimeContext(),
@@ -102,8 +103,8 @@ final class AdaptOperator extends AbstractStreamOperator<OutgoingRecord>
             trainers,
             new DomainStart(settings.domains(), trainers, parents),
             new DomainPublisher(trainers, signer, settings),
-            new DomainMetrics(metrics, settings.limits().metricsDomains()),
-            new DeadLetterMetrics(metrics),
+            metrics,
+            new DeadLetterMetrics(group),
             progress,
             settings.limits());
     ready.restore(getKeyedStateBackend());

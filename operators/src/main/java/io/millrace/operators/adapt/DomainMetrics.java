@@ -1,7 +1,9 @@
 package io.millrace.operators.adapt;
 
 import io.millrace.operators.metrics.JobMetrics;
+import io.millrace.schemas.FrozenScore;
 import java.util.ArrayDeque;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,10 +15,11 @@ import org.apache.flink.metrics.MetricGroup;
 /**
  * Metrics of a domain's training, under {@code domain.<name>} in the group of {@link JobMetrics}:
  * {@code examples}, {@code windowAccuracy} (of the last {@value #WINDOW} examples), {@code loss},
- * {@code stepSeconds}, {@code version}. Of all domains together: {@code examples}, {@code steps},
- * {@code groups} (of steps that were taken together), {@code versions}, {@code domainsSetAside},
- * {@code examplesSetAside}, {@code domainsForgotten} and {@code lastStepTimestampSeconds}. They
- * start again with the process.
+ * {@code stepSeconds}, {@code version}, and the totals of the comparison with the frozen model,
+ * {@code comparedExamples}, {@code comparedAdapted}, {@code comparedFrozen}. Of all domains
+ * together: these three, {@code examples}, {@code steps}, {@code groups} (of steps that were taken
+ * together), {@code versions}, {@code domainsSetAside}, {@code examplesSetAside}, {@code
+ * domainsForgotten} and {@code lastStepTimestampSeconds}. They start again with the process.
  *
  * <p>Of many domains, the first to train have metrics of their own: a name that comes once would
  * otherwise take memory here, and a series in every system that collects them, for good.
@@ -33,6 +36,9 @@ final class DomainMetrics {
     volatile double loss = Double.NaN;
     volatile double stepSeconds = Double.NaN;
     volatile long version;
+    volatile long comparedExamples;
+    volatile long comparedAdapted;
+    volatile long comparedFrozen;
   }
 
   private final MetricGroup root;
@@ -46,6 +52,9 @@ final class DomainMetrics {
   private final Counter domainsSetAside;
   private final Counter examplesSetAside;
   private final JobMetrics.Last lastStep;
+  private final Counter comparedExamples;
+  private final Counter comparedAdapted;
+  private final Counter comparedFrozen;
 
   /**
    * @param root as {@link JobMetrics#of} gives it
@@ -61,6 +70,9 @@ final class DomainMetrics {
     domainsForgotten = root.counter("domainsForgotten");
     domainsSetAside = root.counter("domainsSetAside");
     examplesSetAside = root.counter("examplesSetAside");
+    comparedExamples = root.counter("comparedExamples");
+    comparedAdapted = root.counter("comparedAdapted");
+    comparedFrozen = root.counter("comparedFrozen");
     lastStep = JobMetrics.last(root, "lastStepTimestampSeconds");
   }
 
@@ -105,6 +117,24 @@ final class DomainMetrics {
     domain.stepSeconds = millis / 1e3;
   }
 
+  /**
+   * A step was compared with the frozen model.
+   *
+   * @param adapted per example, whether the adapted model was right
+   */
+  void compared(String name, List<Boolean> adapted, FrozenScore frozen) {
+    comparedExamples.inc(adapted.size());
+    comparedAdapted.inc(Collections.frequency(adapted, true));
+    comparedFrozen.inc(Collections.frequency(frozen.getCorrect(), true));
+    domain(name)
+        .ifPresent(
+            domain -> {
+              domain.comparedExamples = frozen.getComparedExamples();
+              domain.comparedAdapted = frozen.getComparedAdapted();
+              domain.comparedFrozen = frozen.getComparedFrozen();
+            });
+  }
+
   void version(String name, long version) {
     versions.inc();
     domain(name).ifPresent(domain -> domain.version = version);
@@ -123,6 +153,9 @@ final class DomainMetrics {
     group.gauge("windowAccuracy", (Gauge<Double>) () -> domain.accuracy);
     group.gauge("loss", (Gauge<Double>) () -> domain.loss);
     group.gauge("stepSeconds", (Gauge<Double>) () -> domain.stepSeconds);
+    group.gauge("comparedExamples", (Gauge<Long>) () -> domain.comparedExamples);
+    group.gauge("comparedAdapted", (Gauge<Long>) () -> domain.comparedAdapted);
+    group.gauge("comparedFrozen", (Gauge<Long>) () -> domain.comparedFrozen);
     group.gauge("version", (Gauge<Long>) () -> domain.version);
     return domain;
   }

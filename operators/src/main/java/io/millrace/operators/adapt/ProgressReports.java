@@ -19,13 +19,18 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 final class ProgressReports implements AutoCloseable {
   private final TimestampedCollector<OutgoingRecord> out;
   private final Optional<FrozenComparison> frozen;
+  private final DomainMetrics metrics;
 
   /** Null before the first since the task started. */
   private Instant checkpointedAt;
 
-  ProgressReports(TimestampedCollector<OutgoingRecord> out, Optional<FrozenComparison> frozen) {
+  ProgressReports(
+      TimestampedCollector<OutgoingRecord> out,
+      Optional<FrozenComparison> frozen,
+      DomainMetrics metrics) {
     this.out = out;
     this.frozen = frozen;
+    this.metrics = metrics;
   }
 
   /** A checkpoint is complete. */
@@ -43,6 +48,7 @@ final class ProgressReports implements AutoCloseable {
       throws IOException {
     Optional<FrozenScore> score =
         frozen.isPresent() ? frozen.get().compare(domain, batch, step) : Optional.empty();
+    score.ifPresent(compared -> metrics.compared(domain, step.getCorrect(), compared));
     TrainingProgress training =
         TrainingProgress.newBuilder()
             .setStep(step.getStep())

@@ -2,6 +2,7 @@ package io.millrace.operators.adapt;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.millrace.schemas.FrozenScore;
 import java.util.Collections;
 import java.util.List;
 import org.apache.flink.metrics.Counter;
@@ -62,6 +63,31 @@ class DomainMetricsTest {
         .isEqualTo(100);
     assertThat(listener.getMetric(Counter.class, "versions").orElseThrow().getCount())
         .isEqualTo(100);
+  }
+
+  @Test
+  void howTheFrozenModelDoesShowsBesideTheAdaptedOne() {
+    FrozenScore score =
+        FrozenScore.newBuilder()
+            .setCorrect(List.of(true, false, false))
+            .setLoss(1)
+            .setComparedExamples(103)
+            .setComparedAdapted(92)
+            .setComparedFrozen(71)
+            .setComparedBoth(70)
+            .build();
+    metrics.compared("reviews", List.of(true, true, false), score);
+
+    assertThat(gauge("reviews", "comparedExamples")).isEqualTo(103L);
+    assertThat(gauge("reviews", "comparedAdapted")).isEqualTo(92L);
+    assertThat(gauge("reviews", "comparedFrozen")).isEqualTo(71L);
+    assertThat(counter("comparedExamples")).isEqualTo(3);
+    assertThat(counter("comparedAdapted")).isEqualTo(2);
+    assertThat(counter("comparedFrozen")).isEqualTo(1);
+  }
+
+  private long counter(String name) {
+    return listener.getMetric(Counter.class, name).orElseThrow().getCount();
   }
 
   @Test

@@ -41,7 +41,7 @@ class ManyDomainsTest {
       int metricsBefore = adapt.metrics();
       receive(adapt, DOMAINS / 5, DOMAINS);
 
-      assertThat(adapt.metrics()).isEqualTo(metricsBefore).isBetween(5 * METRICS, 5 * METRICS + 50);
+      assertThat(adapt.metrics()).isEqualTo(metricsBefore).isBetween(8 * METRICS, 8 * METRICS + 50);
       assertThat(heap() - heapBefore)
           .as("bytes of heap for %d names more", DOMAINS - DOMAINS / 5)
           .isLessThan(Math.max(8L << 20, 200L * DOMAINS));
