@@ -2,6 +2,7 @@ package io.millrace.client.rollout;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.RegistryUnavailableException;
+import io.millrace.client.kafka.TraceContext;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.Topics;
 import java.nio.charset.StandardCharsets;
@@ -45,11 +46,18 @@ public final class RolloutWriter implements AutoCloseable {
    * @throws RegistryUnavailableException where the registry does not answer
    */
   public CompletableFuture<RecordMetadata> append(RolloutEvent event) {
+    return append(event, TraceContext.NONE);
+  }
+
+  /** As {@link #append(RolloutEvent)}, for a request that may belong to a trace. */
+  public CompletableFuture<RecordMetadata> append(RolloutEvent event, TraceContext trace) {
     CompletableFuture<RecordMetadata> done = new CompletableFuture<>();
     byte[] key = event.getDomain().getBytes(StandardCharsets.UTF_8);
     byte[] value = serializer.serialize(Topics.ROLLOUTS, event);
+    ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(Topics.ROLLOUTS, key, value);
+    trace.addTo(record.headers());
     producer.send(
-        new ProducerRecord<>(Topics.ROLLOUTS, key, value),
+        record,
         (metadata, failure) -> {
           if (failure == null) {
             done.complete(metadata);

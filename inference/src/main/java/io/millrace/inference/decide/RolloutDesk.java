@@ -164,7 +164,7 @@ public final class RolloutDesk {
         writer = new RolloutWriter(connection);
       }
       writer
-          .append(event)
+          .append(event, request.trace())
           .whenComplete(
               (metadata, failure) -> {
                 if (failure != null) {

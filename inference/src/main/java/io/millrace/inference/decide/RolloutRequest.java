@@ -1,5 +1,6 @@
 package io.millrace.inference.decide;
 
+import io.millrace.client.kafka.TraceContext;
 import io.millrace.schemas.RolloutEvent;
 import io.millrace.schemas.RolloutPolicy;
 import io.millrace.schemas.rollout.RolloutDecisions;
@@ -15,6 +16,7 @@ import java.util.Locale;
  * @param revision the revision that the decision is based on; null for the current one
  * @param reason free text for readers of the history
  * @param author who asks
+ * @param trace the trace that the request belongs to
  */
 public record RolloutRequest(
     Action action,
@@ -24,7 +26,8 @@ public record RolloutRequest(
     RolloutPolicy policy,
     Long revision,
     String reason,
-    String author) {
+    String author,
+    TraceContext trace) {
   private static final double DEFAULT_SHARE = 0.1;
 
   /** The kinds of decisions, each with a path of its own. */

@@ -1,6 +1,7 @@
 package io.millrace.inference.feedback;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.TraceContext;
 import io.millrace.schemas.LabeledExample;
 import io.millrace.schemas.Topics;
 import java.nio.charset.StandardCharsets;
@@ -38,18 +39,22 @@ final class ExampleWriter implements AutoCloseable {
   /**
    * Appends an example. May block for seconds while Kafka's metadata or the registry is missing.
    *
+   * @param trace the trace of the request that gave the label
    * @return completes with its partition and offset when all in-sync replicas have it; fails with
    *     Kafka's exception
    * @throws io.millrace.client.kafka.RegistryUnavailableException where the registry does not
    *     answer
    */
-  CompletableFuture<ServedRequest.Example> append(LabeledExample example) {
+  CompletableFuture<ServedRequest.Example> append(LabeledExample example, TraceContext trace) {
     CompletableFuture<ServedRequest.Example> done = new CompletableFuture<>();
-    producer.send(
+    ProducerRecord<byte[], byte[]> record =
         new ProducerRecord<>(
             Topics.LABELED_EXAMPLES,
             example.getDomain().getBytes(StandardCharsets.UTF_8),
-            serializer.serialize(Topics.LABELED_EXAMPLES, example)),
+            serializer.serialize(Topics.LABELED_EXAMPLES, example));
+    trace.addTo(record.headers());
+    producer.send(
+        record,
         (metadata, failure) -> {
           if (failure == null) {
             done.complete(

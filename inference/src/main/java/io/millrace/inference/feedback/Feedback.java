@@ -1,6 +1,7 @@
 package io.millrace.inference.feedback;
 
 import io.millrace.client.kafka.Connection;
+import io.millrace.client.kafka.TraceContext;
 import io.millrace.inference.feedback.FeedbackException.Reason;
 import io.millrace.inference.metrics.ServingMetrics;
 import io.millrace.inference.predict.PredictRequest;
@@ -51,7 +52,15 @@ public final class Feedback {
 
   private record Place(String requestId, long number) {}
 
-  private record Pending(String label, CompletableFuture<ServedRequest.Example> example) {}
+  private record Pending(
+      String label, TraceContext trace, CompletableFuture<ServedRequest.Example> example) {}
+
+  /**
+   * A label that was given.
+   *
+   * @param since when, by {@link System#nanoTime}
+   */
+  private record Given(String requestId, String label, TraceContext trace, long since) {}
 
   private final ServedRequests requests;
   private final Connection connection;
@@ -156,12 +165,14 @@ public final class Feedback {
    * Takes a label.
    *
    * @param requestId the id that was returned with the answer
+   * @param trace the trace of the request that gives the label; the example goes on with it
    * @return completes once Kafka has the example; fails with {@link FeedbackException} where none
    *     was written, or with {@link java.util.concurrent.TimeoutException} after 10 seconds
    */
-  public CompletableFuture<Taken> give(String requestId, String label) {
+  public CompletableFuture<Taken> give(String requestId, String label, TraceContext trace) {
+    Given given = new Given(requestId, label, trace, System.nanoTime());
     try {
-      return CompletableFuture.supplyAsync(() -> join(requestId, label, System.nanoTime()), lookups)
+      return CompletableFuture.supplyAsync(() -> join(given), lookups)
           .thenCompose(taken -> taken)
           .orTimeout(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     } catch (RejectedExecutionException e) {
@@ -170,11 +181,13 @@ public final class Feedback {
     }
   }
 
-  private CompletableFuture<Taken> join(String requestId, String label, long since) {
+  private CompletableFuture<Taken> join(Given given) {
+    String requestId = given.requestId();
+    String label = given.label();
     Optional<ServedRequest> found = requests.find(requestId);
     if (found.isEmpty()) {
-      if (shared.available() && System.nanoTime() - since < ARRIVAL.toNanos()) {
-        return joinLater(requestId, label, since);
+      if (shared.available() && System.nanoTime() - given.since() < ARRIVAL.toNanos()) {
+        return joinLater(given);
       }
       throw new FeedbackException(
           Reason.UNKNOWN, "no request of that id was answered here, or it was too long ago");
@@ -191,24 +204,21 @@ public final class Feedback {
     }
     if (isHeldElsewhere(request.claim())) {
       requireSame(request.claim().label(), label);
-      return joinLater(requestId, label, since);
+      return joinLater(given);
     }
     Place place = new Place(requestId, request.number());
-    Pending mine = new Pending(label, new CompletableFuture<>());
+    Pending mine = new Pending(label, given.trace(), new CompletableFuture<>());
     Pending other = pending.putIfAbsent(place, mine);
     if (other != null) {
       requireSame(other.label(), label);
       return unlessElsewhere(
-          other.example().thenApply(example -> new Taken(request, example, true)),
-          requestId,
-          label,
-          since);
+          other.example().thenApply(example -> new Taken(request, example, true)), given);
     }
     // Another thread may have written the example since the request was read.
     Optional<ServedRequest> now = requests.find(requestId);
     if (!now.equals(found)) {
       pending.remove(place);
-      return join(requestId, label, since);
+      return join(given);
     }
     ServedRequest.Claim claim =
         new ServedRequest.Claim(
@@ -228,19 +238,15 @@ public final class Feedback {
               }
             });
     return unlessElsewhere(
-        mine.example().thenApply(example -> new Taken(request, example, false)),
-        requestId,
-        label,
-        since);
+        mine.example().thenApply(example -> new Taken(request, example, false)), given);
   }
 
-  private CompletableFuture<Taken> unlessElsewhere(
-      CompletableFuture<Taken> taken, String requestId, String label, long since) {
+  private CompletableFuture<Taken> unlessElsewhere(CompletableFuture<Taken> taken, Given given) {
     return taken.exceptionallyCompose(
         failure -> {
           Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
           return cause instanceof ClaimedElsewhere
-              ? joinLater(requestId, label, since)
+              ? joinLater(given)
               : CompletableFuture.failedFuture(cause);
         });
   }
@@ -257,13 +263,13 @@ public final class Feedback {
   }
 
   /** Ends with the caller's timeout at the latest. */
-  private CompletableFuture<Taken> joinLater(String requestId, String label, long since) {
-    if (System.nanoTime() - since > TIMEOUT.toNanos()) {
+  private CompletableFuture<Taken> joinLater(Given given) {
+    if (System.nanoTime() - given.since() > TIMEOUT.toNanos()) {
       throw new FeedbackException(
           Reason.NOT_WRITTEN, "another process is writing the example; try again");
     }
     return CompletableFuture.supplyAsync(
-            () -> join(requestId, label, since),
+            () -> join(given),
             CompletableFuture.delayedExecutor(
                 LOOK_AGAIN.toMillis(), TimeUnit.MILLISECONDS, lookups))
         .thenCompose(taken -> taken);
@@ -328,7 +334,7 @@ public final class Feedback {
         writer = new ExampleWriter(connection);
       }
       writer
-          .append(example(place.requestId(), request, mine.label()))
+          .append(example(place.requestId(), request, mine.label()), mine.trace())
           .whenComplete(
               (written, failure) -> {
                 if (failure != null) {

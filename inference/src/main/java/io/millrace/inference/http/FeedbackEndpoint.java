@@ -3,6 +3,7 @@ package io.millrace.inference.http;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.millrace.client.kafka.TraceContext;
 import io.millrace.inference.feedback.Feedback;
 import io.millrace.inference.feedback.FeedbackException;
 import io.millrace.inference.feedback.FeedbackException.Reason;
@@ -49,10 +50,14 @@ public final class FeedbackEndpoint implements Endpoint {
           "feedback is turned off here: serving.feedbackWindow is none");
       return;
     }
-    bodies.read(request, response, callback, body -> give(body, response, callback));
+    bodies.read(
+        request,
+        response,
+        callback,
+        body -> give(body, RequestTrace.of(request), response, callback));
   }
 
-  private void give(byte[] body, Response response, Callback callback) {
+  private void give(byte[] body, TraceContext trace, Response response, Callback callback) {
     String requestId;
     String label;
     try {
@@ -71,7 +76,7 @@ public final class FeedbackEndpoint implements Endpoint {
     }
     feedback
         .orElseThrow()
-        .give(requestId, label)
+        .give(requestId, label, trace)
         .whenComplete(
             (taken, failure) -> {
               if (failure == null) {

@@ -1,5 +1,6 @@
 package io.millrace.inference.http;
 
+import io.millrace.client.kafka.TraceContext;
 import io.millrace.client.rollout.RolloutJson;
 import io.millrace.inference.decide.RolloutDesk;
 import io.millrace.inference.decide.RolloutFailedException;
@@ -83,13 +84,17 @@ public final class RolloutDecisionEndpoint implements Endpoint {
               + " serving.rolloutTokenFile is set");
       return;
     }
-    bodies.read(request, response, callback, body -> decide(body, response, callback));
+    bodies.read(
+        request,
+        response,
+        callback,
+        body -> decide(body, RequestTrace.of(request), response, callback));
   }
 
-  private void decide(byte[] body, Response response, Callback callback) {
+  private void decide(byte[] body, TraceContext trace, Response response, Callback callback) {
     RolloutRequest request;
     try {
-      request = RolloutRequestBody.parse(action, body);
+      request = RolloutRequestBody.parse(action, body, trace);
     } catch (JsonBody.InvalidException e) {
       Answer.error(response, callback, HttpStatus.BAD_REQUEST_400, e.getMessage());
       return;

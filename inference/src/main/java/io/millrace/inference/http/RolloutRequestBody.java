@@ -1,5 +1,6 @@
 package io.millrace.inference.http;
 
+import io.millrace.client.kafka.TraceContext;
 import io.millrace.inference.decide.RolloutRequest;
 import io.millrace.inference.decide.RolloutRequest.Action;
 import io.millrace.schemas.RolloutPolicy;
@@ -13,8 +14,10 @@ final class RolloutRequestBody {
 
   /**
    * @param body JSON in UTF-8
+   * @param trace of the request
    */
-  static RolloutRequest parse(Action action, byte[] body) throws JsonBody.InvalidException {
+  static RolloutRequest parse(Action action, byte[] body, TraceContext trace)
+      throws JsonBody.InvalidException {
     JsonBody json = JsonBody.parse(body, "the string domain");
     boolean canary = action == Action.CANARY;
     boolean policy = action == Action.POLICY;
@@ -26,7 +29,8 @@ final class RolloutRequestBody {
         policy ? policy(json.required("policy")) : null,
         json.optionalLong("revision"),
         words(json, "reason", ""),
-        words(json, "author", "http"));
+        words(json, "author", "http"),
+        trace);
   }
 
   private static String words(JsonBody json, String field, String otherwise)

@@ -72,6 +72,7 @@ public final class Routes extends Handler.Abstract.NonBlocking {
     Request.addCompletionListener(
         request, failure -> metrics.answered(endpoint, response.getStatus()));
     Answer.forItsOwnPageAlone(response);
+    RequestTrace.answer(request, response);
     Optional<String> objection = access.objection(request);
     if (objection.isPresent()) {
       UNWANTED.refuse(request, response, callback, HttpStatus.FORBIDDEN_403, objection.get());

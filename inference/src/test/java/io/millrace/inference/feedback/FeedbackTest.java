@@ -37,6 +37,7 @@ import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.junit.jupiter.api.AfterEach;
@@ -403,6 +404,24 @@ class FeedbackTest {
       registry.setFailing(false);
     }
     assertThat(api.feedback("r1", "good").status()).isEqualTo(200);
+  }
+
+  @Test
+  void theExampleBelongsToTheTraceOfTheLabel() throws Exception {
+    String parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    predict("r1");
+
+    Api.Reply reply =
+        api.post(
+            "/v1/feedback",
+            "{\"requestId\":\"r1\",\"label\":\"good\"}".getBytes(UTF_8),
+            Map.of("traceparent", parent, "tracestate", "vendor=1"));
+
+    assertThat(reply.status()).isEqualTo(200);
+    assertThat(reply.response().headers().firstValue("traceparent")).contains(parent);
+    Headers headers = records().get(0).headers();
+    assertThat(headers.lastHeader("traceparent").value()).isEqualTo(parent.getBytes(UTF_8));
+    assertThat(headers.lastHeader("tracestate").value()).isEqualTo("vendor=1".getBytes(UTF_8));
   }
 
   @Test

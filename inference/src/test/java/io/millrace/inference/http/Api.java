@@ -12,6 +12,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 
 /** The HTTP service, as a client sees it who holds it to its description. */
 public final class Api {
@@ -52,6 +53,13 @@ public final class Api {
 
   public Reply post(String path, byte[] body) throws Exception {
     return send(request(path).header("Content-Type", "application/json"), body);
+  }
+
+  /** With more headers. */
+  public Reply post(String path, byte[] body, Map<String, String> headers) throws Exception {
+    HttpRequest.Builder request = request(path).header("Content-Type", "application/json");
+    headers.forEach(request::header);
+    return send(request, body);
   }
 
   Reply post(String path, BodyPublisher body) throws Exception {

@@ -35,14 +35,18 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -134,6 +138,33 @@ class RolloutApiTest {
 
   /** Events in the log, of all domains. */
   private static long appended() {
+    return onLog(
+        (consumer, partitions) ->
+            consumer.endOffsets(partitions).values().stream().mapToLong(end -> end).sum());
+  }
+
+  /** The traces of the events in the log that have one. */
+  private static List<String> traces() {
+    return onLog(
+        (consumer, partitions) -> {
+          List<String> traces = new ArrayList<>();
+          consumer.seekToBeginning(partitions);
+          long end = consumer.endOffsets(partitions).values().stream().mapToLong(e -> e).sum();
+          for (long read = 0; read < end; ) {
+            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+              read++;
+              Header trace = record.headers().lastHeader("traceparent");
+              if (trace != null) {
+                traces.add(new String(trace.value(), UTF_8));
+              }
+            }
+          }
+          return traces;
+        });
+  }
+
+  private static <T> T onLog(
+      BiFunction<KafkaConsumer<byte[], byte[]>, List<TopicPartition>, T> read) {
     List<TopicPartition> partitions =
         IntStream.range(0, PARTITIONS)
             .mapToObj(partition -> new TopicPartition(Topics.ROLLOUTS, partition))
@@ -143,8 +174,24 @@ class RolloutApiTest {
             new Connection(settings()).properties(),
             new ByteArrayDeserializer(),
             new ByteArrayDeserializer())) {
-      return consumer.endOffsets(partitions).values().stream().mapToLong(end -> end).sum();
+      consumer.assign(partitions);
+      return read.apply(consumer, partitions);
     }
+  }
+
+  @Test
+  void aDecisionBelongsToTheTraceOfItsRequest() throws Exception {
+    String parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-%016x-01".formatted(System.nanoTime());
+
+    Api.Reply pinned =
+        api.post(
+            "/v1/rollouts/pin",
+            "{\"domain\":\"%s\",\"version\":2}".formatted(domain).getBytes(UTF_8),
+            Map.of("traceparent", parent, "Authorization", "Bearer " + TOKEN));
+
+    assertThat(pinned.status()).isEqualTo(200);
+    assertThat(pinned.response().headers().firstValue("traceparent")).contains(parent);
+    assertThat(traces()).contains(parent);
   }
 
   @Test
