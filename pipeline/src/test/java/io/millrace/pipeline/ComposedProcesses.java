@@ -8,8 +8,13 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.Key;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -32,11 +37,12 @@ import org.apache.flink.runtime.taskexecutor.TaskManagerRunner;
 import org.apache.flink.runtime.util.config.memory.ProcessMemoryUtils;
 
 /**
- * The services of docker-compose.yml as processes of this machine, with two replicas of {@code
- * serve}: their commands and variables as the file has them, where names, addresses and folders of
- * the containers become ports of 127.0.0.1 and folders of a test. What images add comes from
- * elsewhere: Kafka's, the registry's and Flink's programs from Maven's jars, Flink's options from
- * docker/flink, memory of its processes as its scripts compute it. Each health check runs as it is.
+ * The services of docker-compose.yml as processes of this machine, with its secrets and two
+ * replicas of {@code serve}: their commands and variables as the file has them, where names,
+ * addresses and folders of the containers become ports of 127.0.0.1 and folders of a test. What
+ * images add comes from elsewhere: Kafka's, the registry's and Flink's programs from Maven's jars,
+ * Flink's options from docker/flink, memory of its processes as its scripts compute it. Each health
+ * check runs as it is.
  */
 final class ComposedProcesses implements AutoCloseable {
   private static final Path HOME = Path.of(System.getProperty("millrace.home"));
@@ -47,15 +53,20 @@ final class ComposedProcesses implements AutoCloseable {
   private static final String END_WITH_PARENT =
       "exec 3<&0; \"$@\" & child=$!; (cat <&3 >/dev/null; kill -9 $child) & wait $child";
 
-  /** What the images set; a cluster of these processes finds a lost one sooner. */
+  /** With which decisions are taken. */
+  static final String TOKEN = "a-token-of-the-test";
+
+  /** A lost process is found sooner than after Flink's 50 s. */
   private static final List<String> FLINK =
       List.of("heartbeat.interval=1000", "heartbeat.timeout=10000");
 
   private final Path directory;
   private final Path home;
-  private final ComposeFile compose = ComposeFile.read("docker-compose.yml");
+  private final ComposeFile compose =
+      ComposeFile.read("docker-compose.yml", "docker-compose.secrets.yml");
   private final Map<String, String> here = new LinkedHashMap<>();
   private final Map<String, Integer> ports = new LinkedHashMap<>();
+  private final Map<String, ProcessBuilder> started = new LinkedHashMap<>();
   private final Map<String, Process> running = new LinkedHashMap<>();
 
   /** Starts nothing yet. */
@@ -89,6 +100,7 @@ final class ComposedProcesses implements AutoCloseable {
     here.put("/var/lib/registry", directory.resolve("registry").toString());
     here.put("/var/lib/millrace/checkpoints", directory.resolve("checkpoints").toString());
     here.put("/var/lib/millrace/models", System.getProperty("millrace.test.models"));
+    here.put("/run/secrets", secrets().toString());
     here.put("/usr/local/bin", HOME.resolve("docker").toString());
     here.put("0.0.0.0", LoopbackPort.HOST);
     home = image();
@@ -96,6 +108,27 @@ final class ComposedProcesses implements AutoCloseable {
 
   private String address(String port) {
     return LoopbackPort.HOST + ":" + ports.get(port);
+  }
+
+  /** The files, by the names under which containers have them. */
+  private Path secrets() throws IOException {
+    Path secrets = Files.createDirectories(directory.resolve("secrets"));
+    Files.writeString(secrets.resolve("rollout-token"), TOKEN + "\n");
+    KeyPair pair;
+    try {
+      pair = KeyPairGenerator.getInstance("Ed25519").generateKeyPair();
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+    writeKey(secrets.resolve("signing-key"), "PRIVATE", pair.getPrivate());
+    writeKey(secrets.resolve("signing-key-public"), "PUBLIC", pair.getPublic());
+    return secrets;
+  }
+
+  private static void writeKey(Path file, String kind, Key key) throws IOException {
+    String base64 = Base64.getMimeEncoder().encodeToString(key.getEncoded());
+    Files.writeString(
+        file, "-----BEGIN %1$s KEY-----%n%2$s%n-----END %1$s KEY-----%n".formatted(kind, base64));
   }
 
   /** Millrace as in its image: the launcher, and class paths without sources. */
@@ -167,8 +200,7 @@ final class ComposedProcesses implements AutoCloseable {
     start("registry", java, environment);
   }
 
-  /** Starts it, the first time or anew; what it knew before is gone. */
-  void startJobManager() throws Exception {
+  private void startJobManager() throws Exception {
     List<String> options = options("jobmanager");
     options.add("jobmanager.rpc.port=" + ports.get("jobmanager"));
     options.add("jobmanager.bind-host=" + LoopbackPort.HOST);
@@ -246,8 +278,7 @@ final class ComposedProcesses implements AutoCloseable {
     start(service, java, environment(service));
   }
 
-  /** Starts it, the first time or anew. */
-  void startSubmit() throws IOException {
+  private void startSubmit() throws IOException {
     start("submit", launcher("submit", List.of()), millrace("submit"));
   }
 
@@ -401,7 +432,41 @@ final class ComposedProcesses implements AutoCloseable {
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(log(name).toFile()));
     builder.environment().putAll(environment);
+    started.put(name, builder);
     running.put(name, builder.start());
+  }
+
+  /** Starts it again, as its container would be. */
+  void restart(String name) throws IOException {
+    running.put(name, started.get(name).start());
+  }
+
+  /** As where the machine goes down and comes back: no order, and who ends is started again. */
+  void restartAll() throws Exception {
+    close();
+    for (String name : started.keySet()) {
+      restart(name);
+    }
+  }
+
+  /** What its restart policy asks for. */
+  private void restartEnded() throws IOException {
+    for (String name : started.keySet()) {
+      if (!isAlive(name)) {
+        restart(name);
+      }
+    }
+  }
+
+  /** As {@link #awaitJobHealthy}, where services may have to start again until others are there. */
+  void awaitJobBack() throws Exception {
+    Await.until(
+        "the job runs again",
+        PATIENCE,
+        () -> {
+          restartEnded();
+          return isJobHealthy();
+        });
   }
 
   private Path log(String name) {
@@ -442,8 +507,8 @@ final class ComposedProcesses implements AutoCloseable {
   @Override
   public void close() throws Exception {
     List<String> names = new ArrayList<>(running.keySet());
-    for (int i = names.size() - 1; i >= 0; i--) {
-      kill(names.get(i));
+    for (String name : names) {
+      kill(name);
     }
   }
 }

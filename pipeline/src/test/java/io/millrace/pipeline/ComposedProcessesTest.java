@@ -35,6 +35,7 @@ class ComposedProcessesTest {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final int BATCH = 16;
   private static final int STEPS = 60;
+  private static final int ALL_STEPS = 70;
 
   @TempDir private Path directory;
 
@@ -42,7 +43,7 @@ class ComposedProcessesTest {
   private final List<TrainingStep> steps = new ArrayList<>();
 
   @Test
-  void itServesAndGoesOnWhereItWasWhenTheJobManagerIsKilled() throws Exception {
+  void itGoesOnWhereItWasWhenTheJobManagerOrAllOfItIsKilled() throws Exception {
     new ModelStore(Path.of(System.getProperty("millrace.test.models")))
         .prepare("minilm", (model, done, total) -> {});
     try (ComposedProcesses compose = new ComposedProcesses(directory)) {
@@ -58,22 +59,29 @@ class ComposedProcessesTest {
         assertThat(steps).hasSizeLessThan(STEPS);
         assertThat(compose.isJobHealthy()).isFalse();
 
-        compose.startJobManager();
+        compose.restart("jobmanager");
         awaitPrinted(compose, "its job manager has started anew");
         awaitPrinted(compose, "It goes on from file:");
         compose.awaitJobHealthy();
         awaitSteps(record, STEPS);
         record.readToEnd();
-        assertNothingIsLostOrDoubled();
+        assertNothingIsLostOrDoubled(STEPS);
       }
       awaitVersion(compose, STEPS / 10);
       assertThat(metrics(compose, "jobmanager-metrics")).contains("flink_jobmanager_");
       assertThat(metrics(compose, "taskmanager-metrics")).contains("flink_taskmanager_");
 
-      // As by another docker compose up, and by a restart of its container.
-      compose.kill("submit");
-      compose.startSubmit();
-      awaitPrinted(compose, "Job millrace runs already, as ");
+      compose.restartAll();
+      compose.awaitJobBack();
+      try (RunRecord record = new RunRecord(connection(compose), listener())) {
+        steps.clear();
+        produce(compose, STEPS * BATCH, ALL_STEPS * BATCH);
+        awaitSteps(record, ALL_STEPS);
+        assertNothingIsLostOrDoubled(ALL_STEPS);
+      }
+      awaitVersion(compose, ALL_STEPS / 10);
+      assertThat(decide(compose, "another")).isEqualTo(401);
+      assertThat(decide(compose, ComposedProcesses.TOKEN)).isEqualTo(200);
 
       // Training again from the record, undisturbed, comes to the same hashes.
       assertSucceeds(compose.tools("", "replay", "--all"));
@@ -82,6 +90,7 @@ class ComposedProcessesTest {
       assertThat(compose.isAlive("submit")).isTrue();
       assertThat(compose.isJobHealthy()).isFalse();
       assertThat(compose.hasLogFiles()).isFalse();
+      assertThat(compose.printed("submit")).doesNotContain("TypeExtractor");
     }
   }
 
@@ -131,10 +140,10 @@ class ComposedProcessesTest {
         size -> size >= count);
   }
 
-  private void assertNothingIsLostOrDoubled() {
+  private void assertNothingIsLostOrDoubled(int count) {
     assertThat(steps)
         .map(TrainingStep::getStep)
-        .containsExactlyElementsOf(LongStream.rangeClosed(1, STEPS).boxed().toList());
+        .containsExactlyElementsOf(LongStream.rangeClosed(1, count).boxed().toList());
     assertThat(steps).allMatch(step -> step.getCorrect().size() == BATCH);
   }
 
@@ -158,6 +167,20 @@ class ComposedProcessesTest {
             .build();
     HttpResponse<String> answer = http.send(request, BodyHandlers.ofString());
     return JSON.readTree(answer.body()).path("version").asInt();
+  }
+
+  /** The status of a decision through whatever comes last on the way of requests. */
+  private int decide(ComposedProcesses compose, String token) throws Exception {
+    List<String> addresses = compose.predicting();
+    String address = addresses.get(addresses.size() - 1);
+    HttpRequest request =
+        HttpRequest.newBuilder(URI.create("http://" + address + "/v1/rollouts/policy"))
+            .header("Content-Type", "application/json")
+            .header("Authorization", "Bearer " + token)
+            .timeout(Duration.ofSeconds(20))
+            .POST(BodyPublishers.ofString("{\"domain\": \"films\", \"policy\": \"manual\"}"))
+            .build();
+    return http.send(request, BodyHandlers.discarding()).statusCode();
   }
 
   /** What Prometheus would scrape. */
