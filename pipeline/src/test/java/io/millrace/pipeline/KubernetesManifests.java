@@ -16,6 +16,7 @@ import com.networknt.schema.Schema;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SpecificationVersion;
 import io.kubernetes.client.openapi.models.V1ConfigMap;
+import io.kubernetes.client.openapi.models.V1Deployment;
 import io.kubernetes.client.openapi.models.V1Job;
 import io.kubernetes.client.openapi.models.V1PersistentVolumeClaim;
 import io.kubernetes.client.openapi.models.V1PodDisruptionBudget;
@@ -59,6 +60,8 @@ final class KubernetesManifests {
           new Definition(V1Service.class, V1Service::validateJsonElement),
           "apps/v1 StatefulSet",
           new Definition(V1StatefulSet.class, V1StatefulSet::validateJsonElement),
+          "apps/v1 Deployment",
+          new Definition(V1Deployment.class, V1Deployment::validateJsonElement),
           "batch/v1 Job",
           new Definition(V1Job.class, V1Job::validateJsonElement),
           "policy/v1 PodDisruptionBudget",
@@ -91,7 +94,7 @@ final class KubernetesManifests {
 
   /**
    * What kustomize makes of a folder, of what is used here: resources, components, labels,
-   * replicas, and patches that merge mappings or are of JSON Patch's operation add.
+   * replicas, and patches that merge mappings or are of JSON Patch's operations add and replace.
    */
   static Map<String, JsonNode> render(Path folder) throws IOException {
     Map<String, JsonNode> resources = new TreeMap<>();
@@ -119,7 +122,7 @@ final class KubernetesManifests {
       } else {
         String target = patch.at("/target/kind").asText() + " " + patch.at("/target/name").asText();
         for (JsonNode operation : read(patch.get("patch").asText()).get(0)) {
-          add(find(resources, target), operation);
+          change(find(resources, target), operation);
         }
       }
     }
@@ -162,17 +165,23 @@ final class KubernetesManifests {
             });
   }
 
-  private static void add(JsonNode resource, JsonNode operation) {
+  private static void change(JsonNode resource, JsonNode operation) {
     String path = operation.get("path").asText();
     int last = path.lastIndexOf('/');
     JsonNode parent = resource.at(path.substring(0, last));
-    if (!operation.get("op").asText().equals("add") || parent.isMissingNode()) {
+    boolean replaces = operation.get("op").asText().equals("replace");
+    String place = path.substring(last + 1);
+    if (replaces == resource.at(path).isMissingNode() || parent.isMissingNode()) {
       throw new AssertionError("cannot apply " + operation);
     }
-    if (parent instanceof ArrayNode list && path.endsWith("/-")) {
-      list.add(operation.get("value"));
+    if (parent instanceof ArrayNode list) {
+      if (replaces) {
+        list.set(Integer.parseInt(place), operation.get("value"));
+      } else {
+        list.add(operation.get("value"));
+      }
     } else {
-      ((ObjectNode) parent).set(path.substring(last + 1), operation.get("value"));
+      ((ObjectNode) parent).set(place, operation.get("value"));
     }
   }
 

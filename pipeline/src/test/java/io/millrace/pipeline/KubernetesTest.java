@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.GlobalConfiguration;
@@ -85,7 +86,7 @@ class KubernetesTest {
   void everyResourceIsAsItsDefinitionSays() throws Exception {
     List<String> faults = new ArrayList<>();
     for (Map<String, JsonNode> rendered : List.of(cpu, gpu, whole)) {
-      assertThat(rendered).hasSize(9);
+      assertThat(rendered).hasSize(11);
       for (JsonNode resource : rendered.values()) {
         faults.addAll(KubernetesManifests.faults(resource));
       }
@@ -127,11 +128,11 @@ class KubernetesTest {
     Set<String> known = ComposeFileTest.variables("docs/settings.md");
     for (JsonNode resource : whole.values()) {
       assertThat(environment(resource).keySet())
-          .filteredOn(name -> name.startsWith("MILLRACE_"))
+          .filteredOn(name -> name.startsWith("MILLRACE_") && !name.equals("MILLRACE_JAVA_OPTS"))
           .allMatch(
               name ->
-                  known.contains(name.replaceFirst("_FILE$", ""))
-                      || known.contains(name)
+                  known.contains(name)
+                      || known.contains(name.replaceFirst("_FILE$", ""))
                       || name.startsWith("MILLRACE_KAFKA_"));
     }
     CommandLine submit = new CommandLine(new MillraceCommand()).getSubcommands().get("submit");
@@ -229,6 +230,25 @@ class KubernetesTest {
     assertThat(secrets).allMatch(name -> page.contains("create secret generic " + name));
     String service = whole.get("StatefulSet serve").at("/spec/serviceName").asText();
     assertThat(whole.get("Service " + service).at("/spec/clusterIP").asText()).isEqualTo("None");
+  }
+
+  /** Another process would be one that does not answer; another name is refused. */
+  @Test
+  void thePageAsksTheReplicasThatThereAre() {
+    for (Map<String, JsonNode> rendered : List.of(cpu, gpu)) {
+      JsonNode serve = rendered.get("StatefulSet serve");
+      List<String> replicas =
+          IntStream.range(0, serve.at("/spec/replicas").asInt())
+              .mapToObj(replica -> "serve-" + replica + ".serve-replicas")
+              .toList();
+      String asked =
+          environment(rendered.get("Deployment dashboard")).get("MILLRACE_DASHBOARD_SERVING");
+      String allowed = environment(serve).get("MILLRACE_SERVING_ALLOWED_HOSTS");
+
+      assertThat(asked.split(","))
+          .isEqualTo(replicas.stream().map(name -> "http://" + name + ":8080").toArray());
+      assertThat(allowed.split(",")).containsAll(replicas);
+    }
   }
 
   /** The variables of a service named millrace would come among the settings. */
