@@ -387,10 +387,11 @@ final class ComposedProcesses implements AutoCloseable {
     return command;
   }
 
-  /** With the variables of the image. */
+  /** With the variables of the image; short runs are not worth an optimizing compiler. */
   private Map<String, String> millrace(String service) {
     Map<String, String> environment = environment(service);
     environment.put("MILLRACE_LOGS", "none");
+    environment.merge("MILLRACE_JAVA_OPTS", "-XX:TieredStopAtLevel=1", (a, b) -> a + " " + b);
     return environment;
   }
 
