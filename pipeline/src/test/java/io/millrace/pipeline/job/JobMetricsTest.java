@@ -99,7 +99,7 @@ class JobMetricsTest {
               AdaptationJob.Input.UNBOUNDED);
       Await.value(
           "the metrics are those of the page",
-          Duration.ofMinutes(1),
+          Duration.ofMinutes(2),
           () -> {
             job.requireAlive();
             send(new Connection(settings));
