@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
       AdaptersCommand.class,
       RolloutCommand.class,
       ReplayCommand.class,
+      MlflowCommand.class,
       CompletionCommand.class
     })
 public final class MillraceCommand implements Runnable {
