@@ -102,7 +102,9 @@ export function show(detail) {
   const total = curve.examples.reduce((a, b) => a + b, 0);
   const width = Math.min(2000, Math.max(100, Math.round(total / 1500) * 100));
   const adapted = moving(curve.correct, curve.examples, width, Math.min(width, 32));
-  const frozen = moving(curve.comparedFrozen, curve.compared, Math.max(64, width / 2), 32);
+  const compared = curve.compared.reduce((a, b) => a + b, 0);
+  // The same time as of the adapted one, though not all examples of that time were compared.
+  const frozen = moving(curve.comparedFrozen, curve.compared, Math.max(64, width * compared / Math.max(1, total)), 32);
   marks = detail.marks;
   const box = $('chart').clientWidth || 600;
   const key = JSON.stringify([curve, marks, box]);

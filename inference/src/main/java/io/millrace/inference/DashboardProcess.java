@@ -57,7 +57,7 @@ public final class DashboardProcess implements AutoCloseable {
             settings.get(DashboardSettings.MAX_DOMAINS),
             () -> serving,
             Clock.systemUTC());
-    PageUpdates updates = new PageUpdates(dashboard);
+    PageUpdates updates = new PageUpdates(dashboard::see);
     String host = settings.get(DashboardSettings.HOST);
     try {
       Map<String, Routes.Route> routes =

@@ -68,6 +68,9 @@ public final class ServeCommand implements Callable<Integer> {
     String host = settings.get(ServingSettings.HOST);
     String shown = host.contains(":") ? "[" + host + "]" : host;
     say("listening on http://" + shown + ":" + process.port() + "; loading the model");
+    if (settings.get(ServingSettings.PAGE)) {
+      say("the page is at http://" + shown + ":" + process.port() + "/");
+    }
     AtomicBoolean preparing = new AtomicBoolean();
     process.load(
         (model, done, total) -> {

@@ -176,7 +176,7 @@ public final class ServingProcess implements AutoCloseable {
                     () -> serving.isEmpty() ? List.of(own(host)) : serving,
                     Clock.systemUTC()))
             : Optional.empty();
-    this.page = dashboard.map(PageUpdates::new);
+    this.page = dashboard.map(shown -> new PageUpdates(shown::see));
     this.http = HttpService.start(host, port, routes(), WebAccess.of(settings, host), metrics);
   }
 
@@ -280,6 +280,10 @@ public final class ServingProcess implements AutoCloseable {
   public void load(ModelStore.Listener listener) {
     loading.lock();
     try {
+      if (!closed) {
+        // What trains is to be seen while the model loads, which takes minutes the first time.
+        dashboard.ifPresent(Dashboard::start);
+      }
       base = BaseModel.loadToPredict(prepare(listener), Torch.device("cpu"));
       AdapterLoader loader = new AdapterLoader(store, base, trusted);
       catalog.load(loader);
@@ -287,7 +291,6 @@ public final class ServingProcess implements AutoCloseable {
       if (!closed) {
         catalog.startMerging(predictor::isIdle);
         follower.start();
-        dashboard.ifPresent(Dashboard::start);
         catalog.startWarmUp(predictor::isIdle);
       }
     } finally {

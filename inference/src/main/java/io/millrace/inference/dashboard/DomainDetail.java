@@ -33,7 +33,11 @@ final class DomainDetail {
     json.set("latest", Json.comparison(shown.history().latest(Overview.NOW)));
     json.set("curve", curve(shown.history()));
     ArrayNode marks = json.putArray("marks");
-    shown.publications().forEach(mark -> marks.add(json(mark)));
+    Publications publications = shown.publications();
+    for (int i = 0; i < publications.size(); i++) {
+      marks.add(
+          json(new Mark(publications.time(i), "published", publications.version(i), "job", "")));
+    }
     shown.decisions().forEach(mark -> marks.add(json(mark)));
     json.set("rollout", RolloutJson.rollout(shown.rollout()));
     json.set("evidence", shown.evidence().map(DomainDetail::evidence).orElse(null));

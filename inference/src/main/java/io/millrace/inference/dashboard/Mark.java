@@ -1,10 +1,10 @@
 package io.millrace.inference.dashboard;
 
 /**
- * Something to show on a curve.
+ * A decision or a note, to be shown on a curve.
  *
  * @param time by Kafka's clock, in milliseconds since 1970
- * @param action such as {@code published}, {@code promote} or {@code drift}
+ * @param action such as {@code promote} or {@code drift}
  * @param version which version it is about; 0 for none
  * @param author who or what did it
  * @param reason why; may be empty

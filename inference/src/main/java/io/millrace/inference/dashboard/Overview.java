@@ -17,7 +17,7 @@ import java.util.Optional;
 /** All domains together: is adapting better than not, and does anything need somebody. */
 final class Overview {
   /** Examples that a comparison "now" is over in each domain, at least. */
-  static final int NOW = 200;
+  static final int NOW = 500;
 
   /** Without a step for so long, with examples waiting, somebody should look. */
   private static final Duration NO_STEP = Duration.ofMinutes(2);

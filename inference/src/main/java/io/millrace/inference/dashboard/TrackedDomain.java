@@ -21,7 +21,6 @@ import java.util.stream.IntStream;
 
 /** What is known of one domain. Guarded by {@link TrackedDomains}. */
 final class TrackedDomain {
-  /** Publications, and as many other events. */
   private static final int MOST_MARKS = 40;
 
   private static final int MOST_VERSIONS = 32;
@@ -32,7 +31,7 @@ final class TrackedDomain {
 
   private final String name;
   private DomainHistory history = new DomainHistory();
-  private final Deque<Mark> publications = new ArrayDeque<>();
+  private Publications publications = new Publications();
   private final Deque<Mark> decisions = new ArrayDeque<>();
 
   /** By version, when the newest example came that it was trained on. */
@@ -122,15 +121,20 @@ final class TrackedDomain {
       return;
     }
     rollout = after;
+    if (published) {
+      if (event.getVersion() != null) {
+        publications.add(time.toEpochMilli(), event.getVersion().getVersion());
+      }
+      return;
+    }
     if (drift) {
       driftAt = Math.max(driftAt, time.toEpochMilli());
     }
-    Deque<Mark> marks = published ? publications : decisions;
-    if (marks.size() == MOST_MARKS) {
-      marks.removeFirst();
+    if (decisions.size() == MOST_MARKS) {
+      decisions.removeFirst();
     }
     String reason = event.getReason();
-    marks.addLast(
+    decisions.addLast(
         new Mark(
             time.toEpochMilli(),
             event.getAction().name().toLowerCase(Locale.ROOT),
@@ -150,7 +154,7 @@ final class TrackedDomain {
 
   void forgetRollout() {
     rollout = Rollout.initial(name);
-    publications.clear();
+    publications = new Publications();
     decisions.clear();
     driftAt = 0;
   }
@@ -184,7 +188,10 @@ final class TrackedDomain {
 
   /** When the newest example of a version came; null where that is not known any more. */
   Instant newestExampleOf(long version) {
-    return newestExamples.get(version);
+    // A version that is published when the job ends is of no step.
+    return training != null && version == training.getVersion() + 1
+        ? training.getNewestExampleAt()
+        : newestExamples.get(version);
   }
 
   /** What has come of the comparison that is under way; empty where none is. */
@@ -201,11 +208,11 @@ final class TrackedDomain {
                     && each.getWatch() == (rollout.candidate() == null));
   }
 
-  /** Publications and decisions, each oldest first. */
-  Iterable<Mark> publications() {
+  Publications publications() {
     return publications;
   }
 
+  /** Decisions and notes, oldest first. */
   Iterable<Mark> decisions() {
     return decisions;
   }

@@ -3,7 +3,6 @@ package io.millrace.inference.http;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.millrace.inference.dashboard.Dashboard;
 import io.millrace.inference.dashboard.View;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
@@ -17,6 +16,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.io.EndPoint;
@@ -42,17 +42,12 @@ public final class PageUpdates {
   /** Answers that wait to be put together. */
   private static final int MOST_WAITING = 64;
 
-  private static final Duration INTERVAL = Duration.ofSeconds(1);
-
   /** Sent where nothing has changed, so that neither side takes the other for gone. */
-  private static final long HEARTBEAT = TimeUnit.SECONDS.toNanos(15);
-
   private static final byte[] COMMENT = ":\n\n".getBytes(UTF_8);
 
-  /** How long a tab may take to read an update. */
-  private static final long UNREAD = TimeUnit.SECONDS.toNanos(20);
-
-  private final Dashboard dashboard;
+  private final Function<View, ObjectNode> seen;
+  private final long heartbeatNanos;
+  private final long unreadNanos;
   private final Set<Stream> streams = ConcurrentHashMap.newKeySet();
   private final AtomicInteger open = new AtomicInteger();
   private final AtomicInteger waiting = new AtomicInteger();
@@ -87,8 +82,23 @@ public final class PageUpdates {
     }
   }
 
-  public PageUpdates(Dashboard dashboard) {
-    this.dashboard = dashboard;
+  /**
+   * @param seen what somebody sees who looks at a view, with the time in {@code at}
+   */
+  public PageUpdates(Function<View, ObjectNode> seen) {
+    this(seen, Duration.ofSeconds(1), Duration.ofSeconds(15), Duration.ofSeconds(20));
+  }
+
+  /**
+   * @param interval from one update to the next
+   * @param heartbeat how long nothing may be sent
+   * @param unread how long a tab may take to read an update
+   */
+  PageUpdates(
+      Function<View, ObjectNode> seen, Duration interval, Duration heartbeat, Duration unread) {
+    this.seen = seen;
+    this.heartbeatNanos = heartbeat.toNanos();
+    this.unreadNanos = unread.toNanos();
     this.thread =
         new ScheduledThreadPoolExecutor(
             1,
@@ -98,7 +108,7 @@ public final class PageUpdates {
               return made;
             });
     thread.scheduleWithFixedDelay(
-        this::sendAll, INTERVAL.toMillis(), INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+        this::sendAll, interval.toMillis(), interval.toMillis(), TimeUnit.MILLISECONDS);
   }
 
   /** Answers with what is to be seen now, or a second ago. */
@@ -185,9 +195,9 @@ public final class PageUpdates {
     if (known != null) {
       return known;
     }
-    ObjectNode seen = dashboard.see(view);
-    String at = seen.remove("at").asText();
-    byte[] rest = Answer.bytes(seen);
+    ObjectNode now = seen.apply(view);
+    String at = now.remove("at").asText();
+    byte[] rest = Answer.bytes(now);
     Update update =
         new Update(
             ("{\"at\":\"" + at + "\",").getBytes(UTF_8), Arrays.copyOfRange(rest, 1, rest.length));
@@ -226,13 +236,13 @@ public final class PageUpdates {
         return;
       }
       if (writing) {
-        if (now - since > UNREAD) {
+        if (now - since > unreadNanos) {
           connection.close();
         }
       } else if (!Arrays.equals(sent, update.content())) {
         sent = update.content();
         write(update.event());
-      } else if (now - since > HEARTBEAT) {
+      } else if (now - since > heartbeatNanos) {
         write(COMMENT);
       }
     }

@@ -52,6 +52,13 @@ final class DemoCommand implements Callable<Integer> {
       description = "Usage examples after them. Default: ${DEFAULT-VALUE}.")
   private int usages;
 
+  @Option(
+      names = "--keep",
+      description =
+          "Let Kafka, the registry and the serving process with its page run on at the end, until"
+              + " Ctrl-C.")
+  private boolean keep;
+
   @Mixin private final Output output = new Output();
 
   @Mixin private final SettingsOptions options = new SettingsOptions(TrainCommand.SETTINGS);
@@ -66,22 +73,33 @@ final class DemoCommand implements Callable<Integer> {
     InitialAdapters.requireFit(settings, model).forEach(output::warn);
     RunDirectory run = RunDirectory.startAnew(data == null ? Home.data().resolve("demo") : data);
     try (StopSignal stop = StopSignal.install()) {
+      Demo demo =
+          new Demo(settings, run.path(), serve(), stop, output::progress, definitions, usages);
       Optional<DemoResult> result =
-          new Demo(settings, run.path(), serve(), stop, output::progress, definitions, usages)
-              .run();
+          demo.run(
+              shown -> {
+                run.finish();
+                show(shown, start);
+                if (keep) {
+                  output.progress("Everything but the job runs on; Ctrl-C ends it.");
+                  stop.requested().join();
+                }
+              });
       if (result.isEmpty()) {
         output.warn("Stopped.");
         return ExitCode.STOPPED;
       }
-      run.finish();
-      result.get().lines().forEach(output::say);
-      output.json(() -> json(result.get()));
-      output.say("Time           %.0f s".formatted((System.nanoTime() - start) / 1e9));
       if (!result.get().everyVersionServed()) {
         throw new IllegalStateException("not every version that was published also served");
       }
       return 0;
     }
+  }
+
+  private void show(DemoResult result, long start) {
+    result.lines().forEach(output::say);
+    output.json(() -> json(result));
+    output.say("Time           %.0f s".formatted((System.nanoTime() - start) / 1e9));
   }
 
   /** The closing table, with percentiles in place of ten thousand times. */

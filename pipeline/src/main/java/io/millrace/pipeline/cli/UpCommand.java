@@ -101,6 +101,8 @@ final class UpCommand implements Callable<Integer> {
     output.say("Start the job:   bin/millrace submit" + session + connection + place);
     output.say("Send examples:   bin/millrace produce --input FILE.jsonl" + connection);
     output.say("Serve adapters:  bin/millrace serve" + connection);
+    output.say(
+        "See the page:    http://127.0.0.1:8080/ of serve, or bin/millrace dashboard" + connection);
     output.say("Stop:            Ctrl-C");
     output.json(
         () ->

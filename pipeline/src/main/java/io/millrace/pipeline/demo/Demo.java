@@ -85,6 +85,17 @@ public final class Demo {
    * @throws IllegalStateException where a part fails
    */
   public Optional<DemoResult> run() {
+    return run(result -> {});
+  }
+
+  /**
+   * Runs it to its end, and lets everything but the feed and the job run on until {@code kept} is
+   * done with the result.
+   *
+   * @return the result; empty if a stop was requested before
+   * @throws IllegalStateException where a part fails
+   */
+  public Optional<DemoResult> run(Consumer<DemoResult> kept) {
     say.accept("Starting Kafka, the schema registry, Flink and a serving process ...");
     try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings)) {
       Settings connected = stack.connect(settings);
@@ -94,6 +105,7 @@ public final class Demo {
           ServeSubprocess serving =
               ServeSubprocess.start(
                   serve, data.resolve("serve"), JobSettings.modelStore(settings), connection)) {
+        say.accept("The page is at " + serving.address() + "/");
         FlinkJob job =
             FlinkJob.submit(
                 "127.0.0.1",
@@ -102,7 +114,9 @@ public final class Demo {
                 data.resolve("checkpoints").toString(),
                 Optional.empty(),
                 AdaptationJob.Input.UNBOUNDED);
-        return live(connection, job, serving);
+        Optional<DemoResult> result = live(connection, job, serving);
+        result.ifPresent(kept);
+        return result;
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
