@@ -11,7 +11,7 @@ final class TimeShare {
   private final LongSupplier clock;
 
   /** Time that may be spent, in nanoseconds; below zero where the last use took more. */
-  private double saved = MOST_SAVED_NANOS;
+  private double saved;
 
   private long savedAt;
 
@@ -30,7 +30,7 @@ final class TimeShare {
     long now = clock.getAsLong();
     saved = Math.min(MOST_SAVED_NANOS, saved + share * (now - savedAt));
     savedAt = now;
-    return saved > 0;
+    return saved >= 0;
   }
 
   /** Time has been spent since {@link #isLeft}. */
