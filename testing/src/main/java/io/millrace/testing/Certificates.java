@@ -1,9 +1,15 @@
 package io.millrace.testing;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
 import java.util.ArrayList;
 import java.util.List;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
 
 /**
  * Key stores for tests of TLS, made by Java's own {@code keytool}: PKCS12, with the password
@@ -48,6 +54,19 @@ public final class Certificates {
     Path store = directory.resolve(name + "-trust.p12");
     keytool(store, "-importcert", "-noprompt", "-alias", name, "-file", certificate.toString());
     return store;
+  }
+
+  /** For a server in this JVM that shows the certificate in a key store. */
+  static SSLContext context(Path keyStore) throws IOException, GeneralSecurityException {
+    KeyStore store = KeyStore.getInstance("PKCS12");
+    try (InputStream in = Files.newInputStream(keyStore)) {
+      store.load(in, PASSWORD.toCharArray());
+    }
+    KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
+    keys.init(store, PASSWORD.toCharArray());
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(keys.getKeyManagers(), null, null);
+    return context;
   }
 
   private static void keytool(Path store, String... arguments)

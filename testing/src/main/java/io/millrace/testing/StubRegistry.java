@@ -2,11 +2,16 @@ package io.millrace.testing;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.sun.net.httpserver.BasicAuthenticator;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -19,13 +24,43 @@ public final class StubRegistry implements AutoCloseable {
   private volatile boolean failing;
 
   StubRegistry() throws IOException {
-    server = HttpServer.create(new InetSocketAddress(InetAddress.getByName("127.0.0.1"), 0), 0);
+    server = HttpServer.create(anyPort(), 0);
     server.createContext("/", this::answer);
     server.start();
   }
 
+  private StubRegistry(HttpsServer server, BasicAuthenticator users) {
+    this.server = server;
+    server.createContext("/", this::answer).setAuthenticator(users);
+    server.start();
+  }
+
+  /**
+   * A registry of its own that speaks TLS, and answers one user alone.
+   *
+   * @param keyStore of {@link Certificates}
+   */
+  public static StubRegistry secured(Path keyStore, String user, String password)
+      throws IOException, GeneralSecurityException {
+    HttpsServer server = HttpsServer.create(anyPort(), 0);
+    server.setHttpsConfigurator(new HttpsConfigurator(Certificates.context(keyStore)));
+    return new StubRegistry(
+        server,
+        new BasicAuthenticator("registry") {
+          @Override
+          public boolean checkCredentials(String shownUser, String shownPassword) {
+            return shownUser.equals(user) && shownPassword.equals(password);
+          }
+        });
+  }
+
+  private static InetSocketAddress anyPort() throws IOException {
+    return new InetSocketAddress(InetAddress.getByName("127.0.0.1"), 0);
+  }
+
   public String url() {
-    return "http://127.0.0.1:" + server.getAddress().getPort();
+    String scheme = server instanceof HttpsServer ? "https" : "http";
+    return scheme + "://127.0.0.1:" + server.getAddress().getPort();
   }
 
   public void setFailing(boolean failing) {

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.millrace.client.kafka.Connection;
 import io.millrace.client.kafka.RegistryUnavailableException;
+import io.millrace.client.process.Failures;
 import io.millrace.inference.store.StreamOffset;
 import io.millrace.inference.store.TopicIdentity;
 import java.time.Duration;
@@ -22,7 +23,10 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.AuthenticationException;
+import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.common.errors.TimeoutException;
@@ -112,7 +116,7 @@ public final class TopicReader {
         // Only beginClose() interrupts.
       } catch (RuntimeException | Error e) {
         // The offsets in the store lie before all that was not applied: that is read again.
-        stuck(e.getMessage(), e);
+        stuck(said(e), e);
         pause();
       } finally {
         clients = null;
@@ -350,6 +354,23 @@ public final class TopicReader {
     if (!isClosing()) {
       progress.stuck(what, why);
     }
+  }
+
+  /** Where Kafka does not take the client, where that is and what to look at. */
+  private String said(Throwable failure) {
+    if (failure instanceof AuthenticationException) {
+      return ("Kafka at %s refuses this process: %s; are kafka.security.protocol, kafka.sasl.* and"
+              + " kafka.ssl.* right?")
+          .formatted(connection.bootstrapServers(), Failures.describe(failure));
+    }
+    if (failure instanceof AuthorizationException) {
+      return "Kafka at %s does not let this user read: %s"
+          .formatted(connection.bootstrapServers(), Failures.describe(failure));
+    }
+    // A client that cannot be made: its own message names no reason.
+    return failure.getClass() == KafkaException.class
+        ? Failures.describe(failure)
+        : failure.getMessage();
   }
 
   private boolean isClosing() {

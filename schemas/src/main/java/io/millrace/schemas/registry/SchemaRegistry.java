@@ -24,6 +24,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.regex.Pattern;
+import javax.net.ssl.SSLException;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
 
@@ -44,6 +46,7 @@ public final class SchemaRegistry {
   private static final int MAX_REDIRECTS = 5;
   private static final String MEDIA_TYPE = "application/vnd.schemaregistry.v1+json";
   private static final int SCHEMA_NOT_FOUND = 40403;
+  private static final Pattern CLASS_NAME = Pattern.compile("\\b(\\w+\\.)+\\w+Exception: ");
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final HttpClient http;
@@ -320,8 +323,7 @@ public final class SchemaRegistry {
       return exchange.get(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
       Throwable cause = e.getCause();
-      String reason = cause.getMessage() == null ? "no connection" : cause.getMessage();
-      throw new IOException("schema registry " + url + ": " + reason, cause);
+      throw new IOException("schema registry " + url + ": " + reason(cause), cause);
     } catch (TimeoutException e) {
       exchange.cancel(true);
       throw new IOException(
@@ -331,6 +333,16 @@ public final class SchemaRegistry {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("interrupted while waiting for schema registry " + url);
     }
+  }
+
+  private static String reason(Throwable failure) {
+    if (failure.getMessage() == null) {
+      return "no connection";
+    }
+    // A failed check of a certificate repeats its cause, with the name of its class.
+    return failure instanceof SSLException
+        ? CLASS_NAME.matcher(failure.getMessage()).replaceAll("") + "; see schema.registry.ssl.*"
+        : failure.getMessage();
   }
 
   private JsonNode json(HttpResponse<String> response) throws IOException {
