@@ -34,6 +34,10 @@ public final class Dashboard {
   private final GroupLag lag;
   private final Replicas replicas;
   private final Clock clock;
+  private final ShortMemory<String, ObjectNode> overviews = new ShortMemory<>();
+
+  /** By the first page of a list: its other pages are in the same order. */
+  private final ShortMemory<View, List<DomainList.Row>> lists = new ShortMemory<>();
 
   /**
    * @param group the consumer group of the job
@@ -90,13 +94,18 @@ public final class Dashboard {
     replicas.look();
     ObjectNode seen = Json.object();
     seen.put("at", Json.time(now));
-    seen.set("overview", overview(now));
+    seen.set("overview", overviews.get("", () -> overview(now)));
     String domain = view.domain();
-    seen.set(
-        "list", domain == null ? domains.read(new DomainList(view, replicas, now)::json) : null);
+    seen.set("list", domain == null ? list(view, now) : null);
     seen.set("domain", domain == null ? null : detail(domain, now));
     seen.set("deadLetters", letters(domain));
     return seen;
+  }
+
+  private ObjectNode list(View view, Instant now) {
+    DomainList list = new DomainList(view, replicas, now);
+    List<DomainList.Row> rows = lists.get(view.first(), () -> domains.read(list::rows));
+    return domains.read(all -> list.json(rows));
   }
 
   private ObjectNode overview(Instant now) {

@@ -26,10 +26,11 @@ final class DomainList {
     this.now = now;
   }
 
-  /** What a domain is sorted by. */
-  private record Row(TrackedDomain domain, Set<Need> needs, double rank) {}
+  /** A domain on the list, and what it is sorted by. */
+  record Row(TrackedDomain domain, Set<Need> needs, double rank) {}
 
-  ObjectNode json(Collection<TrackedDomain> all) {
+  /** All that are on the list, in its order, whatever the page. */
+  List<Row> rows(Collection<TrackedDomain> all) {
     String search = view.search().toLowerCase(Locale.ROOT);
     List<Row> rows = new ArrayList<>();
     for (TrackedDomain domain : all) {
@@ -41,6 +42,11 @@ final class DomainList {
       }
     }
     rows.sort(Comparator.comparingDouble(Row::rank).thenComparing(row -> row.domain().name()));
+    return rows;
+  }
+
+  /** The page. */
+  ObjectNode json(List<Row> rows) {
     int pages = Math.max(1, (rows.size() + View.PAGE - 1) / View.PAGE);
     int page = Math.min(view.page(), pages - 1);
     ObjectNode json = Json.object();

@@ -38,6 +38,11 @@ public record View(String domain, String search, Filter filter, Order order, int
     GAIN
   }
 
+  /** The first page of the same list. */
+  View first() {
+    return new View(domain, search, filter, order, 0);
+  }
+
   /** Of one domain. */
   public static View of(String domain) {
     return new View(domain, "", Filter.ALL, Order.NEEDS, 0);

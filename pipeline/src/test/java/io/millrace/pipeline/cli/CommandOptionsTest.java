@@ -15,7 +15,8 @@ import picocli.CommandLine;
 @Tag("unit")
 class CommandOptionsTest {
   /** Serving is a process of its own; a script is for the shell. */
-  private static final List<String> OTHERS = List.of("millrace serve", "millrace completion");
+  private static final List<String> OTHERS =
+      List.of("millrace serve", "millrace dashboard", "millrace completion");
 
   @Test
   void whateverListsOrDoesSomethingCanAnswerInJson() {

@@ -11,6 +11,11 @@ import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.ModelStore;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -43,11 +48,19 @@ class DemoTest {
     new ModelStore(Path.of(models())).prepare(ModelStore.MINILM, (name, done, total) -> {});
     List<String> said = new ArrayList<>();
 
+    List<String> kept = new ArrayList<>();
+
     DemoResult result;
     try (StopSignal stop = StopSignal.install()) {
       result =
-          new Demo(settings, directory, serve(), stop, said::add, 200, 130).run().orElseThrow();
+          new Demo(settings, directory, serve(), stop, said::add, 200, 130)
+              .run(shown -> kept.add(page(said)))
+              .orElseThrow();
     }
+
+    // The page was named before anything happened on it, and is there until the end.
+    assertThat(said.get(1)).startsWith("The page is at http://127.0.0.1:");
+    assertThat(kept.get(0)).contains("\"domain\":\"wordnet\"", "\"examples\":330");
 
     // 330 examples are 20 full batches and one of 10; a version every 4 steps, and one at the end.
     assertThat(result.versionsPublished()).isEqualTo(6);
@@ -60,6 +73,20 @@ class DemoTest {
         .hasSize(4)
         .allSatisfy(row -> assertThat(row.frozen()).as(row.part()).isBetween(0.05, 1.0));
     assertThat(result.lines()).anyMatch(line -> line.startsWith("Versions       6 published, 6"));
+  }
+
+  /** What the page shows at the end. */
+  private static String page(List<String> said) {
+    URI page = URI.create(said.get(1).substring("The page is at ".length()));
+    try {
+      return HttpClient.newHttpClient()
+          .send(
+              HttpRequest.newBuilder(page.resolve("/v1/dashboard")).build(),
+              BodyHandlers.ofString())
+          .body();
+    } catch (IOException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private static String models() {
