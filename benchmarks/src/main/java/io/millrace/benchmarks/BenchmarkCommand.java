@@ -5,6 +5,7 @@ import io.millrace.benchmarks.domains.DomainWaitsCommand;
 import io.millrace.benchmarks.domains.DomainsCommand;
 import io.millrace.benchmarks.engine.EngineRates;
 import io.millrace.benchmarks.engine.MatrixProductRates;
+import io.millrace.benchmarks.frozen.FrozenCostCommand;
 import io.millrace.benchmarks.live.LabelToLiveCommand;
 import io.millrace.benchmarks.recording.RecordingCost;
 import io.millrace.benchmarks.replay.ReplayCommand;
@@ -60,7 +61,8 @@ import picocli.CommandLine.Unmatched;
       LabelToLiveCommand.class,
       DomainsCommand.class,
       DomainLoadCommand.class,
-      DomainWaitsCommand.class
+      DomainWaitsCommand.class,
+      FrozenCostCommand.class
     })
 public final class BenchmarkCommand implements Callable<Integer> {
   @Option(names = "--help", usageHelp = true, description = "Show this help and exit.")

@@ -196,7 +196,7 @@ public final class JobSettings {
   public static final Setting<Double> FROZEN_SHARE =
       Setting.decimal(
           "progress.frozenShare",
-          0.1,
+          0.08,
           0,
           1,
           "Largest share of a training task's time for the frozen model, which answers the examples of a"
