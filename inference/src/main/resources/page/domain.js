@@ -1,6 +1,6 @@
 // One domain: its curve, what serves, its rollout, and a text to try.
 
-import {$, ago, badges, clockTime, count, element, fill, hash, pairs, percent, points, rows, say, short, span} from './shown.js';
+import {$, ago, badges, clockTime, count, element, fill, hash, isTold, pairs, percent, points, rows, say, short, span, untold} from './shown.js';
 import {keep, post, token} from './stream.js';
 import * as chart from './chart.js';
 
@@ -85,6 +85,7 @@ function training(detail) {
   pairs($('training'), [
     ['Accuracy now', percent(detail.accuracy)],
     ['Against frozen', gain ? `${points(gain.difference)} points ± ${(gain.margin * 100).toFixed(1)}, newest ${count(gain.examples)} compared` : 'not compared yet'],
+    ['', gain && !isTold(gain, detail.latestTrained) && untold(gain, detail.latestTrained) || null],
     ['Since its start', detail.comparison && `${points(detail.comparison.difference)} points, ${count(detail.comparison.examples)} compared`],
     ['Examples', now && count(now.examples)],
     ['Last step', now && `${ago(now.steppedAt)}, took ${span(now.stepMillis)}`],

@@ -1,6 +1,6 @@
 // The page: what is looked at stands in the address, one stream brings it, and each part shows its own.
 
-import {$, ago, clock, clockTime, count, element, fill, pairs, percent, points, rows, say} from './shown.js';
+import {$, ago, clock, clockTime, count, element, fill, isTold, pairs, percent, points, rows, say, untold} from './shown.js';
 import {Stream, keep} from './stream.js';
 import * as list from './list.js';
 import * as domain from './domain.js';
@@ -50,10 +50,12 @@ function overview(all) {
   const low = gain && gain.difference - gain.margin;
   const high = gain && gain.difference + gain.margin;
   say(figure, gain ? points(gain.difference) + ' points' : 'not compared yet');
-  figure.className = 'figure' + (gain && low > 0 ? ' good' : gain && high < 0 ? ' bad' : '');
+  const told = gain && isTold(gain, all.latestTrained);
+  figure.className = 'figure' + (told && low > 0 ? ' good' : gain && high < 0 ? ' bad' : '');
   say($('gain-of'), gain
-    ? `${low > 0 ? 'Yes' : high < 0 ? 'No' : 'Not to be told yet'}: adapted ${percent(gain.adapted / gain.examples)}, frozen ${percent(gain.frozen / gain.examples)} `
+    ? `${high < 0 ? 'No' : told && low > 0 ? 'Yes' : 'Not to be told yet'}: adapted ${percent(gain.adapted / gain.examples)}, frozen ${percent(gain.frozen / gain.examples)} `
       + `of the newest ${count(gain.examples)} compared examples. 95\u00a0%: ${points(low)} to ${points(high)}; ${count(gain.wins)} won, ${count(gain.losses)} lost.`
+      + (told ? '' : ' ' + untold(gain, all.latestTrained))
     : 'The job compares some steps with the frozen model; none was reported in the last day.');
   say($('gain-all'), all.comparison && `Since the start: ${points(all.comparison.difference)} points of ${count(all.comparison.examples)} compared.`);
 

@@ -123,3 +123,8 @@ export function badges(parent, needs) {
     say(badge, words[need] || need);
   });
 }
+
+/** Whether the frozen model has learnt from nearly as many examples as the adapted one: else it does worse than it could. */
+export const isTold = (gain, trained) => gain.examples >= 0.95 * trained;
+export const untold = (gain, trained) => `Only ${percent(gain.examples / trained)} of the examples were compared, and the frozen model has learnt from these alone: `
+  + 'it could do better. progress.frozenShare=0.3 compares all.';

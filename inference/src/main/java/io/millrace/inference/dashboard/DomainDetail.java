@@ -31,6 +31,7 @@ final class DomainDetail {
     json.put("accuracy", Json.number(shown.history().accuracy(Overview.NOW)));
     json.set("comparison", Json.comparison(shown.comparison()));
     json.set("latest", Json.comparison(shown.history().latest(Overview.NOW)));
+    json.put("latestTrained", shown.history().latestTrained(Overview.NOW));
     json.set("curve", curve(shown.history()));
     ArrayNode marks = json.putArray("marks");
     Publications publications = shown.publications();

@@ -175,6 +175,20 @@ final class DomainHistory {
   }
 
   /**
+   * All examples of the points that {@link #latest} is over. The frozen model has learnt from the
+   * compared ones among them alone.
+   */
+  long latestTrained(int examples) {
+    long trained = 0;
+    long compared = 0;
+    for (int i = size - 1; i >= 0 && compared < examples; i--) {
+      compared += sums[COMPARED][i];
+      trained += sums[EXAMPLES][i];
+    }
+    return trained;
+  }
+
+  /**
    * The accuracy in so many parts of the points, oldest first: a small picture.
    *
    * @return fewer where there are fewer points

@@ -36,6 +36,7 @@ final class Overview {
   private long examples;
   private Comparison total = Comparison.NONE;
   private Comparison latest = Comparison.NONE;
+  private long latestTrained;
   private Instant steppedAt;
   private Instant checkpointedAt;
   private final Map<Need, Integer> counts = new EnumMap<>(Need.class);
@@ -59,6 +60,7 @@ final class Overview {
     count++;
     total = total.plus(domain.comparison());
     latest = latest.plus(domain.history().latest(NOW));
+    latestTrained += domain.history().latestTrained(NOW);
     if (domain.training().isPresent()) {
       TrainingProgress training = domain.training().get();
       trained++;
@@ -86,6 +88,7 @@ final class Overview {
     json.put("examples", examples);
     json.set("comparison", Json.comparison(total));
     json.set("latest", Json.comparison(latest));
+    json.put("latestTrained", latestTrained);
     json.put("steppedAt", Json.time(steppedAt));
     json.put("checkpointedAt", Json.time(checkpointedAt));
     json.put("lag", lag.map(GroupLag.Lag::records).orElse(null));

@@ -26,6 +26,8 @@ class DomainHistoryTest {
     return IntStream.range(0, history.size()).map(history::examples).sum();
   }
 
+  private static final Comparison COMPARED = new Comparison(BATCH, 8, 4, 4);
+
   @Test
   void fewStepsAreAPointEach() {
     for (int step = 1; step <= DomainHistory.MOST; step++) {
@@ -106,6 +108,17 @@ class DomainHistoryTest {
     assertThat(history.accuracy(Integer.MAX_VALUE)).isEqualTo(0.375);
     assertThat(history.latest(1)).isEqualTo(new Comparison(BATCH, 12, 4, 4));
     assertThat(new DomainHistory().accuracy(10)).isNaN();
+  }
+
+  @Test
+  void howManyWereTrainedOnWhileSomeWereComparedIsKnown() {
+    for (int step = 1; step <= 20; step++) {
+      history.add(step, step, BATCH, 8, step % 4 == 0 ? COMPARED : Comparison.NONE);
+    }
+
+    assertThat(history.latest(2 * BATCH).examples()).isEqualTo(2 * BATCH);
+    assertThat(history.latestTrained(2 * BATCH)).isEqualTo(5 * BATCH);
+    assertThat(history.latestTrained(Integer.MAX_VALUE)).isEqualTo(20 * BATCH);
   }
 
   @Test
