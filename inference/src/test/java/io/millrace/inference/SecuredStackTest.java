@@ -30,9 +30,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.junit.jupiter.api.AfterAll;
@@ -50,6 +54,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Tag("integration")
 class SecuredStackTest {
   private static final int PARTITIONS = 2;
+  private static final String JOB = "millrace";
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String INPUTS =
       "{\"inputs\":[{\"name\":\"text\",\"datatype\":\"BYTES\",\"shape\":[1],\"data\":[\"x\"]}]}";
@@ -74,14 +79,21 @@ class SecuredStackTest {
     Path registryKey = certificates.keyStore("registry");
     brokerTrust = certificates.trustStore(brokerKey);
     registryTrust = certificates.trustStore(registryKey);
-    broker = KafkaBroker.secured(brokerKey, "ada", "open-sesame");
+    broker = KafkaBroker.secured(brokerKey, Map.of("serve", "open-sesame", "page", "me-too"));
     registry = StubRegistry.secured(registryKey, "ada", "let-me-in");
     TestTopics.createAdapters(broker, PARTITIONS);
     TestTopics.createRollouts(broker, PARTITIONS);
     broker.create(Topics.TRAINING_PROGRESS, PARTITIONS, Map.of());
     broker.create(Topics.DEAD_LETTERS, 1, Map.of());
     broker.create(Topics.LABELED_EXAMPLES, 1, Map.of());
-    Settings settings = settings(ServingSettings.ALL);
+    broker.create(Topics.SERVED_REQUESTS, 1, Map.of());
+    allow();
+    commitOfTheJob();
+    Settings settings =
+        settings(
+            ServingSettings.ALL,
+            "kafka.bootstrap.servers=" + broker.bootstrapServers(),
+            "kafka.security.protocol=PLAINTEXT");
     publisher = new TestPublisher(settings, PARTITIONS);
     progress = new TestProgress(settings);
     publisher.publishWithEvents(TestAdapters.chain("films", 2));
@@ -93,6 +105,7 @@ class SecuredStackTest {
         DashboardProcess.start(
             settings(
                 DashboardSettings.ALL,
+                jaas("page", "me-too"),
                 "serving.tokens.predict=see",
                 "dashboard.serving=http://127.0.0.1:" + serving.port()),
             0);
@@ -102,6 +115,37 @@ class SecuredStackTest {
         () ->
             seen(page.port(), "domain=films").at("/domain/replicas/0/serving/version").asInt()
                 == 2);
+  }
+
+  /** What docs/deployment.md says that the processes need, and no more. */
+  private static void allow() throws Exception {
+    for (String user : List.of("serve", "page")) {
+      for (String topic : List.of(Topics.ROLLOUTS, Topics.TRAINING_PROGRESS, Topics.DEAD_LETTERS)) {
+        broker.allow(user, ResourceType.TOPIC, topic, AclOperation.READ);
+      }
+      broker.allow(user, ResourceType.TOPIC, Topics.LABELED_EXAMPLES, AclOperation.DESCRIBE);
+      broker.allow(user, ResourceType.GROUP, JOB, AclOperation.DESCRIBE);
+    }
+    broker.allow("serve", ResourceType.TOPIC, Topics.ADAPTERS, AclOperation.READ);
+    broker.allow("serve", ResourceType.TOPIC, Topics.ROLLOUTS, AclOperation.WRITE);
+    for (String topic : List.of(Topics.LABELED_EXAMPLES, Topics.SERVED_REQUESTS)) {
+      broker.allow("serve", ResourceType.TOPIC, topic, AclOperation.READ, AclOperation.WRITE);
+    }
+    for (ResourceType type : List.of(ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID)) {
+      broker.allow("nobody", type, "other", AclOperation.READ);
+    }
+    broker.allow("nobody", ResourceType.CLUSTER, "kafka-cluster", AclOperation.ALTER);
+  }
+
+  /** Leaves it nothing to read. */
+  private static void commitOfTheJob() throws Exception {
+    try (Admin admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
+      admin
+          .alterConsumerGroupOffsets(
+              JOB, Map.of(new TopicPartition(Topics.LABELED_EXAMPLES, 0), new OffsetAndMetadata(0)))
+          .all()
+          .get();
+    }
   }
 
   @AfterAll
@@ -142,7 +186,7 @@ class SecuredStackTest {
                 "kafka.bootstrap.servers=" + broker.securedServers(),
                 "kafka.security.protocol=SASL_SSL",
                 "kafka.sasl.mechanism=PLAIN",
-                jaas("open-sesame"),
+                jaas("serve", "open-sesame"),
                 "kafka.ssl.truststore.location=" + brokerTrust,
                 "kafka.ssl.truststore.type=PKCS12",
                 "kafka.ssl.truststore.password=" + Certificates.PASSWORD,
@@ -159,9 +203,9 @@ class SecuredStackTest {
     return Settings.of(declared, null, sets);
   }
 
-  private static String jaas(String password) {
+  private static String jaas(String user, String password) {
     return "kafka.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required"
-        + " username=\"ada\" password=\"%s\";".formatted(password);
+        + " username=\"%s\" password=\"%s\";".formatted(user, password);
   }
 
   private static HttpResponse<InputStream> open(int port, String path, String token, String body)
@@ -277,6 +321,7 @@ class SecuredStackTest {
             JsonNode seen = seen(port, "domain=films");
             return seen.at("/domain/training/step").asLong() == 1
                 && seen.at("/deadLetters/byReason/BlankText").asInt() == 1
+                && seen.at("/overview/lag").isNumber()
                 && seen.at("/overview/caughtUp").asBoolean();
           });
       assertThat(seen(port, "domain=films").at("/overview/problems")).isEmpty();
@@ -295,7 +340,7 @@ class SecuredStackTest {
   void credentialsThatKafkaOrTheRegistryDoesNotTakeAreOneLineThatSaysWhere() throws Exception {
     String kafka = "Kafka at " + broker.securedServers();
     String schemas = registry.url();
-    assertRefused(jaas("guess-word"), kafka, "Invalid username or password", "kafka.sasl");
+    assertRefused(jaas("serve", "guess-word"), kafka, "Invalid username or password", "kafka.sasl");
     assertRefused(
         "kafka.ssl.truststore.location=" + registryTrust,
         kafka,
@@ -311,6 +356,24 @@ class SecuredStackTest {
         schemas,
         "unable to find valid certification path",
         "schema.registry.ssl");
+  }
+
+  @Test
+  void aUserWithoutARightIsToldWhichTopicItIsAbout() throws Exception {
+    List<String> notices = new CopyOnWriteArrayList<>();
+    ServingProcess process = serve("without-right", notices, jaas("page", "me-too"));
+    try {
+      Await.until("it is said", () -> !notices.isEmpty());
+
+      assertThat(notices)
+          .singleElement()
+          .asString()
+          .startsWith("Kafka at " + broker.securedServers() + " does not let this user read: ")
+          .contains(Topics.ADAPTERS, "docs/deployment.md")
+          .endsWith("; trying again until it works");
+    } finally {
+      process.close();
+    }
   }
 
   /** The console, the health page and the page itself say the same one line. */

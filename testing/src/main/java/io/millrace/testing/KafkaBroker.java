@@ -6,6 +6,7 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
@@ -21,7 +22,15 @@ import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.utils.Time;
+import org.apache.kafka.metadata.authorizer.StandardAuthorizer;
 import org.apache.kafka.metadata.storage.Formatter;
 import org.apache.kafka.server.common.Feature;
 import org.apache.kafka.server.common.MetadataVersion;
@@ -56,20 +65,29 @@ public final class KafkaBroker implements AutoCloseable {
   }
 
   /**
-   * A broker of its own, with one more port: {@link #securedServers} speaks TLS, and SASL's PLAIN
-   * with one user.
+   * A broker of its own, with one more port: {@link #securedServers} speaks TLS, and SASL's PLAIN.
+   * A user may do there whatever nobody was {@link #allow}ed; all may do it at the other port.
    *
    * @param keyStore of {@link Certificates}
+   * @param passwords of the users, by their names
    */
-  public static KafkaBroker secured(Path keyStore, String user, String password) throws Exception {
+  public static KafkaBroker secured(Path keyStore, Map<String, String> passwords) throws Exception {
     String listener = "listener.name." + SECURED.toLowerCase(Locale.ROOT) + ".";
+    StringBuilder jaas =
+        new StringBuilder("org.apache.kafka.common.security.plain.PlainLoginModule required");
+    passwords.forEach((user, password) -> jaas.append(" user_%s=\"%s\"".formatted(user, password)));
     return new KafkaBroker(
         Map.of(
+            "authorizer.class.name",
+            StandardAuthorizer.class.getName(),
+            "super.users",
+            "User:ANONYMOUS",
+            "allow.everyone.if.no.acl.found",
+            "true",
             listener + "sasl.enabled.mechanisms",
             "PLAIN",
             listener + "plain.sasl.jaas.config",
-            "org.apache.kafka.common.security.plain.PlainLoginModule required user_%s=\"%s\";"
-                .formatted(user, password),
+            jaas.append(';').toString(),
             listener + "ssl.keystore.location",
             keyStore.toString(),
             listener + "ssl.keystore.type",
@@ -78,6 +96,26 @@ public final class KafkaBroker implements AutoCloseable {
             Certificates.PASSWORD,
             listener + "ssl.key.password",
             Certificates.PASSWORD));
+  }
+
+  /**
+   * Lets a user of a {@link #secured} broker do this with it, and all others only what they may.
+   */
+  public void allow(String user, ResourceType type, String name, AclOperation... operations)
+      throws Exception {
+    ResourcePattern resource = new ResourcePattern(type, name, PatternType.LITERAL);
+    List<AclBinding> rights =
+        Arrays.stream(operations)
+            .map(
+                operation ->
+                    new AclBinding(
+                        resource,
+                        new AccessControlEntry(
+                            "User:" + user, "*", operation, AclPermissionType.ALLOW)))
+            .toList();
+    try (Admin admin = admin()) {
+      admin.createAcls(rights).all().get();
+    }
   }
 
   /** Host and port for clients with TLS and a password; only of a {@link #secured} broker. */

@@ -22,6 +22,7 @@ import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.TopicAuthorizationException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
@@ -69,11 +70,17 @@ record KafkaClients(Admin admin, KafkaConsumer<byte[], byte[]> consumer) impleme
    * Describes a topic.
    *
    * @throws org.apache.kafka.common.errors.UnknownTopicOrPartitionException where there is none
+   * @throws TopicAuthorizationException where the user may not know it
    * @throws TimeoutException where Kafka does not answer in time
    */
   Description describe(String topic) {
-    TopicDescription found =
-        answer(admin.describeTopics(List.of(topic)).topicNameValues().get(topic));
+    TopicDescription found;
+    try {
+      found = answer(admin.describeTopics(List.of(topic)).topicNameValues().get(topic));
+    } catch (TopicAuthorizationException e) {
+      // The broker's answer does not name the topic.
+      throw new TopicAuthorizationException(Set.of(topic));
+    }
     return new Description(
         new TopicIdentity(answer(admin.describeCluster().clusterId()), found.topicId().toString()),
         found.partitions().stream()

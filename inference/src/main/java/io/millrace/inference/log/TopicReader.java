@@ -364,7 +364,7 @@ public final class TopicReader {
           .formatted(connection.bootstrapServers(), Failures.describe(failure));
     }
     if (failure instanceof AuthorizationException) {
-      return "Kafka at %s does not let this user read: %s"
+      return "Kafka at %s does not let this user read: %s; docs/deployment.md lists what it needs"
           .formatted(connection.bootstrapServers(), Failures.describe(failure));
     }
     // A client that cannot be made: its own message names no reason.

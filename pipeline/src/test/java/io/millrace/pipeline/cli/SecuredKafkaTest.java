@@ -46,7 +46,7 @@ class SecuredKafkaTest {
     Certificates certificates = new Certificates(directory);
     Path key = certificates.keyStore("broker");
     trust = certificates.trustStore(key);
-    kafka = KafkaBroker.secured(key, "ada", PASSWORD);
+    kafka = KafkaBroker.secured(key, Map.of("ada", PASSWORD));
   }
 
   @AfterAll
