@@ -309,6 +309,38 @@ class PageInBrowserTest {
   }
 
   @Test
+  void whereATokenIsNeededThePageAsksForIt() throws Exception {
+    progress.step("guarded", Instant.now(), 1, 8, 8);
+    progress.flush();
+    Settings settings =
+        Settings.of(
+            DashboardSettings.ALL,
+            null,
+            List.of(
+                "kafka.bootstrap.servers=" + broker.bootstrapServers(),
+                "schema.registry.url=" + registry.url(),
+                "serving.tokens.predict=see",
+                "dashboard.serving=http://127.0.0.1:" + process.port()));
+    try (DashboardProcess page = DashboardProcess.start(settings, 0)) {
+      browser.open("http://127.0.0.1:" + page.port() + "/#/domain/guarded");
+      for (String token : List.of("wrong", "see")) {
+        Await.until("it asks", () -> browser.find("#admit [name=token]").isDisplayed());
+        assertThat(browser.text("#domain-name")).isEmpty();
+        browser.find("#admit [name=token]").sendKeys(token);
+        browser.find("#admit button").click();
+      }
+      browser.awaitText("#domain-name", "guarded");
+      browser.awaitText("#connection", "live");
+    }
+    browser.open("about:blank");
+    // The browser says of itself that two requests were answered 401.
+    assertThat(browser.complaints())
+        .filteredOn(line -> line.contains("401"))
+        .hasSize(2)
+        .allMatch(line -> line.contains("/page/events"));
+  }
+
+  @Test
   void tenThousandDomainsOpenAtOnce() throws Exception {
     Random random = new Random(5);
     Instant begin = Instant.now().minusSeconds(3600);
