@@ -55,8 +55,8 @@ final class DemoCommand implements Callable<Integer> {
   @Option(
       names = "--keep",
       description =
-          "Let Kafka, the registry and the serving process with its page run on at the end, until"
-              + " Ctrl-C.")
+          "Go on at the end, until Ctrl-C: the page stays, and labels for what you ask there or over"
+              + " HTTP are trained on.")
   private boolean keep;
 
   @Mixin private final Output output = new Output();
@@ -80,11 +80,8 @@ final class DemoCommand implements Callable<Integer> {
               shown -> {
                 run.finish();
                 show(shown, start);
-                if (keep) {
-                  output.progress("Everything but the job runs on; Ctrl-C ends it.");
-                  stop.requested().join();
-                }
-              });
+              },
+              keep ? Optional.of(() -> goOn(stop)) : Optional.empty());
       if (result.isEmpty()) {
         output.warn("Stopped.");
         return ExitCode.STOPPED;
@@ -94,6 +91,11 @@ final class DemoCommand implements Callable<Integer> {
       }
       return 0;
     }
+  }
+
+  private void goOn(StopSignal stop) {
+    output.progress("All of it runs on; Ctrl-C ends it.");
+    stop.requested().join();
   }
 
   private void show(DemoResult result, long start) {

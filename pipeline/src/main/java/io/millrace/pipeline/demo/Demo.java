@@ -13,6 +13,7 @@ import io.millrace.pipeline.report.RunRecord;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.pipeline.submission.FlinkJob;
 import io.millrace.pipeline.submission.JobWatch;
+import io.millrace.pipeline.submission.StartingState;
 import io.millrace.schemas.LabeledExample;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -47,6 +48,9 @@ public final class Demo {
   private final List<LabeledExample> definitions;
   private final List<LabeledExample> usages;
   private final List<String> unseen;
+
+  /** Savepoint of the job that has ended with the stream; null before. */
+  private String drained;
 
   /**
    * @param settings the job's, the stack's and the connection's
@@ -85,17 +89,19 @@ public final class Demo {
    * @throws IllegalStateException where a part fails
    */
   public Optional<DemoResult> run() {
-    return run(result -> {});
+    return run(result -> {}, Optional.empty());
   }
 
   /**
-   * Runs it to its end, and lets everything but the feed and the job run on until {@code kept} is
-   * done with the result.
+   * Runs it to its end, and goes on where that is wanted: the job reads what else comes, as labels
+   * for predictions.
    *
+   * @param shown takes the result
+   * @param until returns when it is to end; empty where it ends with the result
    * @return the result; empty if a stop was requested before
    * @throws IllegalStateException where a part fails
    */
-  public Optional<DemoResult> run(Consumer<DemoResult> kept) {
+  public Optional<DemoResult> run(Consumer<DemoResult> shown, Optional<Runnable> until) {
     say.accept("Starting Kafka, the schema registry, Flink and a serving process ...");
     try (EmbeddedStack stack = EmbeddedStack.start(data, EmbeddedStack.Ports.FREE, settings)) {
       Settings connected = stack.connect(settings);
@@ -106,16 +112,14 @@ public final class Demo {
               ServeSubprocess.start(
                   serve, data.resolve("serve"), JobSettings.modelStore(settings), connection)) {
         say.accept("The page is at " + serving.address() + "/");
-        FlinkJob job =
-            FlinkJob.submit(
-                "127.0.0.1",
-                flink.port(),
-                connected,
-                data.resolve("checkpoints").toString(),
-                Optional.empty(),
-                AdaptationJob.Input.UNBOUNDED);
-        Optional<DemoResult> result = live(connection, job, serving);
-        result.ifPresent(kept);
+        say.accept("Its token for decisions: " + serving.rolloutToken());
+        Optional<DemoResult> result =
+            live(connection, submit(flink, connected, Optional.empty()), serving);
+        result.ifPresent(shown);
+        if (result.isPresent() && until.isPresent()) {
+          submit(flink, connected, Optional.of(StartingState.savepoint(drained)));
+          until.get().run();
+        }
         return result;
       }
     } catch (InterruptedException e) {
@@ -124,6 +128,16 @@ public final class Demo {
     } catch (IOException e) {
       throw new IllegalStateException("the serving process does not answer: " + e.getMessage(), e);
     }
+  }
+
+  private FlinkJob submit(EmbeddedFlink flink, Settings connected, Optional<StartingState> start) {
+    return FlinkJob.submit(
+        "127.0.0.1",
+        flink.port(),
+        connected,
+        data.resolve("checkpoints").toString(),
+        start,
+        AdaptationJob.Input.UNBOUNDED);
   }
 
   private Optional<DemoResult> live(Connection connection, FlinkJob job, ServeSubprocess serving)
@@ -186,7 +200,7 @@ public final class Demo {
         watch.look(record.committed());
         progress.at(record.examples(), note(steps, load));
       }
-      job.drain(data.resolve("savepoints"));
+      drained = job.drain(data.resolve("savepoints"));
       record.readToEnd();
       progress.at(record.examples(), note(steps, load));
       return true;

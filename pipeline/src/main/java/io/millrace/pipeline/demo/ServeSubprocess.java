@@ -15,8 +15,10 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -27,13 +29,17 @@ final class ServeSubprocess implements AutoCloseable {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(120);
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  private static final int TOKEN_BYTES = 9;
+
   private final Process process;
   private final URI address;
+  private final String rolloutToken;
   private final HttpClient http = HttpClient.newHttpClient();
 
-  private ServeSubprocess(Process process, URI address) {
+  private ServeSubprocess(Process process, URI address, String rolloutToken) {
     this.process = process;
     this.address = address;
+    this.rolloutToken = rolloutToken;
   }
 
   /**
@@ -73,11 +79,21 @@ final class ServeSubprocess implements AutoCloseable {
           .removeIf(
               name -> name.startsWith("MILLRACE_SERVING_") || name.equals("MILLRACE_LOG_CONSOLE"));
       builder.environment().put("MILLRACE_END_WITH_PARENT", "1");
+      // Not on the command line, where every user of the machine could read it.
+      String token = token();
+      builder.environment().put("MILLRACE_SERVING_ROLLOUT_TOKEN", token);
       Process process = builder.start();
-      return new ServeSubprocess(process, URI.create(address(process, portFile, output)));
+      return new ServeSubprocess(process, URI.create(address(process, portFile, output)), token);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot start the serving process", e);
     }
+  }
+
+  /** For this process alone: nothing that is trained depends on it. */
+  private static String token() {
+    byte[] bytes = new byte[TOKEN_BYTES];
+    new SecureRandom().nextBytes(bytes);
+    return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
   }
 
   private static String address(Process process, Path portFile, Path output) throws IOException {
@@ -102,6 +118,11 @@ final class ServeSubprocess implements AutoCloseable {
   /** Where it answers. */
   URI address() {
     return address;
+  }
+
+  /** What lets its clients decide about rollouts. */
+  String rolloutToken() {
+    return rolloutToken;
   }
 
   /** The number of versions of a domain that it has made live since its start. */

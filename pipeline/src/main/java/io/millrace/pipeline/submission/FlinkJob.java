@@ -159,9 +159,11 @@ public final class FlinkJob {
   /**
    * Ends an unbounded job as if its input had ended: batches close, last versions are published,
    * all is committed.
+   *
+   * @return the savepoint's URI; a job that goes on from it reads what comes after
    */
-  public void drain(Path savepoints) {
-    stop(savepoints, true);
+  public String drain(Path savepoints) {
+    return stop(savepoints, true);
   }
 
   /**

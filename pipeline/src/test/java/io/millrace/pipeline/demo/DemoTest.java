@@ -11,15 +11,18 @@ import io.millrace.pipeline.embedded.EmbeddedStack;
 import io.millrace.pipeline.input.ExampleLimits;
 import io.millrace.pipeline.settings.JobSettings;
 import io.millrace.svft.model.ModelStore;
+import io.millrace.testing.Await;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -49,17 +52,26 @@ class DemoTest {
     List<String> said = new ArrayList<>();
 
     List<String> kept = new ArrayList<>();
+    List<Integer> decided = new ArrayList<>();
 
     DemoResult result;
     try (StopSignal stop = StopSignal.install()) {
       result =
           new Demo(settings, directory, serve(), stop, said::add, 200, 130)
-              .run(shown -> kept.add(page(said)))
+              .run(
+                  shown -> kept.add(page(said)),
+                  Optional.of(
+                      () -> {
+                        awaitAllRead(said);
+                        decided.add(pin(said, "guessed"));
+                        decided.add(pin(said, said.get(2).replaceAll(".*: ", "")));
+                      }))
               .orElseThrow();
     }
 
     // The page was named before anything happened on it, and is there until the end.
     assertThat(said.get(1)).startsWith("The page is at http://127.0.0.1:");
+    assertThat(decided).containsExactly(401, 200);
     assertThat(kept.get(0)).contains("\"domain\":\"wordnet\"", "\"examples\":330");
 
     // 330 examples are 20 full batches and one of 10; a version every 4 steps, and one at the end.
@@ -75,6 +87,15 @@ class DemoTest {
     assertThat(result.lines()).anyMatch(line -> line.startsWith("Versions       6 published, 6"));
   }
 
+  /** The job that goes on after the stream has committed all of it. */
+  private static void awaitAllRead(List<String> said) {
+    try {
+      Await.until("nothing waits", () -> page(said).contains("\"lag\":0,"));
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   /** What the page shows at the end. */
   private static String page(List<String> said) {
     URI page = URI.create(said.get(1).substring("The page is at ".length()));
@@ -84,6 +105,23 @@ class DemoTest {
               HttpRequest.newBuilder(page.resolve("/v1/dashboard")).build(),
               BodyHandlers.ofString())
           .body();
+    } catch (IOException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static int pin(List<String> said, String token) {
+    URI page = URI.create(said.get(1).substring("The page is at ".length()));
+    try {
+      return HttpClient.newHttpClient()
+          .send(
+              HttpRequest.newBuilder(page.resolve("/v1/rollouts/pin"))
+                  .header("Content-Type", "application/json")
+                  .header("Authorization", "Bearer " + token)
+                  .POST(BodyPublishers.ofString("{\"domain\":\"wordnet\",\"version\":1}"))
+                  .build(),
+              BodyHandlers.ofString())
+          .statusCode();
     } catch (IOException | InterruptedException e) {
       throw new IllegalStateException(e);
     }
