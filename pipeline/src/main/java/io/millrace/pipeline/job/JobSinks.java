@@ -54,18 +54,7 @@ record JobSinks(Settings settings, Connection connection) {
    * as it stands. A decision that is written twice has no effect the second time.
    */
   KafkaSink<OutgoingRecord> decisions() {
-    return atLeastOnce(connection.properties());
-  }
-
-  /** Progress, at least once, and a little later: the records of some steps leave together. */
-  KafkaSink<OutgoingRecord> progress() {
     Properties properties = connection.properties();
-    properties.put(ProducerConfig.LINGER_MS_CONFIG, "100");
-    properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "gzip");
-    return atLeastOnce(properties);
-  }
-
-  private KafkaSink<OutgoingRecord> atLeastOnce(Properties properties) {
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
     properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, "true");
     return KafkaSink.<OutgoingRecord>builder()
@@ -74,5 +63,10 @@ record JobSinks(Settings settings, Connection connection) {
         .setDeliveryGuarantee(DeliveryGuarantee.AT_LEAST_ONCE)
         .setRecordSerializer(new OutgoingRecordWriter(connection))
         .build();
+  }
+
+  /** Progress, as far as Kafka takes it. */
+  ProgressSink progress() {
+    return new ProgressSink(connection, ProgressSink.PAUSE);
   }
 }

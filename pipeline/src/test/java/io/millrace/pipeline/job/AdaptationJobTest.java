@@ -65,8 +65,7 @@ class AdaptationJobTest {
             "evidence -> append to rollouts: Writer",
             "append to rollouts: Writer -> append to rollouts: Committer",
             "adapt -> report progress: Writer",
-            "evidence -> report progress: Writer",
-            "report progress: Writer -> report progress: Committer");
+            "evidence -> report progress: Writer");
   }
 
   private static List<String> handedOn(Input input) {
