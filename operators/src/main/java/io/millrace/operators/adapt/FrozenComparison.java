@@ -51,20 +51,22 @@ final class FrozenComparison implements AutoCloseable {
   private final ValueState<FrozenState> states;
 
   private FrozenComparison(
-      AdaptSettings settings, RuntimeContext context, LongSupplier clock, SharedModel.Lease model) {
+      AdaptSettings settings,
+      ValueState<FrozenState> states,
+      LongSupplier clock,
+      SharedModel.Lease model) {
     this.settings = settings;
+    this.states = states;
     this.time = new TimeShare(settings.frozenShare(), clock);
     this.model = model;
-    states =
-        context.getState(
-            new ValueStateDescriptor<>("frozen", new AvroTypeInfo<>(FrozenState.class)));
   }
 
   /**
    * Loads the base model, unless this process holds it already.
    *
    * @param clock in nanoseconds
-   * @return empty where nothing is to be compared
+   * @return empty where nothing is to be compared, or the model cannot be loaded beside the one
+   *     that trains
    * @throws IOException where the store cannot be read
    */
   static Optional<FrozenComparison> open(
@@ -72,14 +74,26 @@ final class FrozenComparison implements AutoCloseable {
     if (settings.frozenShare() == 0) {
       return Optional.empty();
     }
-    SharedModel.Lease model =
-        SharedModel.open(
-            settings.modelStore(),
-            settings.modelName(),
-            settings.device().of(context),
-            new HeadOnly().factored(),
-            settings.device().kernels());
-    return Optional.of(new FrozenComparison(settings, context, clock, model));
+    ValueState<FrozenState> states =
+        context.getState(
+            new ValueStateDescriptor<>("frozen", new AvroTypeInfo<>(FrozenState.class)));
+    try {
+      SharedModel.Lease model =
+          SharedModel.open(
+              settings.modelStore(),
+              settings.modelName(),
+              settings.device().of(context),
+              new HeadOnly().factored(),
+              settings.device().kernels());
+      return Optional.of(new FrozenComparison(settings, states, clock, model));
+    } catch (RuntimeException | OutOfMemoryError e) {
+      // The base model that trains is loaded; a device may have no memory for another one.
+      LOG.warn(
+          "nothing is compared with the frozen model, which cannot be loaded; training goes on, and"
+              + " progress.frozenShare=0 does without it",
+          e);
+      return Optional.empty();
+    }
   }
 
   /**
@@ -96,7 +110,7 @@ final class FrozenComparison implements AutoCloseable {
     }
     try {
       return Optional.of(score(domain, batch, step));
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | OutOfMemoryError e) {
       if (Thread.currentThread().isInterrupted()) {
         throw e;
       }
