@@ -15,6 +15,11 @@ import io.millrace.testing.Await;
 import io.millrace.testing.KafkaBroker;
 import io.millrace.testing.Services;
 import io.millrace.testing.StubRegistry;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -224,6 +229,62 @@ class DashboardProcessTest {
 
       assertThat(response.statusCode()).isEqualTo(503);
       assertThat(response.body()).contains("none of the serving processes can be reached");
+    }
+  }
+
+  /** A machine that is off says nothing: a connection to it times out. */
+  @Test
+  void aTextGoesOnWhereAServingProcessDoesNotEvenRefuse() throws Exception {
+    try (FullBacklog silent = new FullBacklog();
+        DashboardProcess alone =
+            DashboardProcess.start(
+                settings(
+                    DashboardSettings.ALL,
+                    "dashboard.serving=http://127.0.0.1:%d,http://127.0.0.1:%d"
+                        .formatted(silent.port(), serving.port())),
+                0)) {
+      HttpRequest request =
+          HttpRequest.newBuilder(
+                  URI.create("http://127.0.0.1:" + alone.port() + "/v1/rollouts/rollback"))
+              .header("Content-Type", "application/json")
+              .header("Authorization", "Bearer wrong")
+              .POST(BodyPublishers.ofString("{\"domain\":\"plays\"}"))
+              .build();
+      HttpResponse<String> response =
+          HttpClient.newHttpClient().send(request, BodyHandlers.ofString());
+
+      assertThat(response.statusCode()).as(response.body()).isEqualTo(401);
+    }
+  }
+
+  /** A port whose queue of connections is full, so that one more gets no answer. */
+  private static final class FullBacklog implements AutoCloseable {
+    private final ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+    private final List<Socket> waiting = new ArrayList<>();
+
+    FullBacklog() throws IOException {
+      boolean full = false;
+      while (!full) {
+        Socket socket = new Socket();
+        waiting.add(socket);
+        try {
+          socket.connect(server.getLocalSocketAddress(), 200);
+        } catch (SocketTimeoutException e) {
+          full = true;
+        }
+      }
+    }
+
+    int port() {
+      return server.getLocalPort();
+    }
+
+    @Override
+    public void close() throws IOException {
+      for (Socket socket : waiting) {
+        socket.close();
+      }
+      server.close();
     }
   }
 

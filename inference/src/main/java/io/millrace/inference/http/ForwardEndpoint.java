@@ -1,8 +1,10 @@
 package io.millrace.inference.http;
 
 import io.millrace.inference.decide.RolloutRequest;
+import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -98,7 +100,7 @@ public final class ForwardEndpoint implements Endpoint {
         (said, failure) -> {
           if (failure == null) {
             pass(said, response, callback);
-          } else if (failure.getCause() instanceof java.net.ConnectException) {
+          } else if (isUnreachable(failure.getCause())) {
             ask(left.subList(1, left.size()), path, authorization, body, response, callback);
           } else {
             // It may have taken effect: to ask another one could make it happen twice.
@@ -109,6 +111,11 @@ public final class ForwardEndpoint implements Endpoint {
                 left.get(0) + " does not answer: look what has come of it before you try again");
           }
         });
+  }
+
+  /** Whether no connection came about, so that nothing can have taken effect. */
+  private static boolean isUnreachable(Throwable cause) {
+    return cause instanceof ConnectException || cause instanceof HttpConnectTimeoutException;
   }
 
   private static void pass(HttpResponse<byte[]> said, Response response, Callback callback) {
