@@ -22,6 +22,7 @@ final class DeadLetters extends MemoryIntake<byte[]> {
 
   private static final int MOST_REASONS = 64;
   private static final int MOST_TEXT = 600;
+  private static final int MOST_REASON = 100;
 
   /** Read back of each partition, to count them. */
   private static final long MOST_COUNTED = 1000;
@@ -58,7 +59,8 @@ final class DeadLetters extends MemoryIntake<byte[]> {
   @Override
   public synchronized void record(
       byte[] key, byte[] value, UnaryOperator<String> header, StreamOffset after, Instant time) {
-    String reason = or(header.apply(Topics.DEAD_LETTER_ERROR_CLASS), "Unknown");
+    String reason =
+        Shortened.text(or(header.apply(Topics.DEAD_LETTER_ERROR_CLASS), "Unknown"), MOST_REASON);
     if (counts.containsKey(reason) || counts.size() < MOST_REASONS) {
       counts.merge(reason, 1L, Long::sum);
     }
@@ -70,8 +72,8 @@ final class DeadLetters extends MemoryIntake<byte[]> {
             time,
             key == null ? null : text(key),
             reason,
-            shortened(or(header.apply(Topics.DEAD_LETTER_ERROR_MESSAGE), "")),
-            from(header),
+            Shortened.text(or(header.apply(Topics.DEAD_LETTER_ERROR_MESSAGE), ""), MOST_TEXT),
+            Shortened.text(from(header), MOST_TEXT),
             value == null ? "" : text(value)));
     read(after);
   }
@@ -89,10 +91,6 @@ final class DeadLetters extends MemoryIntake<byte[]> {
 
   private static String or(String text, String otherwise) {
     return text == null ? otherwise : text;
-  }
-
-  private static String shortened(String text) {
-    return text.length() > MOST_TEXT ? text.substring(0, MOST_TEXT) + "…" : text;
   }
 
   /** Records of another format are mostly text too; what is none is shown as a dot. */

@@ -119,6 +119,9 @@ final class DomainHistory {
       return;
     }
     size -= old;
+    if (size == 0) {
+      grain = 1;
+    }
     System.arraycopy(times, old, times, 0, size);
     System.arraycopy(steps, old, steps, 0, size);
     for (int[] column : sums) {

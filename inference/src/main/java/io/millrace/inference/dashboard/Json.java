@@ -28,12 +28,12 @@ final class Json {
             .put("frozen", comparison.frozen())
             .put("wins", comparison.wins())
             .put("losses", comparison.losses())
-            .put("difference", comparison.difference())
-            .put("margin", comparison.margin());
+            .put("difference", number(comparison.difference()))
+            .put("margin", number(comparison.margin()));
   }
 
   /** Null for what is no number. */
   static Double number(double value) {
-    return Double.isNaN(value) ? null : value;
+    return Double.isFinite(value) ? value : null;
   }
 }

@@ -9,6 +9,9 @@ import java.util.concurrent.atomic.AtomicReference;
 
 /** Takes the progress of the last day. */
 final class ProgressIntake extends MemoryIntake<DomainProgress> {
+  /** As many bytes as a domain's name may have, and so no fewer characters. */
+  private static final int MOST_NAME = 4096;
+
   private final TrackedDomains domains;
 
   ProgressIntake(TrackedDomains domains) {
@@ -23,7 +26,7 @@ final class ProgressIntake extends MemoryIntake<DomainProgress> {
 
   @Override
   public void record(byte[] key, DomainProgress progress, StreamOffset after, Instant time) {
-    if (progress != null) {
+    if (progress != null && progress.getDomain().length() <= MOST_NAME) {
       domains.take(progress);
     }
     read(after);

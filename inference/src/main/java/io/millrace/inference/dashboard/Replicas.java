@@ -39,6 +39,9 @@ final class Replicas {
   /** How long a process may serve another version than the log names; it has to fetch it. */
   private static final long LATE_MILLIS = 20_000;
 
+  /** Domains that are looked at; of more, what the processes say is not shown. */
+  private static final int MOST_LOOKED = 1000;
+
   private static final int PAGE = 500;
   private static final int MOST_VERSIONS = 20;
 
@@ -213,6 +216,9 @@ final class Replicas {
 
   /** What each process said last of a domain, which it is then asked again. */
   List<Report> reports(String domain) {
+    if (looked.size() >= MOST_LOOKED && !looked.containsKey(domain)) {
+      return List.of();
+    }
     Looked look = looked.computeIfAbsent(domain, name -> new Looked());
     long now = System.nanoTime();
     look.seenAt = now;
@@ -251,7 +257,11 @@ final class Replicas {
   private CompletableFuture<JsonNode> ask(URI address, String query) {
     HttpRequest request =
         HttpRequest.newBuilder(address.resolve("/v1/adapters?" + query)).timeout(TIMEOUT).build();
-    return client.sendAsync(request, BodyHandlers.ofByteArray()).thenApply(Replicas::read);
+    // The request's own limit ends with the headers of the answer.
+    return client
+        .sendAsync(request, BodyHandlers.ofByteArray())
+        .orTimeout(2 * TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
+        .thenApply(Replicas::read);
   }
 
   private static JsonNode read(HttpResponse<byte[]> response) {

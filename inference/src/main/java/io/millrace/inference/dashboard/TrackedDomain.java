@@ -94,6 +94,9 @@ final class TrackedDomain {
       comparison = Comparison.NONE;
     }
     newestExamples.putIfAbsent(step.getVersion(), step.getNewestExampleAt());
+    // They are counted; of a large batch they would take more than all the rest of the domain.
+    step.setCorrect(List.of());
+    step.setFrozen(null);
     training = step;
     steppedAt = createdAt;
   }
@@ -133,14 +136,13 @@ final class TrackedDomain {
     if (decisions.size() == MOST_MARKS) {
       decisions.removeFirst();
     }
-    String reason = event.getReason();
     decisions.addLast(
         new Mark(
             time.toEpochMilli(),
             event.getAction().name().toLowerCase(Locale.ROOT),
             event.getVersion() == null ? 0 : event.getVersion().getVersion(),
-            event.getAuthor(),
-            reason.length() > MOST_REASON ? reason.substring(0, MOST_REASON) + "…" : reason));
+            Shortened.text(event.getAuthor(), MOST_REASON),
+            Shortened.text(event.getReason(), MOST_REASON)));
   }
 
   void forgetProgress() {
