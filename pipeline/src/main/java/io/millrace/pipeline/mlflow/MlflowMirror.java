@@ -219,16 +219,23 @@ public final class MlflowMirror implements AutoCloseable {
 
   private void mirror(ConsumerRecord<byte[], byte[]> record) throws InterruptedException {
     if (record.value() == null) {
-      String domain = Topics.domainOfAdapterKey(record.key());
-      pruned(domain, Topics.versionOfAdapterKey(record.key()));
+      String domain;
+      long version;
+      try {
+        domain = Topics.domainOfAdapterKey(record.key());
+        version = Topics.versionOfAdapterKey(record.key());
+      } catch (IllegalArgumentException e) {
+        leaveOut(e.getMessage());
+        return;
+      }
+      pruned(domain, version);
       return;
     }
     AdapterVersion version;
     try {
       version = reader.deserialize(record.topic(), record.value());
     } catch (UnreadableRecordException e) {
-      say.accept("left out: " + ShownText.of(e.getMessage()));
-      refused++;
+      leaveOut(e.getMessage());
       return;
     }
     String domain = version.getDomain();
@@ -253,6 +260,12 @@ public final class MlflowMirror implements AutoCloseable {
             })
         .ifPresent(number -> numbers.put(version.getSha256(), number));
     due.add(domain);
+  }
+
+  /** A record of which nothing can be shown. */
+  private void leaveOut(String why) {
+    say.accept("left out: " + ShownText.of(why));
+    refused++;
   }
 
   private void pruned(String domain, long version) throws InterruptedException {

@@ -62,6 +62,12 @@ public final class MlflowSettings {
     } catch (IllegalArgumentException e) {
       // Said below.
     }
+    // Not repeated where it may hold a password.
+    if (text.contains("@")) {
+      throw new UsageException(
+          "%s is an address alone: credentials belong in %s and %s, or in %s"
+              .formatted(SERVER.key(), USERNAME.key(), PASSWORD.key(), TOKEN.key()));
+    }
     throw new UsageException(
         "%s=%s is no address such as https://mlflow.example.org".formatted(SERVER.key(), text));
   }
@@ -88,22 +94,29 @@ public final class MlflowSettings {
     return Optional.of("Basic " + Base64.getEncoder().encodeToString(credentials));
   }
 
+  /**
+   * White space around it is not part of it: what a file or a secret holds often ends with a line
+   * feed. Errors do not repeat it, as those of the client would.
+   */
   private static String token(Settings settings) {
     String file = settings.get(TOKEN_FILE);
-    if (file.isEmpty()) {
-      return settings.get(TOKEN);
-    }
-    if (!settings.get(TOKEN).isEmpty()) {
+    if (!file.isEmpty() && !settings.get(TOKEN).isEmpty()) {
       throw new UsageException(
           "%s and %s are both set; choose one".formatted(TOKEN.key(), TOKEN_FILE.key()));
     }
+    String token = (file.isEmpty() ? settings.get(TOKEN) : read(file)).strip();
+    boolean sendable = token.chars().allMatch(c -> c >= ' ' && c <= '~');
+    if (!sendable || (token.isEmpty() && !file.isEmpty())) {
+      throw new UsageException(
+          (file.isEmpty() ? TOKEN.key() : TOKEN_FILE.key() + ": " + file)
+              + " does not hold one line of ASCII characters, the token");
+    }
+    return token;
+  }
+
+  private static String read(String file) {
     try {
-      String token = Files.readString(Path.of(file)).strip();
-      if (token.isEmpty() || token.lines().count() > 1) {
-        throw new UsageException(
-            TOKEN_FILE.key() + ": " + file + " does not hold one line, the token");
-      }
-      return token;
+      return Files.readString(Path.of(file));
     } catch (IOException e) {
       throw new UsageException(TOKEN_FILE.key() + ": " + file + " cannot be read: " + e, e);
     }

@@ -1,5 +1,6 @@
 package io.millrace.pipeline.mlflow;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.entry;
@@ -14,6 +15,7 @@ import io.millrace.pipeline.records.DomainRollout;
 import io.millrace.pipeline.records.TestJob;
 import io.millrace.pipeline.records.TestVersions;
 import io.millrace.schemas.AdapterVersion;
+import io.millrace.schemas.Topics;
 import io.millrace.schemas.rollout.RolloutDecisions;
 import io.millrace.testing.ApicurioRegistry;
 import io.millrace.testing.Await;
@@ -27,6 +29,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -233,5 +238,20 @@ class MlflowMirrorTest {
         .hasMessageStartingWith("there is no model registry of MLflow: ");
 
     assertThat(once().versions()).isEqualTo(3);
+  }
+
+  /** It would stop the mirror again after each start. */
+  @Test
+  void aKeyThatNamesNoVersionIsLeftOut() throws Exception {
+    try (KafkaProducer<byte[], byte[]> producer =
+        new KafkaProducer<>(
+            connection.properties(), new ByteArraySerializer(), new ByteArraySerializer())) {
+      for (String key : List.of("none", "films/old@x")) {
+        producer.send(new ProducerRecord<>(Topics.ADAPTERS, 0, key.getBytes(UTF_8), null)).get();
+      }
+    }
+
+    assertThat(once()).isEqualTo(new MlflowMirror.Totals(3, 1, 2));
+    assertThat(said).anyMatch(line -> line.startsWith("left out: ") && line.contains("none"));
   }
 }
