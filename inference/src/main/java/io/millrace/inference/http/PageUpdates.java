@@ -212,6 +212,11 @@ public final class PageUpdates {
     return open.get();
   }
 
+  /** Number of answers that wait to be put together. */
+  int waiting() {
+    return waiting.get();
+  }
+
   /** One tab. */
   private final class Stream {
     private final View view;
@@ -294,10 +299,10 @@ public final class PageUpdates {
     }
   }
 
-  /** Ends all streams, and begins no more. */
+  /** Ends all streams, and begins no more. Who waits for an answer gets it. */
   public void close() {
     closed = true;
-    thread.shutdownNow();
+    thread.shutdown();
     streams.forEach(Stream::end);
   }
 }

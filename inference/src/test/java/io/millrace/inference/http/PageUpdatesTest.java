@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
@@ -59,19 +60,19 @@ class PageUpdatesTest {
 
   private void start(Function<View, ObjectNode> seen, Duration interval, Duration unread)
       throws Exception {
+    // What is slow is cut off after half a second.
+    start(seen, interval, unread, Duration.ofMillis(500));
+  }
+
+  private void start(
+      Function<View, ObjectNode> seen, Duration interval, Duration unread, Duration slow)
+      throws Exception {
     updates = new PageUpdates(seen, interval, interval.multipliedBy(2), unread);
     Map<String, Routes.Route> routes = new TreeMap<>(Routes.ofPage(updates, Optional.empty()));
     routes.put("/health/live", new Routes.Route("GET", new LiveEndpoint()));
-    // What is slow is cut off after half a second.
     service =
         HttpService.start(
-            "127.0.0.1",
-            0,
-            routes,
-            new WebAccess("127.0.0.1"),
-            new ServingMetrics(),
-            Duration.ofMillis(500),
-            Duration.ofMillis(500));
+            "127.0.0.1", 0, routes, new WebAccess("127.0.0.1"), new ServingMetrics(), slow, slow);
   }
 
   @AfterEach
@@ -176,6 +177,38 @@ class PageUpdatesTest {
     Await.until("the last chunk came", () -> tab.read().endsWith("\r\n0\r\n\r\n"));
     Tab late = open();
     Await.until("none begins", () -> late.read().startsWith("HTTP/1.1 503"));
+  }
+
+  /** Otherwise the process would wait for the end of a request that nobody answers. */
+  @Test
+  void whoWaitsForAnAnswerHasItBeforeTheProcessEnds() throws Exception {
+    CountDownLatch ending = new CountDownLatch(1);
+    start(
+        view -> {
+          try {
+            ending.await();
+          } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+          }
+          return seen("the same");
+        },
+        Duration.ofMillis(100),
+        Duration.ofSeconds(20),
+        Duration.ofSeconds(60));
+    for (String domain : List.of("a", "b", "c")) {
+      tabs.add(
+          new Tab(
+              service.port(),
+              "GET /v1/dashboard?domain=%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".formatted(domain)));
+    }
+    Await.until("one is put together, two wait", () -> updates.waiting() == 2);
+
+    updates.close();
+    ending.countDown();
+
+    for (Tab tab : tabs) {
+      Await.until("it is answered", () -> tab.read().startsWith("HTTP/1.1 200"));
+    }
   }
 
   @Test
