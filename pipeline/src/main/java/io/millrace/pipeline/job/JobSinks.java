@@ -67,6 +67,6 @@ record JobSinks(Settings settings, Connection connection) {
 
   /** Progress, as far as Kafka takes it. */
   ProgressSink progress() {
-    return new ProgressSink(connection, ProgressSink.PAUSE);
+    return new ProgressSink(connection, ProgressSink.PATIENCE, ProgressSink.PAUSE);
   }
 }

@@ -24,21 +24,20 @@ import org.slf4j.LoggerFactory;
  * record cannot be written; training must not end because nobody can watch it, for example where
  * the topic was deleted or the job may not write to it. So what cannot be written is left out, and
  * after a failure nothing is tried for a while.
+ *
+ * @param patience how long Kafka may take to say where the topic is, and then to take a record; so
+ *     long a record may wait in memory, and a checkpoint for it
+ * @param pause from a failure to the next try
  */
-record ProgressSink(Connection connection, Duration pause) implements Sink<OutgoingRecord> {
+record ProgressSink(Connection connection, Duration patience, Duration pause)
+    implements Sink<OutgoingRecord> {
   private static final long serialVersionUID = 1;
   private static final Logger LOG = LoggerFactory.getLogger(ProgressSink.class);
 
-  /** From a failure to the next try: longer than a try may take, which may hold training up. */
+  /** Much longer than a try may take, which may hold training up. */
   static final Duration PAUSE = Duration.ofMinutes(1);
 
-  /** How long Kafka may take to say where the topic is. */
-  private static final int BLOCK_MILLIS = 5_000;
-
-  private static final int REQUEST_MILLIS = 5_000;
-
-  /** How long a record may wait in memory, and so a checkpoint for it. */
-  private static final int DELIVERY_MILLIS = 10_000;
+  static final Duration PATIENCE = Duration.ofSeconds(15);
 
   /** The records of some steps leave together. */
   private static final int LINGER_MILLIS = 100;
@@ -51,12 +50,13 @@ record ProgressSink(Connection connection, Duration pause) implements Sink<Outgo
   }
 
   Writer writer() {
-    return new Writer(connection, pause);
+    return new Writer(connection, patience, pause);
   }
 
   /** For the task's thread. */
   static final class Writer implements SinkWriter<OutgoingRecord> {
     private final Connection connection;
+    private final int patienceMillis;
     private final long pauseNanos;
     private final Serializer<Object> serializer;
     private KafkaProducer<byte[], byte[]> producer;
@@ -69,8 +69,9 @@ record ProgressSink(Connection connection, Duration pause) implements Sink<Outgo
 
     private long retryAt;
 
-    Writer(Connection connection, Duration pause) {
+    Writer(Connection connection, Duration patience, Duration pause) {
       this.connection = connection;
+      this.patienceMillis = (int) patience.toMillis();
       this.pauseNanos = pause.toNanos();
       this.serializer = connection.serializer();
     }
@@ -128,9 +129,9 @@ record ProgressSink(Connection connection, Duration pause) implements Sink<Outgo
       properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, "true");
       properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "gzip");
       properties.put(ProducerConfig.LINGER_MS_CONFIG, LINGER_MILLIS);
-      properties.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, BLOCK_MILLIS);
-      properties.put(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, REQUEST_MILLIS);
-      properties.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, DELIVERY_MILLIS);
+      properties.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, patienceMillis);
+      properties.put(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, patienceMillis / 2);
+      properties.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, patienceMillis);
       return properties;
     }
 

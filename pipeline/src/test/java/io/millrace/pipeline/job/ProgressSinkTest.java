@@ -33,13 +33,15 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Tag("integration")
 @Timeout(120)
 class ProgressSinkTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(2);
+
   private final Settings set = JobTestSettings.of("topics.partitions=1");
 
   @Test
   void aJobWritesAllOfIt(KafkaBroker kafka, ApicurioRegistry registry) throws Exception {
     Settings settings = TestStack.renew(kafka, registry, set).connect(set);
 
-    run(settings);
+    run(new JobSinks(settings, new Connection(settings)).progress());
 
     assertThat(written(kafka)).isEqualTo(3);
   }
@@ -49,14 +51,15 @@ class ProgressSinkTest {
     Settings settings = TestStack.renew(kafka, registry, set).connect(set);
     kafka.delete(Topics.TRAINING_PROGRESS);
 
-    assertThatCode(() -> run(settings)).doesNotThrowAnyException();
+    ProgressSink sink = new ProgressSink(new Connection(settings), PATIENCE, ProgressSink.PAUSE);
+    assertThatCode(() -> run(sink)).doesNotThrowAnyException();
   }
 
   @Test
   void itIsWrittenAgainOnceTheTopicIsBack(KafkaBroker kafka, ApicurioRegistry registry)
       throws Exception {
     Settings settings = TestStack.renew(kafka, registry, set).connect(set);
-    ProgressSink sink = new ProgressSink(new Connection(settings), Duration.ZERO);
+    ProgressSink sink = new ProgressSink(new Connection(settings), PATIENCE, Duration.ZERO);
     try (ProgressSink.Writer writer = sink.writer()) {
       writer.write(record(1), null);
       writer.flush(false);
@@ -76,11 +79,11 @@ class ProgressSinkTest {
   }
 
   /** As the job is at a stop: its sink has all, and ends. */
-  private static void run(Settings settings) throws Exception {
+  private static void run(ProgressSink sink) throws Exception {
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.createLocalEnvironment(1);
     environment
         .fromData(LongStream.range(0, 3).mapToObj(ProgressSinkTest::record).toList())
-        .sinkTo(new JobSinks(settings, new Connection(settings)).progress());
+        .sinkTo(sink);
     environment.execute();
   }
 
