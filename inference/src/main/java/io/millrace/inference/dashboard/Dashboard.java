@@ -110,7 +110,8 @@ public final class Dashboard {
 
   private ObjectNode overview(Instant now) {
     long dead = letters.counts().values().stream().mapToLong(count -> count).sum();
-    Overview overview = new Overview(replicas, lag.latest(), now);
+    boolean caughtUp = readers.stream().allMatch(each -> each.progress().caughtUp());
+    Overview overview = new Overview(replicas, lag.latest(), caughtUp, now);
     ObjectNode json = domains.read(overview::add).json(dead);
     json.put("domainsLeft", domains.left());
     ArrayNode problems = json.putArray("problems");
@@ -119,7 +120,7 @@ public final class Dashboard {
         .flatMap(Dashboard::problems)
         .distinct()
         .forEach(problems::add);
-    json.put("caughtUp", readers.stream().allMatch(each -> each.progress().caughtUp()));
+    json.put("caughtUp", caughtUp);
     return json;
   }
 

@@ -31,6 +31,7 @@ final class Overview {
   private final Instant now;
   private final Replicas replicas;
   private final Optional<GroupLag.Lag> lag;
+  private final boolean caughtUp;
   private int count;
   private int trained;
   private long examples;
@@ -44,10 +45,12 @@ final class Overview {
 
   /**
    * @param lag of the job; empty where it is unknown
+   * @param caughtUp whether the topics were read to their ends
    */
-  Overview(Replicas replicas, Optional<GroupLag.Lag> lag, Instant now) {
+  Overview(Replicas replicas, Optional<GroupLag.Lag> lag, boolean caughtUp, Instant now) {
     this.replicas = replicas;
     this.lag = lag;
+    this.caughtUp = caughtUp;
     this.now = now;
   }
 
@@ -109,12 +112,13 @@ final class Overview {
   private ArrayNode needs(long deadLetters) {
     ArrayNode needs = JsonNodeFactory.instance.arrayNode();
     long waiting = lag.map(GroupLag.Lag::records).orElse(0L);
-    if (waiting > 0 && steppedAt != null && steppedAt.isBefore(now.minus(NO_STEP))) {
-      need(
-          needs,
-          "no-step",
-          true,
-          "No training step for %s, and %d examples wait.".formatted(ago(steppedAt), waiting));
+    boolean stands = steppedAt == null ? caughtUp : steppedAt.isBefore(now.minus(NO_STEP));
+    if (waiting > 0 && stands) {
+      String step =
+          steppedAt == null
+              ? "No training step was reported in the last day"
+              : "No training step for " + ago(steppedAt);
+      need(needs, "no-step", true, "%s, and %d examples wait.".formatted(step, waiting));
     }
     if (lag.isPresent() && lag.get().growing()) {
       need(
