@@ -132,6 +132,9 @@ final class Replicas {
   void look() {
     long now = System.nanoTime();
     looked.values().removeIf(each -> now - each.seenAt > UNSEEN);
+    if (thread.isShutdown()) {
+      return;
+    }
     for (Replica replica : replicas()) {
       if (replica.asking.compareAndSet(false, true)) {
         walk(replica);
@@ -222,7 +225,9 @@ final class Replicas {
     Looked look = looked.computeIfAbsent(domain, name -> new Looked());
     long now = System.nanoTime();
     look.seenAt = now;
-    if (now - look.askedAt >= INTERVAL && look.asking.compareAndSet(false, true)) {
+    if (!thread.isShutdown()
+        && now - look.askedAt >= INTERVAL
+        && look.asking.compareAndSet(false, true)) {
       look.askedAt = now;
       askAll(domain, look);
     }
@@ -286,6 +291,7 @@ final class Replicas {
     return URLEncoder.encode(text, UTF_8);
   }
 
+  /** Asks no more; what was said last can still be looked at. */
   void close() {
     thread.shutdownNow();
   }

@@ -84,6 +84,8 @@ public final class GroupLag {
     } catch (ExecutionException | TimeoutException | KafkaException e) {
       LOG.debug("the lag of {} is unknown", group, e);
       latest = null;
+      // The next ones are not those of two minutes in a row.
+      samples.clear();
       closing.await(INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
     }
   }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.millrace.inference.TestProgress;
 import io.millrace.inference.log.GroupLag;
+import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -59,5 +60,17 @@ class OverviewTest {
     stepped(Duration.ofSeconds(30));
 
     assertThat(needs(100, true)).isEmpty();
+  }
+
+  /** Who waits for the page while the process ends is still answered. */
+  @Test
+  void afterItsEndNothingIsAskedAndAllCanBeLookedAt() {
+    Replicas ended = new Replicas(() -> List.of(URI.create("http://127.0.0.1:1/")), domains, 3);
+    ended.close();
+
+    ended.look();
+
+    assertThat(ended.reports("films")).isEmpty();
+    assertThat(ended.states()).singleElement().extracting(Replicas.State::asked).isEqualTo(false);
   }
 }
