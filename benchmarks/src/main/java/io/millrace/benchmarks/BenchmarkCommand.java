@@ -11,6 +11,7 @@ import io.millrace.benchmarks.recording.RecordingCost;
 import io.millrace.benchmarks.replay.ReplayCommand;
 import io.millrace.benchmarks.serving.DomainsServingCommand;
 import io.millrace.benchmarks.serving.LargeStoreCommand;
+import io.millrace.benchmarks.serving.PageTabsCommand;
 import io.millrace.benchmarks.serving.ServingCommand;
 import io.millrace.benchmarks.serving.SwapsCommand;
 import io.millrace.benchmarks.streams.StreamsCommand;
@@ -58,6 +59,7 @@ import picocli.CommandLine.Unmatched;
       ServingCommand.class,
       LargeStoreCommand.class,
       DomainsServingCommand.class,
+      PageTabsCommand.class,
       LabelToLiveCommand.class,
       DomainsCommand.class,
       DomainLoadCommand.class,

@@ -111,7 +111,7 @@ class SubmitCommandTest {
         .hasMessage(
             "Kafka at %s lacks adapters, training-steps, training-snapshots, rollouts,"
                     .formatted(kafka.bootstrapServers())
-                + " dead-letters: bin/millrace topics makes what is missing");
+                + " dead-letters, training-progress: bin/millrace topics makes what is missing");
   }
 
   private Exception submit() {
