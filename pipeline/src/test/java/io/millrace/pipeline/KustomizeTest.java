@@ -68,9 +68,9 @@ class KustomizeTest {
     String made = kustomize(folder);
 
     assertThat(made)
-        .contains("image: registry.example/millrace:0.1.0\n")
-        .contains("image: registry.example/millrace-serve:0.1.0\n")
-        .contains("image: registry.example/millrace-flink:0.1.0\n")
+        .contains("image: images.example/millrace:0.1.0\n")
+        .contains("image: images.example/millrace-serve:0.1.0\n")
+        .contains("image: images.example/millrace-flink:0.1.0\n")
         .contains("MILLRACE_KAFKA_BOOTSTRAP_SERVERS: kafka.example:9092\n")
         .contains("MILLRACE_MODEL_STORE: ");
     for (JsonNode resource : KubernetesManifests.read(made)) {
