@@ -27,17 +27,7 @@ public final class DashboardCommand implements Callable<Integer> {
       description = "Where this process keeps its logs; it keeps nothing else.")
   private Path data = ServingSettings.home().resolve("data").resolve("dashboard");
 
-  @Option(
-      names = "--port",
-      paramLabel = "PORT",
-      description = "Port to listen on; 0 takes any free one.")
-  private Integer port;
-
-  @Option(
-      names = "--port-file",
-      paramLabel = "FILE",
-      description = "Written with the port once it listens, for a parent that chose 0.")
-  private Path portFile;
+  @Mixin private final Listening listening = new Listening();
 
   @Spec private CommandSpec spec;
 
@@ -50,22 +40,23 @@ public final class DashboardCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     Settings settings = options.load();
-    if (port != null) {
-      settings = settings.with(DashboardSettings.PORT, port);
+    if (listening.port().isPresent()) {
+      settings = settings.with(DashboardSettings.PORT, listening.port().getAsInt());
     }
     ProcessFiles.logTo(data.toAbsolutePath().normalize().resolve("logs"));
-    ProcessFiles.forgetPort(portFile);
+    listening.forgetPort();
 
     DashboardProcess process =
         DashboardProcess.start(settings, settings.get(DashboardSettings.PORT));
     CountDownLatch end = new CountDownLatch(1);
     Runtime.getRuntime().addShutdownHook(new Thread(process::close, "shutdown"));
-    ProcessFiles.writePort(portFile, process.port());
+    listening.writePort(process.port());
     if (!SettingsOptions.isQuiet()) {
-      String host = settings.get(DashboardSettings.HOST);
-      String shown = host.contains(":") ? "[" + host + "]" : host;
       PrintWriter out = spec.commandLine().getOut();
-      out.println("the page is at http://" + shown + ":" + process.port() + "/");
+      out.println(
+          "the page is at "
+              + Listening.address(settings.get(DashboardSettings.HOST), process.port())
+              + "/");
       out.flush();
     }
     end.await();

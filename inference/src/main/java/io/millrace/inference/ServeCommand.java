@@ -29,17 +29,7 @@ public final class ServeCommand implements Callable<Integer> {
       description = "Where this process keeps its adapters and logs; one process each.")
   private Path data = ServingSettings.home().resolve("data").resolve("serve");
 
-  @Option(
-      names = "--port",
-      paramLabel = "PORT",
-      description = "Port to listen on; 0 takes any free one.")
-  private Integer port;
-
-  @Option(
-      names = "--port-file",
-      paramLabel = "FILE",
-      description = "Written with the port once it listens, for a parent that chose 0.")
-  private Path portFile;
+  @Mixin private final Listening listening = new Listening();
 
   @Spec private CommandSpec spec;
 
@@ -52,24 +42,23 @@ public final class ServeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     Settings settings = options.load();
-    if (port != null) {
-      settings = settings.with(ServingSettings.PORT, port);
+    if (listening.port().isPresent()) {
+      settings = settings.with(ServingSettings.PORT, listening.port().getAsInt());
     }
     Path directory = data.toAbsolutePath().normalize();
     ProcessFiles.logTo(directory.resolve("logs"));
-    ProcessFiles.forgetPort(portFile);
+    listening.forgetPort();
 
     BackgroundThreads.lowerCompilerPriority();
     ServingProcess process =
         ServingProcess.listen(settings, directory, settings.get(ServingSettings.PORT), this::warn);
     CountDownLatch end = new CountDownLatch(1);
     Runtime.getRuntime().addShutdownHook(new Thread(process::close, "shutdown"));
-    ProcessFiles.writePort(portFile, process.port());
-    String host = settings.get(ServingSettings.HOST);
-    String shown = host.contains(":") ? "[" + host + "]" : host;
-    say("listening on http://" + shown + ":" + process.port() + "; loading the model");
+    listening.writePort(process.port());
+    String address = Listening.address(settings.get(ServingSettings.HOST), process.port());
+    say("listening on " + address + "; loading the model");
     if (settings.get(ServingSettings.PAGE)) {
-      say("the page is at http://" + shown + ":" + process.port() + "/");
+      say("the page is at " + address + "/");
     }
     AtomicBoolean preparing = new AtomicBoolean();
     process.load(

@@ -110,6 +110,7 @@ class ArchitectureTest {
             "DashboardCommand",
             "DashboardProcess",
             "DashboardSettings",
+            "Listening",
             "ProcessFiles");
   }
 
